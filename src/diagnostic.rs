@@ -1,0 +1,195 @@
+//! Findings about manifests or IAM that a user should see: data, collected, never fatal.
+
+use std::fmt;
+
+use crate::model::location::Location;
+use crate::model::service_account::ServiceAccountRef;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The ServiceAccount is held, or the file could not be read whole.
+    Error,
+    /// Nothing is held, but it is probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// The word used in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Declares the codes once, so that the list of all of them cannot fall behind.
+macro_rules! codes {
+    ($($variant:ident $text:literal $description:literal,)+) => {
+        /// What kind of finding it is. The text is stable: SARIF rule id, title of a workflow
+        /// command, anchor in the README.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $description] $variant,)+ }
+
+        impl Code {
+            /// Every code, in the order of the README's table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable kebab-case text.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// One sentence on what is wrong.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    // A file, or a document in it, cannot be read: nothing is pruned in that run.
+    InvalidEncoding "invalid-encoding" "The file is not UTF-8 text.",
+    InvalidYaml "invalid-yaml" "The document is not YAML that Kubernetes accepts.",
+    InvalidJson "invalid-json" "The file is not valid JSON.",
+    UnrenderedTemplate "unrendered-template" "The file looks like a template that was not rendered.",
+    DuplicateKey "duplicate-key" "A mapping has the same key twice.",
+    LimitExceeded "limit-exceeded" "The document is nested too deeply or expands to too much.",
+    InvalidList "invalid-list" "A List or one of its items does not have the form Kubernetes requires.",
+    NotRead "not-read" "Something under a scanned path could not be read as a manifest: submodule, symlink or LFS pointer.",
+    // One ServiceAccount is wrong: it is held.
+    InvalidServiceAccount "invalid-service-account" "The ServiceAccount does not have the form Kubernetes requires.",
+    UnquotedScalar "unquoted-scalar" "A plain scalar is a boolean or a number to Kubernetes where a string is required.",
+    MissingName "missing-name" "The ServiceAccount has no name.",
+    MissingNamespace "missing-namespace" "The ServiceAccount has no namespace.",
+    InvalidName "invalid-name" "The name or namespace is not one Kubernetes accepts.",
+    InvalidManaged "invalid-managed" "The managed annotation is neither \"true\" nor \"false\".",
+    MissingRoleArn "missing-role-arn" "The ServiceAccount asks for a managed role but has no role-arn annotation.",
+    InvalidRoleArn "invalid-role-arn" "The role-arn annotation is not the ARN of a role.",
+    RoleArnMismatch "role-arn-mismatch" "The role-arn annotation is not the ARN of this ServiceAccount's role.",
+    InvalidAudience "invalid-audience" "The audience annotation is not a plain audience.",
+    RoleNameTooLong "role-name-too-long" "The role name is longer than IAM allows.",
+    DuplicateServiceAccount "duplicate-service-account" "The ServiceAccount is declared more than once.",
+    RoleNameCollision "role-name-collision" "Two ServiceAccounts have role names that differ only in letter case.",
+    // Probably not what was meant.
+    Misspelled "misspelled" "A key looks like a misspelling of one that matters.",
+    WrongKind "wrong-kind" "Something that is not a core/v1 ServiceAccount carries our annotation.",
+    TrailingNewline "trailing-newline" "An annotation value ends with a newline, as block scalars do.",
+    CommitUnknown "commit-unknown" "The manifests stand for no commit, so roles cannot be tagged with one.",
+    DirtyWorkTree "dirty-work-tree" "The work tree has changes that are not part of the commit.",
+    // What IAM has.
+    ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
+    BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
+    OrphanRole "orphan-role" "An owned role is no longer declared.",
+    SecurityDrift "security-drift" "Somebody changed who may assume the role.",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong and with what: a lower-case fragment without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The ServiceAccount it concerns, where it is known by name.
+    pub service_account: Option<ServiceAccountRef>,
+    /// Where.
+    pub location: Option<Location>,
+    /// The line of source at that place, to show beneath the message.
+    pub source_line: Option<String>,
+}
+
+impl Diagnostic {
+    /// A finding with its message; the rest is added by the `with_…` calls.
+    pub fn new(code: Code, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            hint: None,
+            service_account: None,
+            location: None,
+            source_line: None,
+        }
+    }
+
+    /// An error.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message)
+    }
+
+    /// A warning.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message)
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says where it is.
+    #[must_use]
+    pub fn at(mut self, location: Location) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// Says which ServiceAccount it concerns.
+    #[must_use]
+    pub fn on(mut self, service_account: &ServiceAccountRef) -> Self {
+        self.service_account = Some(service_account.clone());
+        self
+    }
+
+    /// Keeps the line of source it is about.
+    #[must_use]
+    pub fn with_source_line(mut self, line: impl Into<String>) -> Self {
+        self.source_line = Some(line.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let texts: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for text in texts {
+            assert!(
+                text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                "{text}"
+            );
+        }
+        for code in Code::ALL {
+            assert!(code.description().ends_with('.'), "{code}");
+        }
+    }
+}

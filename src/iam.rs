@@ -1,0 +1,123 @@
+//! IAM as this program sees it: a reader and a writer, for AWS and for the embedded sandbox.
+//!
+//! In: identifiers and documents of `model`. Out: current roles, or an [`Error`] that names the
+//! action and the role. Decides nothing. `aws_sdk_iam`, `aws_config` and `aws_sdk_sts` stop here.
+
+use std::future::Future;
+
+use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition, RoleArn};
+use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, SessionDuration};
+use crate::model::tags::Tags;
+use crate::model::trust_policy::TrustDocument;
+
+pub mod error;
+
+pub use error::{Error, Kind};
+
+/// Who the credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: AwsAccountId,
+    /// The partition.
+    pub partition: Partition,
+    /// The caller's own ARN.
+    pub arn: String,
+}
+
+/// A registered OIDC provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// The audiences (client ids) it accepts.
+    pub audiences: Vec<String>,
+}
+
+/// How many roles there are and may be, and how long a trust policy may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Roles in the account.
+    pub roles: u64,
+    /// Roles allowed in the account.
+    pub roles_quota: u64,
+    /// Characters allowed in a trust policy, white space not counted.
+    pub trust_policy_size_quota: u64,
+}
+
+/// A role to be made, complete in one call: IAM makes it with all its tags or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRole {
+    /// Name and path, and the account it must land in.
+    pub arn: RoleArn,
+    /// Who may assume it.
+    pub trust_policy: TrustDocument,
+    /// All its tags.
+    pub tags: Tags,
+    /// The ARN of its permissions boundary.
+    pub permissions_boundary: Option<String>,
+    /// How long its sessions may last.
+    pub max_session_duration: Option<SessionDuration>,
+}
+
+/// Calls that change nothing. All that planning is given.
+pub trait IamReader: Sync {
+    /// Who we are (`sts:GetCallerIdentity`).
+    fn caller(&self) -> impl Future<Output = Result<Caller, Error>> + Send;
+
+    /// Every role of the account (`iam:ListRoles`, pages of 1000), complete or an error.
+    fn list_roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, Error>> + Send;
+
+    /// One role with its tags (`iam:GetRole`); `None` if there is no such role.
+    fn role(
+        &self,
+        name: &RoleName,
+    ) -> impl Future<Output = Result<Option<CurrentRole>, Error>> + Send;
+
+    /// An OIDC provider (`iam:GetOpenIDConnectProvider`); `None` if it is not registered.
+    fn oidc_provider(
+        &self,
+        arn: &OidcProviderArn,
+    ) -> impl Future<Output = Result<Option<OidcProvider>, Error>> + Send;
+
+    /// The account's quotas (`iam:GetAccountSummary`).
+    fn quotas(&self) -> impl Future<Output = Result<Quotas, Error>> + Send;
+}
+
+/// Calls that change roles.
+///
+/// None of them is sent twice by itself unless IAM said that the first had no effect: whoever gets
+/// [`Kind::OutcomeUnknown`] re-reads the role and decides.
+pub trait IamWriter: IamReader {
+    /// Makes a role with all its tags (`iam:CreateRole`, `iam:TagRole`).
+    fn create_role(&self, role: &NewRole) -> impl Future<Output = Result<RoleId, Error>> + Send;
+
+    /// Replaces the trust policy (`iam:UpdateAssumeRolePolicy`).
+    fn update_trust_policy(
+        &self,
+        name: &RoleName,
+        document: &TrustDocument,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Adds or replaces tags, leaving others (`iam:TagRole`).
+    fn tag_role(
+        &self,
+        name: &RoleName,
+        tags: &Tags,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Takes tags away by key (`iam:UntagRole`).
+    fn untag_role(
+        &self,
+        name: &RoleName,
+        keys: &[&str],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Sets how long sessions may last (`iam:UpdateRole`).
+    fn update_session_duration(
+        &self,
+        name: &RoleName,
+        duration: SessionDuration,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Deletes a role (`iam:DeleteRole`); IAM refuses while policies or instance profiles are attached.
+    fn delete_role(&self, name: &RoleName) -> impl Future<Output = Result<(), Error>> + Send;
+}

@@ -1,0 +1,3 @@
+//! The irsa-gitops command.
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! The vocabulary every stage shares: identifiers, ARNs, tags, trust policies, roles.
+//!
+//! Plain values with checking constructors; a value that exists is valid. Nothing here reads,
+//! writes, logs or knows the time. Rules that belong to one stage (what a role *should* be called,
+//! what *counts* as owned) live in that stage.
+
+pub mod arn;
+pub mod cluster;
+pub mod commit;
+pub mod location;
+pub mod role;
+pub mod service_account;
+pub mod tags;
+pub mod trust_policy;

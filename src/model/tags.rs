@@ -1,0 +1,212 @@
+//! Tags of roles.
+//!
+//! IAM compares tag keys on roles without regard to case and tag values with it:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules>.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Which program made the role. The controller's key.
+pub const MANAGED_BY: &str = "role.k8s.aws/managed-by";
+/// `NAMESPACE/NAME` of the ServiceAccount. The controller's key.
+pub const STACK: &str = "serviceaccount.k8s.aws/stack";
+/// The name of the cluster. The controller's key.
+pub const CLUSTER: &str = "role.k8s.aws/cluster";
+/// The commit that created the role.
+pub const COMMIT: &str = "role.k8s.aws/commit";
+/// The commit of the run that last wrote to the role.
+pub const LAST_COMMIT: &str = "role.k8s.aws/last-commit";
+/// Repository and path of the manifest.
+pub const SOURCE: &str = "role.k8s.aws/source";
+
+/// Every key this program writes itself, which a user's own `--tag` may not use.
+pub const RESERVED: [&str; 6] = [MANAGED_BY, STACK, CLUSTER, COMMIT, LAST_COMMIT, SOURCE];
+
+/// The most tags IAM allows on one role.
+pub const MAX_TAGS: usize = 50;
+
+/// A tag key: 1 to 128 of the characters IAM allows, not starting with `aws:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagKey(String);
+
+/// A tag value: at most 256 of the characters IAM allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagValue(String);
+
+/// Why a text cannot be a tag.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InvalidTag {
+    /// Whoever chose the key.
+    #[error(
+        "`{0}` is not a tag key (1 to 128 letters, digits, spaces and `_.:/=+-@`, not starting with `aws:`)"
+    )]
+    Key(String),
+    /// Whoever chose the value.
+    #[error("`{0}` is not a tag value (at most 256 letters, digits, spaces and `_.:/=+-@`)")]
+    Value(String),
+}
+
+/// Whether IAM allows the character: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`.
+///
+/// Outside ASCII `char::is_alphanumeric` is a little wider than `\p{L}\p{N}`; IAM has the last word.
+fn is_tag_char(c: char) -> bool {
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c)
+    } else {
+        c.is_alphanumeric()
+    }
+}
+
+impl TagKey {
+    /// Checks IAM's length, characters and reserved prefix.
+    pub fn new(text: &str) -> Result<Self, InvalidTag> {
+        let reserved = text
+            .get(..4)
+            .is_some_and(|p| p.eq_ignore_ascii_case("aws:"));
+        let length = text.chars().count();
+        if (1..=128).contains(&length) && !reserved && text.chars().all(is_tag_char) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidTag::Key(text.to_owned()))
+        }
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TagValue {
+    /// The most characters IAM allows.
+    pub const MAX_LENGTH: usize = 256;
+
+    /// Checks IAM's length and characters.
+    pub fn new(text: &str) -> Result<Self, InvalidTag> {
+        if text.chars().count() <= Self::MAX_LENGTH && text.chars().all(is_tag_char) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidTag::Value(text.to_owned()))
+        }
+    }
+
+    /// Makes any text fit: what IAM might refuse (and all that is not ASCII) becomes `_`, and of a text that is too long the
+    /// end is kept, because the end of a path says more than its start.
+    pub fn fitted(text: &str) -> Self {
+        let excess = text.chars().count().saturating_sub(Self::MAX_LENGTH);
+        let fit = |c: char| {
+            if c.is_ascii() && is_tag_char(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        Self(text.chars().skip(excess).map(fit).collect())
+    }
+
+    /// The value as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TagValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The tags of one role, in the order of their folded keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(BTreeMap<String, (String, String)>);
+
+impl Tags {
+    /// No tags.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a tag; a key that is there in any letter case is replaced.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.0
+            .insert(key.to_lowercase(), (key.to_owned(), value.into()));
+    }
+
+    /// The value under a key in any letter case.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .get(&key.to_lowercase())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Takes a tag away; says whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        self.0.remove(&key.to_lowercase()).is_some()
+    }
+
+    /// Key and value of every tag.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .values()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K: AsRef<str>, V: Into<String>> FromIterator<(K, V)> for Tags {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut tags = Self::new();
+        for (key, value) in pairs {
+            tags.set(key.as_ref(), value);
+        }
+        tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_ignore_case_and_values_do_not() {
+        let tags: Tags = [("Role.K8s.AWS/Cluster", "Prod")].into_iter().collect();
+        assert_eq!(tags.get(CLUSTER), Some("Prod"));
+        assert_ne!(tags.get(CLUSTER), Some("prod"));
+    }
+
+    #[test]
+    fn keys_and_values_obey_iam() {
+        assert!(TagKey::new("team").is_ok());
+        for bad in ["", "aws:team", "AWS:team", "a*b", "a\nb", &"k".repeat(129)] {
+            assert!(TagKey::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(TagValue::new("").is_ok());
+        assert!(TagValue::new("Größe = 5 @ x:y/z").is_ok());
+        for bad in ["a*b", "a,b", "a\tb", &"v".repeat(257)] {
+            assert!(TagValue::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_fitted_value_is_always_a_value() {
+        let long = format!("{}/apps/foo,bar.yaml", "x".repeat(300));
+        let fitted = TagValue::fitted(&long);
+        assert!(TagValue::new(fitted.as_str()).is_ok());
+        assert!(fitted.as_str().ends_with("/apps/foo_bar.yaml"));
+    }
+}

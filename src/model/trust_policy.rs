@@ -1,0 +1,279 @@
+//! Trust policies: the one this program writes, and the comparison of any two by meaning.
+//!
+//! IAM hands a document back URL-encoded and may reorder it, turn a one-element list into a string
+//! and a number into one; comparing text would rewrite every role on every run. Grammar:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The version of the policy language every document states.
+const VERSION: &str = "2012-10-17";
+
+/// A trust policy as this program writes it: allow statements for web identities only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TrustPolicy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+/// Lets one subject of one OIDC provider assume the role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Statement {
+    effect: &'static str,
+    principal: FederatedPrincipal,
+    action: &'static str,
+    condition: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FederatedPrincipal {
+    federated: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
+    string_equals: BTreeMap<String, String>,
+}
+
+impl Statement {
+    /// Allows whoever presents a token of the provider on which every condition key (such as
+    /// `ISSUER:sub`) has exactly the given value.
+    pub fn allow_web_identity(provider: String, equals: BTreeMap<String, String>) -> Self {
+        Self {
+            effect: "Allow",
+            principal: FederatedPrincipal {
+                federated: provider,
+            },
+            action: "sts:AssumeRoleWithWebIdentity",
+            condition: Condition {
+                string_equals: equals,
+            },
+        }
+    }
+}
+
+impl TrustPolicy {
+    /// A policy of the given statements.
+    pub fn new(statement: Vec<Statement>) -> Self {
+        Self {
+            version: VERSION,
+            statement,
+        }
+    }
+
+    /// The document as IAM takes it.
+    pub fn to_document(&self) -> TrustDocument {
+        let text = serde_json::to_string(self)
+            .expect("a struct of strings with string keys always serialises");
+        TrustDocument::new(text)
+    }
+}
+
+/// A trust policy as text: JSON, already URL-decoded.
+///
+/// The text may have been written by anybody, so it need not be valid JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustDocument(String);
+
+impl TrustDocument {
+    /// Wraps the decoded text of a document.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The document's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The document with indentation and in canonical order, for people to compare line by line;
+    /// a text that is not JSON comes back as it is.
+    pub fn pretty(&self) -> String {
+        match self.canonical() {
+            Some(value) => serde_json::to_string_pretty(&value)
+                .expect("a JSON value with string keys always serialises"),
+            None => self.0.clone(),
+        }
+    }
+
+    /// Whether both documents grant the same: the order of keys, lists and statements, a string in
+    /// place of a one-element list, and numbers or booleans in place of strings do not matter.
+    ///
+    /// ```
+    /// use irsa_gitops::model::trust_policy::TrustDocument;
+    ///
+    /// let a = TrustDocument::new(r#"{"Statement":[{"Action":["sts:AssumeRole"],"Effect":"Allow"}]}"#);
+    /// let b = TrustDocument::new(r#"{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole"}}"#);
+    /// assert!(a.same_meaning(&b));
+    /// ```
+    pub fn same_meaning(&self, other: &Self) -> bool {
+        match (self.canonical(), other.canonical()) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.0 == other.0,
+        }
+    }
+
+    /// How many characters IAM counts against its quota: all but white space.
+    ///
+    /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+    pub fn quota_length(&self) -> usize {
+        self.0.chars().filter(|c| !c.is_whitespace()).count()
+    }
+
+    /// The OIDC providers and other federated principals the document names, by ARN.
+    pub fn federated_principals(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(Value::Object(document)) = self.canonical() {
+            let statements = document.get("Statement").and_then(Value::as_array);
+            for statement in statements.into_iter().flatten() {
+                let federated = statement.get("Principal").and_then(|p| p.get("Federated"));
+                let names = federated.and_then(Value::as_array);
+                found.extend(
+                    names
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned),
+                );
+            }
+        }
+        found
+    }
+
+    fn canonical(&self) -> Option<Value> {
+        serde_json::from_str(&self.0).ok().map(canonical)
+    }
+}
+
+/// Brings a policy into the one form in which equal meaning is equal value: every leaf a string,
+/// every leaf inside a statement's elements a sorted list.
+fn canonical(document: Value) -> Value {
+    let Value::Object(fields) = document else {
+        return leaf(document);
+    };
+    let fields = fields.into_iter().map(|(key, value)| {
+        let value = match key.as_str() {
+            "Statement" => sorted_list(value, statement),
+            _ => leaf(value),
+        };
+        (key, value)
+    });
+    Value::Object(fields.collect())
+}
+
+fn statement(value: Value) -> Value {
+    let Value::Object(fields) = value else {
+        return leaf(value);
+    };
+    let fields = fields.into_iter().map(|(key, value)| {
+        let value = match key.as_str() {
+            "Effect" | "Sid" => leaf(value),
+            _ => element(value),
+        };
+        (key, value)
+    });
+    Value::Object(fields.collect())
+}
+
+/// Principal, Action, Condition and their kin: maps of any depth over strings or lists of strings.
+fn element(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(key, value)| (key, element(value)))
+                .collect(),
+        ),
+        other => sorted_list(other, leaf),
+    }
+}
+
+fn sorted_list(value: Value, each: impl Fn(Value) -> Value) -> Value {
+    let items = match value {
+        Value::Array(items) => items,
+        single => vec![single],
+    };
+    let mut items: Vec<Value> = items.into_iter().map(each).collect();
+    items.sort_by_cached_key(Value::to_string);
+    items.dedup();
+    Value::Array(items)
+}
+
+fn leaf(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::Bool(flag) => Value::String(flag.to_string()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> TrustDocument {
+        TrustDocument::new(text)
+    }
+
+    #[test]
+    fn the_form_of_a_document_does_not_matter() {
+        let written = document(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"p"},
+                "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"i:sub":"s","i:aud":["b","a"]}}}]}"#,
+        );
+        let read_back = document(
+            r#"{"Statement":{"Condition":{"StringEquals":{"i:aud":["a","b"],"i:sub":["s"]}},
+                "Action":["sts:AssumeRoleWithWebIdentity"],"Principal":{"Federated":["p"]},"Effect":"Allow"},"Version":"2012-10-17"}"#,
+        );
+        assert!(written.same_meaning(&read_back));
+    }
+
+    #[test]
+    fn numbers_and_booleans_stand_for_their_text() {
+        let a = document(r#"{"Statement":[{"Condition":{"Bool":{"k":true},"N":{"n":5}}}]}"#);
+        let b = document(r#"{"Statement":[{"Condition":{"Bool":{"k":"true"},"N":{"n":["5"]}}}]}"#);
+        assert!(a.same_meaning(&b));
+    }
+
+    #[test]
+    fn anything_that_grants_differently_differs() {
+        let base =
+            r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"p"},"Action":"a"}]}"#;
+        for other in [
+            r#"{"Statement":[{"Effect":"Deny","Principal":{"Federated":"p"},"Action":"a"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":["p","q"]},"Action":"a"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"p"},"Action":"a"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"a"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"p"},"Action":"a","Condition":{}}]}"#,
+            r#"{"Statement":[]}"#,
+            "not json",
+            "",
+        ] {
+            assert!(!document(base).same_meaning(&document(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn federated_principals_are_found_in_every_form() {
+        let text = r#"{"Statement":[{"Principal":{"Federated":"b"}},{"Principal":{"Federated":["a"]}},{"Principal":"*"}]}"#;
+        let mut found = document(text).federated_principals();
+        found.sort();
+        assert_eq!(found, ["a", "b"]);
+        assert_eq!(
+            document("<html>").federated_principals(),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn white_space_does_not_count_against_the_quota() {
+        assert_eq!(document("{ \"a\" :\n 1 }").quota_length(), 7);
+    }
+}
