@@ -1,7 +1,9 @@
 //! IAM roles: their names and what IAM says of them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::arn::RoleArn;
 use super::tags::Tags;
 use super::trust_policy::TrustDocument;
 
@@ -15,6 +17,10 @@ pub struct RoleName(String);
 /// The path of a role: `/`, or `/part/…/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RolePath(String);
+
+/// What a report calls a role: its name, or the name it would have if IAM allowed it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleLabel(String);
 
 /// IAM's own id of a role, `AROA…`: a role deleted and made again under its old name has another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +85,24 @@ impl RoleName {
     }
 }
 
+impl RoleLabel {
+    /// Wraps a computed name that may be none IAM allows.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&RoleName> for RoleLabel {
+    fn from(name: &RoleName) -> Self {
+        Self(name.0.clone())
+    }
+}
+
 impl RolePath {
     /// Checks IAM's form: starts and ends with `/`, visible ASCII, at most 512 characters.
     pub fn new(text: &str) -> Result<Self, InvalidRole> {
@@ -137,6 +161,12 @@ impl fmt::Display for RoleName {
     }
 }
 
+impl fmt::Display for RoleLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for RolePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -179,6 +209,69 @@ pub struct CurrentRole {
     pub permissions_boundary: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows; absent means unknown, not unused.
     pub last_used: Option<String>,
+}
+
+/// A role to be made, complete in one call: IAM makes it with all its tags or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRole {
+    /// Name and path, and the account it must land in.
+    pub arn: RoleArn,
+    /// Who may assume it.
+    pub trust_policy: TrustDocument,
+    /// All its tags.
+    pub tags: Tags,
+    /// The ARN of its permissions boundary.
+    pub permissions_boundary: Option<String>,
+    /// How long its sessions may last.
+    pub max_session_duration: Option<SessionDuration>,
+}
+
+/// What was read from IAM: every role as listed, and in full those that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CurrentRoles {
+    listed: BTreeMap<String, ListedRole>,
+    details: BTreeMap<RoleName, CurrentRole>,
+}
+
+impl CurrentRoles {
+    /// The roles of a listing, none of them read in full yet.
+    pub fn new(listing: impl IntoIterator<Item = ListedRole>) -> Self {
+        let keyed = |role: ListedRole| (role.name.collision_key(), role);
+        Self {
+            listed: listing.into_iter().map(keyed).collect(),
+            details: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what reading one role in full gave; `None` means that it is gone, so the listing was
+    /// behind the times.
+    pub fn add_detail(&mut self, name: &RoleName, detail: Option<CurrentRole>) {
+        match detail {
+            Some(role) => {
+                self.listed
+                    .insert(name.collision_key(), role.listed.clone());
+                self.details.insert(name.clone(), role);
+            }
+            None => {
+                self.listed.remove(&name.collision_key());
+            }
+        }
+    }
+
+    /// The role that stands in the way of a name: the one of that name, in whatever letter case.
+    pub fn listed(&self, name: &RoleName) -> Option<&ListedRole> {
+        self.listed.get(&name.collision_key())
+    }
+
+    /// A role in full, if it was asked for.
+    pub fn detail(&self, name: &RoleName) -> Option<&CurrentRole> {
+        self.details.get(name)
+    }
+
+    /// Every role of the account.
+    pub fn iter(&self) -> impl Iterator<Item = &ListedRole> {
+        self.listed.values()
+    }
 }
 
 #[cfg(test)]
