@@ -1,0 +1,310 @@
+//! What the roles should be: declarations and the cluster's rules in, desired roles out.
+//!
+//! Pure. [`resolve`] decides which ServiceAccounts may have a role and under which name, and needs
+//! no account; [`desired_role`] says how that role looks. Does not know what IAM has.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{Declaration, Management};
+use crate::model::arn::RoleArn;
+use crate::model::cluster::{Audience, Cluster, Naming};
+use crate::model::location::{Location, RepoPath};
+use crate::model::role::{RoleLabel, RoleName, SessionDuration};
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags::{self, TagValue, Tags};
+use crate::model::trust_policy::TrustDocument;
+
+mod check;
+mod conflict;
+pub mod role_name;
+mod trust_policy;
+
+/// What the manifests ask for, by ServiceAccount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Every ServiceAccount that carries the managed annotation.
+    pub requests: BTreeMap<ServiceAccountRef, Request>,
+    /// What is wrong or odd about them.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What one ServiceAccount asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The name of its role.
+    pub role: RoleLabel,
+    /// Where it is declared.
+    pub location: Location,
+    /// What is to become of the role.
+    pub verdict: Verdict,
+}
+
+/// What is to become of a ServiceAccount's role, as far as its manifest decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is to be a role.
+    Wanted(Wanted),
+    /// There is to be none of ours: the managed annotation is `"false"`.
+    Unmanaged,
+    /// Something is wrong with the manifest: the role is left exactly as it is.
+    Held {
+        /// What is wrong, as in the diagnostic.
+        reason: String,
+    },
+}
+
+/// A ServiceAccount whose manifest is right in everything that can be checked without IAM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The name of its role.
+    pub role: RoleName,
+    /// The audience its own annotation asks for.
+    pub audience: Option<Audience>,
+}
+
+/// A role as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredRole {
+    /// Its ARN.
+    pub arn: RoleArn,
+    /// Whose it is.
+    pub service_account: ServiceAccountRef,
+    /// Where it is declared.
+    pub location: Location,
+    /// Who may assume it.
+    pub trust_policy: TrustDocument,
+    /// The tags that prove ownership and the user's own: a difference in these is drift.
+    pub tags: Tags,
+    /// Repository and path of the manifest, for the source tag: written along, never a difference.
+    pub source: TagValue,
+    /// The ARN of the permissions boundary that it is made with.
+    pub permissions_boundary: Option<String>,
+    /// How long its sessions may last; unset is whatever it is.
+    pub max_session_duration: Option<SessionDuration>,
+}
+
+/// Decides for every declared ServiceAccount whether it gets a role, and under which name.
+///
+/// The order of the declarations does not matter.
+pub fn resolve<'a>(
+    declarations: impl IntoIterator<Item = &'a Declaration>,
+    naming: &Naming,
+) -> Resolved {
+    let mut by_service_account: BTreeMap<&ServiceAccountRef, Vec<&Declaration>> = BTreeMap::new();
+    for declaration in declarations {
+        by_service_account
+            .entry(&declaration.service_account)
+            .or_default()
+            .push(declaration);
+    }
+    let mut resolved = Resolved::default();
+    for (service_account, mut places) in by_service_account {
+        places.sort_by(|a, b| a.location.cmp(&b.location));
+        let (first, diagnostics) = conflict::reconcile(&places);
+        let conflicting = diagnostics.iter().find(|d| conflict::is_held(d));
+        let verdict = match (conflicting, first.management) {
+            (Some(diagnostic), _) => Verdict::Held {
+                reason: diagnostic.message.clone(),
+            },
+            (None, Management::Unmanaged) => Verdict::Unmanaged,
+            (None, Management::Invalid) => Verdict::Held {
+                reason: "its manifest has errors".to_owned(),
+            },
+            (None, Management::Managed) => match check::wanted(first, naming) {
+                Ok(wanted) => Verdict::Wanted(wanted),
+                Err(diagnostic) => {
+                    let reason = diagnostic.message.clone();
+                    resolved.diagnostics.push(*diagnostic);
+                    Verdict::Held { reason }
+                }
+            },
+        };
+        resolved.diagnostics.extend(diagnostics);
+        let request = Request {
+            role: role_name::label(naming, service_account),
+            location: first.location.clone(),
+            verdict,
+        };
+        resolved.requests.insert(service_account.clone(), request);
+    }
+    conflict::hold_collisions(&mut resolved);
+    resolved
+}
+
+/// Says how the role of one ServiceAccount should look.
+///
+/// `repository` is the repository for people, without credentials.
+///
+/// ```
+/// use irsa_gitops::desired::{Wanted, desired_role};
+/// use irsa_gitops::model::{arn, cluster, location, role, service_account, tags};
+///
+/// let cluster = cluster::Cluster {
+///     name: cluster::ClusterName::new("prod")?,
+///     prefix: cluster::RolePrefix::default(),
+///     path: role::RolePath::default(),
+///     partition: arn::Partition::new("aws")?,
+///     account: arn::AwsAccountId::new("123456789012")?,
+///     issuers: vec![cluster::Issuer::new("https://oidc.example.com/id/1")?],
+///     audience: Some(cluster::Audience::default()),
+///     permissions_boundary: None,
+///     max_session_duration: None,
+///     managed_by: tags::TagValue::new("iam-service-account-controller")?,
+///     tags: vec![],
+/// };
+/// let foo = service_account::ServiceAccountRef::parse("bar/foo")?;
+/// let wanted = Wanted { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };
+/// let at = location::Location { path: "apps/foo.yaml".into(), line: 1, column: 1 };
+///
+/// let role = desired_role(&foo, &wanted, &at, &cluster, "github.com/acme/apps");
+/// assert_eq!(role.arn.to_string(), "arn:aws:iam::123456789012:role/k8s-sa_bar_foo");
+/// assert_eq!(role.tags.get("serviceaccount.k8s.aws/stack"), Some("bar/foo"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn desired_role(
+    service_account: &ServiceAccountRef,
+    wanted: &Wanted,
+    location: &Location,
+    cluster: &Cluster,
+    repository: &str,
+) -> DesiredRole {
+    let audience = wanted.audience.as_ref().or(cluster.audience.as_ref());
+    let mut tags: Tags = cluster
+        .tags
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    for (key, value) in ownership_tags(service_account, cluster) {
+        tags.set(key, value);
+    }
+    DesiredRole {
+        arn: cluster.role_arn(&wanted.role),
+        service_account: service_account.clone(),
+        location: location.clone(),
+        trust_policy: trust_policy::trust_policy(service_account, audience, cluster).to_document(),
+        tags,
+        source: source_tag(repository, &location.path),
+        permissions_boundary: cluster.permissions_boundary.clone(),
+        max_session_duration: cluster.max_session_duration,
+    }
+}
+
+/// The three tags that make a role ours, for one ServiceAccount of one cluster.
+pub fn ownership_tags(
+    service_account: &ServiceAccountRef,
+    cluster: &Cluster,
+) -> [(&'static str, String); 3] {
+    [
+        (tags::MANAGED_BY, cluster.managed_by.to_string()),
+        (tags::STACK, service_account.to_string()),
+        (tags::CLUSTER, cluster.name.to_string()),
+    ]
+}
+
+fn source_tag(repository: &str, path: &RepoPath) -> TagValue {
+    TagValue::fitted(&format!("{repository}/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::{Code, Severity};
+    use crate::manifest::Annotation;
+
+    fn declaration(name: &str, arn: &str, line: u32) -> Declaration {
+        let location = Location {
+            path: "a.yaml".into(),
+            line,
+            column: 1,
+        };
+        Declaration {
+            service_account: ServiceAccountRef::parse(name).expect("a valid test name"),
+            location: location.clone(),
+            management: Management::Managed,
+            role_arn: Some(Annotation {
+                value: arn.to_owned(),
+                location,
+                source_line: arn.to_owned(),
+            }),
+            audience: None,
+        }
+    }
+
+    fn verdicts(declarations: &[Declaration]) -> Vec<(String, bool)> {
+        let resolved = resolve(declarations, &Naming::default());
+        let wanted = |r: &Request| matches!(r.verdict, Verdict::Wanted(_));
+        resolved
+            .requests
+            .iter()
+            .map(|(sa, r)| (sa.to_string(), wanted(r)))
+            .collect()
+    }
+
+    const FOO: &str = "arn:aws:iam::123456789012:role/k8s-sa_bar_foo";
+    const OTHER: &str = "arn:aws:iam::210987654321:role/k8s-sa_bar_foo";
+
+    #[test]
+    fn one_bad_service_account_leaves_the_others_alone() {
+        let declarations = [
+            declaration("bar/foo", FOO, 1),
+            declaration("bar/baz", "arn:aws:iam::123456789012:role/typo", 9),
+        ];
+        let expected = vec![("bar/baz".to_owned(), false), ("bar/foo".to_owned(), true)];
+        assert_eq!(verdicts(&declarations), expected);
+    }
+
+    #[test]
+    fn m3_identical_declarations_are_one() {
+        let declarations = [
+            declaration("bar/foo", FOO, 1),
+            declaration("bar/foo", FOO, 9),
+        ];
+        let resolved = resolve(&declarations, &Naming::default());
+        assert!(
+            matches!(resolved.requests.values().next(), Some(r) if matches!(r.verdict, Verdict::Wanted(_)))
+        );
+        let notes: Vec<_> = resolved
+            .diagnostics
+            .iter()
+            .map(|d| (d.code, d.severity))
+            .collect();
+        assert_eq!(notes, [(Code::DuplicateServiceAccount, Severity::Note)]);
+    }
+
+    #[test]
+    fn m4_conflicting_declarations_hold_the_role() {
+        let declarations = [
+            declaration("bar/foo", FOO, 1),
+            declaration("bar/foo", OTHER, 9),
+        ];
+        let resolved = resolve(&declarations, &Naming::default());
+        assert_eq!(verdicts(&declarations), [("bar/foo".to_owned(), false)]);
+        let lines: Vec<_> = resolved
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .filter_map(|d| d.location.as_ref().map(|l| l.line))
+            .collect();
+        assert_eq!(lines, [1, 9]);
+    }
+
+    #[test]
+    fn the_order_of_declarations_changes_nothing() {
+        let mut declarations = vec![
+            declaration("bar/foo", FOO, 1),
+            declaration("bar/foo", OTHER, 9),
+            declaration("a/b", "arn:aws:iam::123456789012:role/k8s-sa_a_b", 20),
+        ];
+        let forwards = resolve(&declarations, &Naming::default());
+        declarations.reverse();
+        assert_eq!(resolve(&declarations, &Naming::default()), forwards);
+    }
+
+    #[test]
+    fn s15_the_source_tag_is_always_a_legal_value() {
+        let path = RepoPath::new(b"apps/\xff\x1b[31m,{}.yaml".to_vec());
+        let value = source_tag("https://example.com/a?b", &path);
+        assert!(TagValue::new(value.as_str()).is_ok(), "{value}");
+    }
+}

@@ -1,0 +1,251 @@
+//! Whether one declaration may have a role: name, role-arn annotation and audience.
+
+use super::{Wanted, role_name};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::manifest::{
+    AUDIENCE_ANNOTATION, Annotation, Declaration, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION,
+};
+use crate::model::arn::{Partition, RoleArn};
+use crate::model::cluster::{Audience, Naming};
+use crate::model::role::{InvalidRole, RoleName};
+
+/// Accepts a declaration, or says what is wrong with it and which value would be right.
+pub(super) fn wanted(
+    declaration: &Declaration,
+    naming: &Naming,
+) -> Result<Wanted, Box<Diagnostic>> {
+    let role = role_name::of(naming, &declaration.service_account)
+        .map_err(|error| Box::new(illegal_name(declaration, naming, &error)))?;
+    check_role_arn(declaration, naming, &role)?;
+    let audience = match &declaration.audience {
+        None => None,
+        Some(annotation) => Some(Audience::new(&annotation.value).map_err(|error| {
+            let message = format!("annotation `{AUDIENCE_ANNOTATION}`: {error}");
+            let hint = format!("use `{}` or remove the annotation", Audience::DEFAULT);
+            Box::new(on(declaration, annotation, Code::InvalidAudience, message).with_hint(hint))
+        })?),
+    };
+    Ok(Wanted { role, audience })
+}
+
+fn check_role_arn(
+    declaration: &Declaration,
+    naming: &Naming,
+    role: &RoleName,
+) -> Result<(), Box<Diagnostic>> {
+    let Some(annotation) = &declaration.role_arn else {
+        let message = format!("annotation `{ROLE_ARN_ANNOTATION}` is missing");
+        let expected = Expected::new(naming, role, None);
+        return Err(Box::new(
+            Diagnostic::error(Code::MissingRoleArn, message)
+                .on(&declaration.service_account)
+                .at(declaration.location.clone())
+                .with_hint(format!("add `{ROLE_ARN_ANNOTATION}: {expected}`")),
+        ));
+    };
+    let value = &annotation.value;
+    let parsed = RoleArn::parse(value);
+    let expected = Expected::new(naming, role, parsed.as_ref().ok());
+    let (code, what) = match &parsed {
+        Ok(arn) if expected.fits(arn) => return Ok(()),
+        Ok(arn) => (Code::RoleArnMismatch, expected.difference(arn)),
+        Err(error) => (Code::InvalidRoleArn, error.to_string()),
+    };
+    let message = format!(
+        "annotation `{ROLE_ARN_ANNOTATION}` of ServiceAccount `{}`: {what}",
+        declaration.service_account
+    );
+    Err(Box::new(
+        on(declaration, annotation, code, message).with_hint(format!("use `{expected}`")),
+    ))
+}
+
+/// The ARN that the annotation should have; parts nobody told an offline check are open.
+struct Expected {
+    partition: String,
+    account: String,
+    resource: String,
+    account_known: bool,
+    partition_known: bool,
+}
+
+impl Expected {
+    fn new(naming: &Naming, role: &RoleName, given: Option<&RoleArn>) -> Self {
+        let partition = naming
+            .partition
+            .as_ref()
+            .or(given.map(|arn| &arn.partition));
+        let account = naming.account.as_ref().or(given.map(|arn| &arn.account));
+        Self {
+            partition: partition.map_or("aws", Partition::as_str).to_owned(),
+            account: account.map_or("ACCOUNT", |id| id.as_str()).to_owned(),
+            resource: format!("role{}{role}", naming.path),
+            account_known: account.is_some(),
+            partition_known: partition.is_some(),
+        }
+    }
+
+    fn fits(&self, arn: &RoleArn) -> bool {
+        self.account_known && self.partition_known && self.to_string() == arn.to_string()
+    }
+
+    /// Names the first part that is wrong, in the order in which an ARN is read.
+    fn difference(&self, arn: &RoleArn) -> String {
+        let given = format!("role{}{}", arn.path, arn.name);
+        if arn.partition.as_str() != self.partition {
+            format!(
+                "expected partition `{}`, got `{}`",
+                self.partition, arn.partition
+            )
+        } else if arn.account.as_str() != self.account {
+            format!("expected account `{}`, got `{}`", self.account, arn.account)
+        } else {
+            format!("expected `{}`, got `{given}`", self.resource)
+        }
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            partition,
+            account,
+            resource,
+            ..
+        } = self;
+        write!(f, "arn:{partition}:iam::{account}:{resource}")
+    }
+}
+
+fn on(
+    declaration: &Declaration,
+    annotation: &Annotation,
+    code: Code,
+    message: String,
+) -> Diagnostic {
+    Diagnostic::error(code, message)
+        .on(&declaration.service_account)
+        .at(annotation.location.clone())
+        .with_source_line(annotation.source_line.clone())
+}
+
+fn illegal_name(declaration: &Declaration, naming: &Naming, error: &InvalidRole) -> Diagnostic {
+    let hint = match error {
+        InvalidRole::TooLong { excess, .. } => format!(
+            "shorten namespace and name by {excess} in all, use a shorter --role-prefix than `{}`, or drop `{MANAGED_ANNOTATION}`",
+            naming.prefix
+        ),
+        _ => format!("rename the ServiceAccount or drop `{MANAGED_ANNOTATION}`"),
+    };
+    Diagnostic::error(Code::RoleNameTooLong, error.to_string())
+        .on(&declaration.service_account)
+        .at(declaration.location.clone())
+        .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Management;
+    use crate::model::arn::AwsAccountId;
+    use crate::model::location::Location;
+    use crate::model::service_account::ServiceAccountRef;
+
+    fn declaration(role_arn: Option<&str>) -> Declaration {
+        let location = Location {
+            path: "a.yaml".into(),
+            line: 7,
+            column: 32,
+        };
+        Declaration {
+            service_account: ServiceAccountRef::parse("bar/foo").expect("valid"),
+            location: location.clone(),
+            management: Management::Managed,
+            role_arn: role_arn.map(|value| Annotation {
+                value: value.to_owned(),
+                location,
+                source_line: String::new(),
+            }),
+            audience: None,
+        }
+    }
+
+    fn naming() -> Naming {
+        Naming {
+            partition: Some(Partition::new("aws").expect("valid")),
+            account: Some(AwsAccountId::new("123456789012").expect("valid")),
+            ..Naming::default()
+        }
+    }
+
+    #[test]
+    fn the_annotation_must_be_the_computed_arn() {
+        let right = "arn:aws:iam::123456789012:role/k8s-sa_bar_foo";
+        assert!(wanted(&declaration(Some(right)), &naming()).is_ok());
+        // One row each for M9, M10 (three), M11, M12, M13 and a wrong name.
+        for (value, code, says) in [
+            (None, Code::MissingRoleArn, "is missing"),
+            (
+                Some("foo"),
+                Code::InvalidRoleArn,
+                "`foo` is not the ARN of a role",
+            ),
+            (
+                Some("arn:aws:iam::123456789012:role/k8s-sa_bar_foo\n"),
+                Code::InvalidRoleArn,
+                "k8s-sa_bar_foo\n` is not a role name",
+            ),
+            (
+                Some("arn:aws:iam::123456789012:role/k8s-sa_bar _foo"),
+                Code::InvalidRoleArn,
+                "is not a role name",
+            ),
+            (
+                Some("arn:aws:iam::210987654321:role/k8s-sa_bar_foo"),
+                Code::RoleArnMismatch,
+                "expected account `123456789012`, got `210987654321`",
+            ),
+            (
+                Some("arn:aws-cn:iam::123456789012:role/k8s-sa_bar_foo"),
+                Code::RoleArnMismatch,
+                "expected partition `aws`, got `aws-cn`",
+            ),
+            (
+                Some("arn:aws:iam::123456789012:role/x/k8s-sa_bar_foo"),
+                Code::RoleArnMismatch,
+                "expected `role/k8s-sa_bar_foo`, got `role/x/k8s-sa_bar_foo`",
+            ),
+            (
+                Some("arn:aws:iam::123456789012:role/k8s-sa_bar_fooo"),
+                Code::RoleArnMismatch,
+                "expected `role/k8s-sa_bar_foo`, got `role/k8s-sa_bar_fooo`",
+            ),
+        ] {
+            let refused = wanted(&declaration(value), &naming()).expect_err("refused");
+            assert_eq!(refused.code, code, "{value:?}");
+            assert!(
+                refused.message.contains(says),
+                "{value:?}: {}",
+                refused.message
+            );
+            assert!(
+                refused.hint.as_deref().is_some_and(|h| h.contains(right)),
+                "{value:?}"
+            );
+            assert_eq!(refused.location.map(|l| l.line), Some(7));
+        }
+    }
+
+    #[test]
+    fn offline_any_account_will_do_but_not_any_name() {
+        let naming = Naming::default();
+        for arn in [
+            "arn:aws:iam::123456789012:role/k8s-sa_bar_foo",
+            "arn:aws-cn:iam::210987654321:role/k8s-sa_bar_foo",
+        ] {
+            assert!(wanted(&declaration(Some(arn)), &naming).is_ok(), "{arn}");
+        }
+        let wrong = declaration(Some("arn:aws:iam::123456789012:role/k8s-sa_bar_baz"));
+        assert!(wanted(&wrong, &naming).is_err());
+    }
+}

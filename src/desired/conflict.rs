@@ -1,0 +1,93 @@
+//! ServiceAccounts that are declared more than once, and roles whose names collide.
+
+use std::collections::BTreeMap;
+
+use super::{Resolved, Verdict};
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::manifest::{Declaration, Management};
+
+/// Picks the declaration that counts (the first by place) and says what is wrong with the others.
+///
+/// Identical declarations are one. Differing ones are an error at every place: choosing either
+/// would give somebody a role that the other place says they should not have.
+pub(super) fn reconcile<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec<Diagnostic>) {
+    let (first, others) = places
+        .split_first()
+        .expect("a ServiceAccount is only known by a declaration");
+    let conflicting = others.iter().any(|other| asks(other) != asks(first));
+    let diagnostics = if conflicting {
+        places.iter().map(|place| conflict(place, places)).collect()
+    } else {
+        others.iter().map(|other| repeated(other, first)).collect()
+    };
+    (first, diagnostics)
+}
+
+/// Whether a finding of [`reconcile`] keeps the role from being touched.
+pub(super) fn is_held(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
+}
+
+/// Holds ServiceAccounts whose role names differ only in letter case: IAM would refuse the second.
+pub(super) fn hold_collisions(resolved: &mut Resolved) {
+    let mut by_key: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for (service_account, request) in &resolved.requests {
+        if let Verdict::Wanted(wanted) = &request.verdict {
+            let key = wanted.role.collision_key();
+            by_key.entry(key).or_default().push(service_account.clone());
+        }
+    }
+    for colliding in by_key.into_values().filter(|group| group.len() > 1) {
+        for service_account in &colliding {
+            let Some(request) = resolved.requests.get_mut(service_account) else {
+                continue;
+            };
+            let reason = format!(
+                "role name `{}` is also that of another ServiceAccount, ignoring letter case",
+                request.role
+            );
+            resolved.diagnostics.push(
+                Diagnostic::error(Code::RoleNameCollision, reason.clone())
+                    .on(service_account)
+                    .at(request.location.clone())
+                    .with_hint("rename one of the ServiceAccounts"),
+            );
+            request.verdict = Verdict::Held { reason };
+        }
+    }
+}
+
+fn asks(declaration: &Declaration) -> (Management, Option<&str>, Option<&str>) {
+    (
+        declaration.management,
+        declaration.role_arn.as_ref().map(|a| a.value.as_str()),
+        declaration.audience.as_ref().map(|a| a.value.as_str()),
+    )
+}
+
+fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {
+    let elsewhere: Vec<String> = places
+        .iter()
+        .filter(|other| other.location != place.location)
+        .map(|other| other.location.to_string())
+        .collect();
+    let message = format!(
+        "ServiceAccount `{}` is declared differently at {}",
+        place.service_account,
+        elsewhere.join(", ")
+    );
+    Diagnostic::error(Code::DuplicateServiceAccount, message)
+        .on(&place.service_account)
+        .at(place.location.clone())
+        .with_hint("keep one declaration, or make their annotations equal")
+}
+
+fn repeated(other: &Declaration, first: &Declaration) -> Diagnostic {
+    let message = format!(
+        "ServiceAccount `{}` is declared identically at {}",
+        other.service_account, first.location
+    );
+    Diagnostic::new(Code::DuplicateServiceAccount, Severity::Note, message)
+        .on(&other.service_account)
+        .at(other.location.clone())
+}
