@@ -1,0 +1,109 @@
+//! Whether a role is ours: name, path and all three ownership tags must fit one pair.
+//!
+//! Tag keys are compared without case, because IAM does; values with it. Anything that does not
+//! fit is foreign and never written to, whatever its tags claim.
+
+use std::fmt;
+
+use crate::desired::{self, role_name};
+use crate::model::cluster::Cluster;
+use crate::model::role::CurrentRole;
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags;
+
+/// Whose a role is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Ours, for that ServiceAccount.
+    Owned(ServiceAccountRef),
+    /// Somebody else's.
+    Foreign(Foreign),
+}
+
+/// Why a role is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Its name is not one we would give.
+    Name,
+    /// Its path is not ours.
+    Path(String),
+    /// A tag is missing.
+    MissingTag(&'static str),
+    /// A tag has another value: another cluster's role, or one that was renamed or tampered with.
+    Tag {
+        /// The tag.
+        key: &'static str,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// Decides whose a role is.
+pub fn of(role: &CurrentRole, cluster: &Cluster) -> Ownership {
+    let Some(service_account) = role_name::parse(&cluster.prefix, &role.listed.name) else {
+        return Ownership::Foreign(Foreign::Name);
+    };
+    if role.listed.path != cluster.path {
+        return Ownership::Foreign(Foreign::Path(role.listed.path.to_string()));
+    }
+    for (key, expected) in desired::ownership_tags(&service_account, cluster) {
+        match role.tags.get(key) {
+            None => return Ownership::Foreign(Foreign::MissingTag(key)),
+            Some(found) if found != expected => {
+                let found = found.to_owned();
+                return Ownership::Foreign(Foreign::Tag {
+                    key,
+                    expected,
+                    found,
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    Ownership::Owned(service_account)
+}
+
+impl Foreign {
+    /// What to do about it.
+    pub fn hint(&self, service_account: &ServiceAccountRef, cluster: &Cluster) -> String {
+        let tags = desired::ownership_tags(service_account, cluster);
+        let tags: Vec<String> = tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        match self {
+            Self::Name | Self::Path(_) => format!(
+                "rename that role or the ServiceAccount; owned roles are named {}_NAMESPACE_NAME under path {}",
+                cluster.prefix, cluster.path
+            ),
+            Self::Tag { key, .. } if *key == tags::CLUSTER => format!(
+                "if cluster `{}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under an older name, tag it {}",
+                cluster.name,
+                tags.join(" ")
+            ),
+            Self::Tag { .. } | Self::MissingTag(_) => format!(
+                "if it serves this ServiceAccount, hand it over by tagging it {}; if not, rename one of the two",
+                tags.join(" ")
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => write!(f, "its name is not exactly ours"),
+            Self::Path(path) => write!(f, "its path is `{path}`"),
+            Self::MissingTag(key) => write!(f, "it has no tag `{key}`"),
+            Self::Tag {
+                key,
+                expected,
+                found,
+            } => {
+                write!(f, "its tag `{key}` is `{found}`, not `{expected}`")
+            }
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! The decision table, row by row.
+
+use super::*;
+use crate::desired::{Wanted, desired_role};
+use crate::model::arn::{AwsAccountId, Partition};
+use crate::model::cluster::{Audience, ClusterName, Issuer, RolePrefix};
+use crate::model::role::{RoleId, RolePath, SessionDuration};
+use crate::model::tags::{TagKey, TagValue};
+use crate::model::trust_policy::TrustDocument;
+
+const THEN: &str = "1111111111111111111111111111111111111111";
+const NOW: &str = "2222222222222222222222222222222222222222";
+
+fn cluster() -> Cluster {
+    Cluster {
+        name: ClusterName::new("prod").expect("valid"),
+        prefix: RolePrefix::default(),
+        path: RolePath::default(),
+        partition: Partition::new("aws").expect("valid"),
+        account: AwsAccountId::new("123456789012").expect("valid"),
+        issuers: vec![Issuer::new("oidc.example.com/id/1").expect("valid")],
+        audience: Some(Audience::default()),
+        permissions_boundary: None,
+        max_session_duration: None,
+        managed_by: TagValue::new("iam-service-account-controller").expect("valid"),
+        tags: vec![(
+            TagKey::new("team").expect("valid"),
+            TagValue::new("a").expect("valid"),
+        )],
+    }
+}
+
+fn run() -> Run {
+    Run {
+        repository: "github.com/acme/apps".to_owned(),
+        commit: CommitId::new(NOW).ok(),
+        mode: Mode::UpsertOnly,
+        depth: Depth::Listing,
+    }
+}
+
+fn pair(text: &str) -> ServiceAccountRef {
+    ServiceAccountRef::parse(text).expect("valid")
+}
+
+fn resolved(requests: &[(&str, Verdict)]) -> Resolved {
+    let request = |(text, verdict): &(&str, Verdict)| {
+        let service_account = pair(text);
+        let role = role_name::label(&cluster().naming(), &service_account);
+        let location = Location {
+            path: "a.yaml".into(),
+            line: 1,
+            column: 1,
+        };
+        (
+            service_account,
+            Request {
+                role,
+                location,
+                verdict: verdict.clone(),
+            },
+        )
+    };
+    Resolved {
+        requests: requests.iter().map(request).collect(),
+        diagnostics: vec![],
+    }
+}
+
+fn wanted(text: &str) -> (&str, Verdict) {
+    let role = role_name::of(&cluster().naming(), &pair(text)).expect("short");
+    (
+        text,
+        Verdict::Wanted(Wanted {
+            role,
+            audience: None,
+        }),
+    )
+}
+
+/// The role of a ServiceAccount exactly as a run at an earlier commit left it.
+fn role(text: &str) -> CurrentRole {
+    let (_, Verdict::Wanted(wanted)) = wanted(text) else {
+        unreachable!("`wanted` returns a wanted role");
+    };
+    let location = Location {
+        path: "a.yaml".into(),
+        line: 1,
+        column: 1,
+    };
+    let desired = desired_role(
+        &pair(text),
+        &wanted,
+        &location,
+        &cluster(),
+        "github.com/acme/apps",
+    );
+    let mut tags = desired.tags.clone();
+    tags.set(tags::COMMIT, THEN);
+    tags.set(tags::LAST_COMMIT, THEN);
+    CurrentRole {
+        listed: ListedRole {
+            name: desired.arn.name.clone(),
+            id: RoleId::new("AROA1"),
+            path: desired.arn.path.clone(),
+            trust_policy: desired.trust_policy.clone(),
+            max_session_seconds: Some(3600),
+        },
+        tags,
+        permissions_boundary: None,
+        last_used: None,
+    }
+}
+
+fn with_trust(mut role: CurrentRole, document: &str) -> CurrentRole {
+    role.listed.trust_policy = TrustDocument::new(document);
+    role
+}
+
+fn with_tag(mut role: CurrentRole, key: &str, value: &str) -> CurrentRole {
+    role.tags.set(key, value);
+    role
+}
+
+/// Plans as the shell does: list, examine what the planner asks for, plan.
+fn plan_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run: &Run) -> Plan {
+    let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
+    for name in to_examine(resolved, &current, cluster, run) {
+        let detail = roles.iter().find(|role| role.listed.name == name);
+        current.add_detail(&name, detail.cloned());
+    }
+    plan(resolved, &current, cluster, run)
+}
+
+fn word(action: &Action) -> &'static str {
+    match action {
+        Action::Create(_) => "create",
+        Action::Update(_) => "update",
+        Action::InSync => "in-sync",
+        Action::Orphan => "orphan",
+        Action::Held => "held",
+    }
+}
+
+fn words(plan: &Plan) -> Vec<(&str, &str)> {
+    plan.changes
+        .values()
+        .map(|c| (c.role.as_str(), word(&c.action)))
+        .collect()
+}
+
+const FOO: &str = "k8s-sa_bar_foo";
+const OPEN: &str = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"sts:AssumeRole"}]}"#;
+
+#[test]
+fn the_decision_table() {
+    let held = (
+        "bar/foo",
+        Verdict::Held {
+            reason: "bad".to_owned(),
+        },
+    );
+    let drifted = with_trust(role("bar/foo"), OPEN);
+    let foreign = with_tag(drifted.clone(), tags::CLUSTER, "other");
+    let upper = {
+        let mut role = drifted.clone();
+        role.listed.name = RoleName::new("K8S-sa_bar_foo").expect("valid");
+        role
+    };
+    let cases: Vec<(&str, Resolved, Vec<CurrentRole>, Vec<(&str, &str)>)> = vec![
+        (
+            "absent",
+            resolved(&[wanted("bar/foo")]),
+            vec![],
+            vec![(FOO, "create")],
+        ),
+        (
+            "equal",
+            resolved(&[wanted("bar/foo")]),
+            vec![role("bar/foo")],
+            vec![(FOO, "in-sync")],
+        ),
+        (
+            "drifted",
+            resolved(&[wanted("bar/foo")]),
+            vec![drifted.clone()],
+            vec![(FOO, "update")],
+        ),
+        (
+            "foreign",
+            resolved(&[wanted("bar/foo")]),
+            vec![foreign.clone()],
+            vec![(FOO, "held")],
+        ),
+        (
+            "other case",
+            resolved(&[wanted("bar/foo")]),
+            vec![upper],
+            vec![(FOO, "held")],
+        ),
+        (
+            "held",
+            resolved(&[held]),
+            vec![drifted],
+            vec![(FOO, "held")],
+        ),
+        (
+            "unmanaged",
+            resolved(&[("bar/foo", Verdict::Unmanaged)]),
+            vec![role("bar/foo")],
+            vec![(FOO, "orphan")],
+        ),
+        (
+            "unmanaged, absent",
+            resolved(&[("bar/foo", Verdict::Unmanaged)]),
+            vec![],
+            vec![],
+        ),
+        (
+            "undeclared",
+            resolved(&[]),
+            vec![role("bar/foo")],
+            vec![(FOO, "orphan")],
+        ),
+        ("undeclared, foreign", resolved(&[]), vec![foreign], vec![]),
+    ];
+    for (name, resolved, roles, expected) in cases {
+        let plan = plan_over(&resolved, &roles, &cluster(), &run());
+        assert_eq!(words(&plan), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_new_role_has_every_tag_of_the_design() {
+    let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[], &cluster(), &run());
+    let Some(Action::Create(new)) = plan.changes.values().next().map(|c| &c.action) else {
+        panic!("a role to be made: {plan:?}");
+    };
+    let tags: Vec<_> = new.tags.iter().collect();
+    assert_eq!(
+        tags,
+        [
+            (tags::CLUSTER, "prod"),
+            (tags::COMMIT, NOW),
+            (tags::LAST_COMMIT, NOW),
+            (tags::MANAGED_BY, "iam-service-account-controller"),
+            (tags::SOURCE, "github.com/acme/apps/a.yaml"),
+            (tags::STACK, "bar/foo"),
+            ("team", "a"),
+        ]
+    );
+}
+
+#[test]
+fn an_update_keeps_the_creating_commit_and_sets_the_last() {
+    let drifted = with_trust(role("bar/foo"), OPEN);
+    let controllers = {
+        let mut role = drifted.clone();
+        role.tags.remove(tags::COMMIT);
+        role.tags.remove(tags::LAST_COMMIT);
+        role
+    };
+    for (role, commit) in [(drifted, None), (controllers, Some(NOW))] {
+        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        let Some(Action::Update(update)) = plan.changes.values().next().map(|c| &c.action) else {
+            panic!("an update: {plan:?}");
+        };
+        assert_eq!(update.tags.get(tags::COMMIT), commit);
+        assert_eq!(update.tags.get(tags::LAST_COMMIT), Some(NOW));
+    }
+}
+
+#[test]
+fn i6_to_i10_ownership_is_the_whole_tuple() {
+    let drifted = with_trust(role("bar/foo"), OPEN);
+    let untagged = CurrentRole {
+        tags: Tags::new(),
+        ..drifted.clone()
+    };
+    let elsewhere = {
+        let mut role = drifted.clone();
+        role.listed.path = RolePath::new("/x/").expect("valid");
+        role
+    };
+    let other_case = {
+        let mut role = drifted.clone();
+        role.tags.remove(tags::STACK);
+        with_tag(role, &tags::STACK.to_uppercase(), "bar/foo")
+    };
+    let cases = [
+        ("i6", untagged, "held", "no tag"),
+        (
+            "i7",
+            with_tag(drifted.clone(), tags::CLUSTER, "other"),
+            "held",
+            "`other`, not `prod`",
+        ),
+        (
+            "i8",
+            with_tag(drifted.clone(), tags::STACK, "bar/baz"),
+            "held",
+            "`bar/baz`",
+        ),
+        ("i9", elsewhere, "held", "path is `/x/`"),
+        (
+            "value case",
+            with_tag(drifted, tags::CLUSTER, "Prod"),
+            "held",
+            "`Prod`",
+        ),
+        ("i10", other_case, "update", "trust policy differs"),
+    ];
+    for (id, role, expected, says) in cases {
+        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        let change = &plan.changes[&RoleLabel::new(FOO)];
+        assert_eq!(word(&change.action), expected, "{id}");
+        assert!(change.reason.contains(says), "{id}: {}", change.reason);
+        let foreign = plan.diagnostics.iter().any(|d| d.code == Code::ForeignRole);
+        assert_eq!(foreign, expected == "held", "{id}");
+    }
+}
+
+#[test]
+fn s18_spoofed_tags_do_not_make_a_foreign_name_ours() {
+    let mut admin = role("bar/foo");
+    admin.listed.name = RoleName::new("Admin").expect("valid");
+    assert_eq!(
+        ownership::of(&admin, &cluster()),
+        Ownership::Foreign(ownership::Foreign::Name)
+    );
+    let plan = plan_over(&resolved(&[]), &[admin], &cluster(), &run());
+    assert_eq!(words(&plan), []);
+}
+
+#[test]
+fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
+    let intruder = with_trust(role("bar/foo"), OPEN);
+    let wildcard = with_trust(
+        role("bar/foo"),
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"},
+            "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"oidc.example.com/id/1:sub":"system:serviceaccount:bar:*"}}}]}"#,
+    );
+    let without_audience = with_trust(
+        role("bar/foo"),
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"},
+            "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com/id/1:sub":"system:serviceaccount:bar:foo"}}}]}"#,
+    );
+    for (role, security) in [
+        (intruder, true),
+        (wildcard, true),
+        (without_audience, false),
+    ] {
+        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        assert_eq!(words(&plan), [(FOO, "update")]);
+        let found = plan
+            .diagnostics
+            .iter()
+            .any(|d| d.code == Code::SecurityDrift);
+        assert_eq!(found, security, "{plan:?}");
+    }
+}
+
+#[test]
+fn tags_and_boundary_are_compared_only_in_full() {
+    let mut configured = cluster();
+    configured.permissions_boundary = Some("arn:aws:iam::123456789012:policy/limit".to_owned());
+    let drifted = with_tag(role("bar/foo"), "team", "b");
+    let resolved = resolved(&[wanted("bar/foo")]);
+    let shallow = plan_over(
+        &resolved,
+        std::slice::from_ref(&drifted),
+        &configured,
+        &run(),
+    );
+    assert_eq!(words(&shallow), [(FOO, "in-sync")]);
+    let full = Run {
+        depth: Depth::Full,
+        ..run()
+    };
+    let deep = plan_over(&resolved, &[drifted], &configured, &full);
+    assert_eq!(words(&deep), [(FOO, "update")]);
+    let codes: Vec<_> = deep.diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, [Code::BoundaryDiffers]);
+}
+
+#[test]
+fn an_unset_session_duration_is_not_a_difference() {
+    let resolved = resolved(&[wanted("bar/foo")]);
+    let mut configured = cluster();
+    let roles = [role("bar/foo")];
+    assert_eq!(
+        words(&plan_over(&resolved, &roles, &configured, &run())),
+        [(FOO, "in-sync")]
+    );
+    configured.max_session_duration = SessionDuration::from_seconds(7200).ok();
+    assert_eq!(
+        words(&plan_over(&resolved, &roles, &configured, &run())),
+        [(FOO, "update")]
+    );
+}
+
+#[test]
+fn create_only_repairs_nothing() {
+    let create_only = Run {
+        mode: Mode::CreateOnly,
+        ..run()
+    };
+    let roles = [with_trust(role("bar/foo"), OPEN)];
+    let resolved = resolved(&[wanted("bar/foo"), wanted("bar/new")]);
+    let plan = plan_over(&resolved, &roles, &cluster(), &create_only);
+    assert_eq!(words(&plan), [(FOO, "held"), ("k8s-sa_bar_new", "create")]);
+}
+
+#[test]
+fn a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
+    let resolved = resolved(&[wanted("bar/foo")]);
+    let mut current = CurrentRoles::new([with_trust(role("bar/foo"), OPEN).listed]);
+    let asked = to_examine(&resolved, &current, &cluster(), &run());
+    assert_eq!(asked.len(), 1);
+    current.add_detail(&asked[0], None);
+    assert_eq!(
+        words(&plan(&resolved, &current, &cluster(), &run())),
+        [(FOO, "create")]
+    );
+}
+
+#[test]
+fn an_idle_run_examines_nothing() {
+    let names: Vec<String> = (0..50).map(|n| format!("bar/app-{n}")).collect();
+    let requests: Vec<_> = names.iter().map(|name| wanted(name)).collect();
+    let current = CurrentRoles::new(names.iter().map(|name| role(name).listed));
+    assert_eq!(
+        to_examine(&resolved(&requests), &current, &cluster(), &run()),
+        []
+    );
+}
