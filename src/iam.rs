@@ -5,8 +5,8 @@
 
 use std::future::Future;
 
-use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition, RoleArn};
-use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, SessionDuration};
+use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration};
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
@@ -41,21 +41,6 @@ pub struct Quotas {
     pub roles_quota: u64,
     /// Characters allowed in a trust policy, white space not counted.
     pub trust_policy_size_quota: u64,
-}
-
-/// A role to be made, complete in one call: IAM makes it with all its tags or not at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRole {
-    /// Name and path, and the account it must land in.
-    pub arn: RoleArn,
-    /// Who may assume it.
-    pub trust_policy: TrustDocument,
-    /// All its tags.
-    pub tags: Tags,
-    /// The ARN of its permissions boundary.
-    pub permissions_boundary: Option<String>,
-    /// How long its sessions may last.
-    pub max_session_duration: Option<SessionDuration>,
 }
 
 /// Calls that change nothing. All that planning is given.

@@ -55,6 +55,21 @@ pub enum Kind {
     Sandbox,
 }
 
+impl Error {
+    /// Whether it makes every further call of this run pointless or dangerous.
+    pub fn ends_the_run(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Credentials | Kind::UnmodifiableEntity | Kind::Sandbox
+        )
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.action)?;

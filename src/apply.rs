@@ -1,0 +1,332 @@
+//! Carries a plan out: changes in, an outcome for each of them out.
+//!
+//! The only module that is handed an [`IamWriter`]. Decides nothing about what a role should be: it
+//! makes sure that a role is still the one that was planned for, writes, and where a reply was lost
+//! reads back what happened. Stops at nothing silently; every change gets an outcome.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use crate::iam::{Error, IamWriter, Kind};
+use crate::model::role::{CurrentRole, NewRole, RoleLabel, RoleName};
+use crate::model::tags;
+use crate::plan::{Action, Change, Difference, Plan, Update};
+
+mod stop;
+
+pub use stop::Stop;
+
+/// How many roles are written at a time. The rate is the limiter's affair; this only has to be
+/// enough to keep it busy at the round-trip times of a far region.
+const CONCURRENCY: usize = 12;
+
+/// How long IAM may take to show what was written: AWS promises seconds, two minutes is the rule.
+const VISIBLE_AFTER: Duration = Duration::from_secs(120);
+
+/// How long calls that were sent are waited for after a stop was requested.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often and how fast a write with a lost reply is sent again.
+const RESEND: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(5))
+    .with_max_times(3)
+    .with_jitter();
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was carried out.
+    Done,
+    /// It was not carried out, or only in part; the next run sees what is left.
+    Failed(Failure),
+    /// It was sent, and whether it took effect could not be found out.
+    Unknown(Failure),
+    /// The run stopped before it.
+    NotAttempted,
+}
+
+/// Why a change was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Carries out every change of the plan that writes, and says what became of each.
+///
+/// `finished` hears of every change as it ends. Once `stop` is requested no further write starts,
+/// and those that were sent are waited for, but not for ever.
+pub async fn apply(
+    plan: &Plan,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    finished: &(dyn Fn(&Change, &Outcome) + Sync),
+) -> BTreeMap<RoleLabel, Outcome> {
+    let not_attempted = |change: &Change| (change.role.clone(), Outcome::NotAttempted);
+    let outcomes = RefCell::new(plan.writes().map(not_attempted).collect::<BTreeMap<_, _>>());
+    let work = futures::stream::iter(plan.writes()).for_each_concurrent(CONCURRENCY, |change| {
+        let outcomes = &outcomes;
+        async move {
+            if stop.is_requested() {
+                return;
+            }
+            outcomes
+                .borrow_mut()
+                .insert(change.role.clone(), in_flight());
+            let outcome = carry_out(change, iam, stop).await;
+            finished(change, &outcome);
+            outcomes.borrow_mut().insert(change.role.clone(), outcome);
+        }
+    });
+    let overdue = async {
+        stop.requested().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = overdue => {}
+    }
+    outcomes.into_inner()
+}
+
+async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcome {
+    let result = match &change.action {
+        Action::Create(role) => create(role, iam, stop).await,
+        Action::Update(update) => repair(update, iam, stop).await,
+        Action::InSync | Action::Orphan | Action::Held => Ok(()),
+    };
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(outcome) => outcome,
+    }
+}
+
+/// Makes a role. CreateRole must never be repeated blindly: after a lost reply the role is looked
+/// for first, and if a second call finds that the name is taken, it is looked for again.
+async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+    let name = &role.arn.name;
+    send(stop, || async {
+        let error = match iam.create_role(role).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let patience = match error.kind {
+            Kind::OutcomeUnknown => Duration::from_secs(4),
+            Kind::EntityAlreadyExists => VISIBLE_AFTER,
+            _ => return Err(failed(&error, stop)),
+        };
+        match find(name, iam, patience).await {
+            Ok(Some(found)) if is_as_made(&found, role) => Ok(()),
+            Ok(Some(_)) => Err(moved(
+                format!(
+                    "role `{name}` was made by somebody else meanwhile, and is not as declared"
+                ),
+                "run plan again to see how it differs",
+            )),
+            Ok(None) | Err(_) => Err(unknown(&error)),
+        }
+    })
+    .await
+}
+
+/// Brings an existing role back to what it should be. The tags go first: from then on an older run
+/// can tell that a newer one is at work.
+async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+    let name = &update.current.listed.name;
+    if stop.is_requested() {
+        return Err(Outcome::NotAttempted);
+    }
+    let Some(current) = iam.role(name).await.map_err(|error| failed(&error, stop))? else {
+        return create(&update.replacement, iam, stop).await;
+    };
+    if !is_as_planned(&current, &update.current) {
+        return Err(moved(
+            format!("role `{name}` was changed by somebody else since it was planned"),
+            "run again: the new plan starts from what the role is now",
+        ));
+    }
+    let tagged = |role: &CurrentRole| update.tags.iter().all(|(k, v)| role.tags.get(k) == Some(v));
+    write(name, iam, stop, || iam.tag_role(name, &update.tags), tagged).await?;
+    for difference in &update.differences {
+        let written = match difference {
+            Difference::TrustPolicy { desired, .. } => {
+                let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(desired);
+                write(
+                    name,
+                    iam,
+                    stop,
+                    || iam.update_trust_policy(name, desired),
+                    trusted,
+                )
+                .await
+            }
+            Difference::SessionDuration { desired, .. } => {
+                let seconds = Some(desired.as_seconds());
+                let set = |role: &CurrentRole| role.listed.max_session_seconds == seconds;
+                write(
+                    name,
+                    iam,
+                    stop,
+                    || iam.update_session_duration(name, *desired),
+                    set,
+                )
+                .await
+            }
+            Difference::Tag { .. } => Ok(()),
+        };
+        written.map_err(|outcome| in_part(outcome, name))?;
+    }
+    Ok(())
+}
+
+/// Sends one write that may be repeated. After a lost reply the role shows whether it took effect.
+async fn write<F>(
+    name: &RoleName,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    call: impl Fn() -> F,
+    took_effect: impl Fn(&CurrentRole) -> bool,
+) -> Result<(), Outcome>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    send(stop, || async {
+        match call().await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind == Kind::OutcomeUnknown => match iam.role(name).await {
+                Ok(Some(role)) if took_effect(&role) => Ok(()),
+                _ => Err(unknown(&error)),
+            },
+            Err(error) => Err(failed(&error, stop)),
+        }
+    })
+    .await
+}
+
+/// Attempts a write, and again while its outcome stays unknown; never starts an attempt after a
+/// stop was requested.
+async fn send<F>(stop: &Stop, attempt: impl Fn() -> F) -> Result<(), Outcome>
+where
+    F: Future<Output = Result<(), Outcome>>,
+{
+    let so_far = RefCell::new(Outcome::NotAttempted);
+    let deadline = Instant::now() + VISIBLE_AFTER;
+    let guarded = || async {
+        if stop.is_requested() {
+            return Err(so_far.borrow().clone());
+        }
+        let result = attempt().await;
+        if let Err(outcome) = &result {
+            so_far.replace(outcome.clone());
+        }
+        result
+    };
+    guarded
+        .retry(RESEND)
+        .when(|outcome| matches!(outcome, Outcome::Unknown(_)) && Instant::now() < deadline)
+        .await
+}
+
+/// Looks for a role until it shows or the patience is over: reads lag behind writes.
+async fn find(
+    name: &RoleName,
+    iam: &impl IamWriter,
+    patience: Duration,
+) -> Result<Option<CurrentRole>, Error> {
+    let look = || async {
+        match iam.role(name).await {
+            Ok(Some(role)) => Ok(role),
+            Ok(None) => Err(None),
+            Err(error) => Err(Some(error)),
+        }
+    };
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(10))
+        .with_total_delay(Some(patience))
+        .without_max_times();
+    match look.retry(backoff).when(Option::is_none).await {
+        Ok(role) => Ok(Some(role)),
+        Err(None) => Ok(None),
+        Err(Some(error)) => Err(error),
+    }
+}
+
+fn failed(error: &Error, stop: &Stop) -> Outcome {
+    if error.ends_the_run() {
+        stop.request();
+    }
+    Outcome::Failed(Failure {
+        message: error.to_string(),
+        hint: error.hint(),
+    })
+}
+
+fn unknown(error: &Error) -> Outcome {
+    let hint = "the next run finds out: it starts from what IAM has then".to_owned();
+    Outcome::Unknown(Failure {
+        message: error.to_string(),
+        hint: Some(hint),
+    })
+}
+
+/// What is known of a change whose call has not come back.
+fn in_flight() -> Outcome {
+    Outcome::Unknown(Failure {
+        message: "the run was stopped while a call was under way".to_owned(),
+        hint: Some("run again: it starts from what IAM has then".to_owned()),
+    })
+}
+
+fn moved(message: String, hint: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        message,
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// A change whose first write was sent is no longer one that was not attempted.
+fn in_part(outcome: Outcome, name: &RoleName) -> Outcome {
+    match outcome {
+        Outcome::NotAttempted => moved(
+            format!("the run stopped between two writes to role `{name}`"),
+            "run again: the next run finishes it",
+        ),
+        other => other,
+    }
+}
+
+/// Whether a role that is there is the one CreateRole was to make. Who made it does not matter, so
+/// the tags that say which run it was are left out.
+fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
+    const OF_THE_RUN: [&str; 3] = [tags::COMMIT, tags::LAST_COMMIT, tags::SOURCE];
+    let tagged = |(key, value): (&str, &str)| {
+        OF_THE_RUN.contains(&key) || found.tags.get(key) == Some(value)
+    };
+    found.listed.name == wanted.arn.name
+        && found.listed.path == wanted.arn.path
+        && found.listed.trust_policy.same_meaning(&wanted.trust_policy)
+        && found.permissions_boundary == wanted.permissions_boundary
+        && wanted.tags.iter().all(tagged)
+}
+
+/// Whether a role is still what the plan saw; when it was last used is no change.
+fn is_as_planned(now: &CurrentRole, planned: &CurrentRole) -> bool {
+    now.listed.id == planned.listed.id
+        && now.listed.path == planned.listed.path
+        && now
+            .listed
+            .trust_policy
+            .same_meaning(&planned.listed.trust_policy)
+        && now.listed.max_session_seconds == planned.listed.max_session_seconds
+        && now.tags == planned.tags
+        && now.permissions_boundary == planned.permissions_boundary
+}
