@@ -1,0 +1,72 @@
+//! The exit codes: one meaning each, the same for every output format.
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Success = 0,
+    /// A bug of this program.
+    Bug = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// Changes are pending, and `--exit-code` asked to hear of it.
+    ChangesPending = 3,
+    /// The input was rejected; nothing was written.
+    InputRejected = 4,
+    /// A guard refused; nothing was written.
+    Refused = 5,
+    /// Git or AWS is unavailable, or access was denied, before the first write.
+    Unavailable = 6,
+    /// Finished, but some items are held or failed.
+    Incomplete = 7,
+    /// At least one write has an unknown outcome.
+    OutcomeUnknown = 8,
+    /// A newer commit has been applied already.
+    Superseded = 9,
+    /// Stopped by SIGINT, after a safe stop.
+    Interrupted = 130,
+    /// Stopped by SIGTERM, after a safe stop.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// Every code, in the order of the README's table.
+    pub const ALL: [Self; 12] = [
+        Self::Success,
+        Self::Bug,
+        Self::Usage,
+        Self::ChangesPending,
+        Self::InputRejected,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Incomplete,
+        Self::OutcomeUnknown,
+        Self::Superseded,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The number the process ends with.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// One line of what it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "done, or nothing to do",
+            Self::Bug => "a bug of this program",
+            Self::Usage => "usage or configuration",
+            Self::ChangesPending => "changes are pending (plan --exit-code)",
+            Self::InputRejected => "input rejected: nothing written",
+            Self::Refused => "a guard refused: nothing written",
+            Self::Unavailable => "Git or AWS unavailable, or access denied, before the first write",
+            Self::Incomplete => "finished, but some items are held or failed",
+            Self::OutcomeUnknown => "at least one write has an unknown outcome",
+            Self::Superseded => "superseded: a newer commit has been applied already",
+            Self::Interrupted => "stopped by SIGINT, after a safe stop",
+            Self::Terminated => "stopped by SIGTERM, after a safe stop",
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a run has to say: one [`Report`] in, text for people or machines out.
+//!
+//! Pure: a renderer writes to what it is given, knows no terminal, clock or environment, and puts
+//! every string that comes from a repository or from AWS through [`sanitize`]. All formats are
+//! rendered from the same value, so they tell the same facts.
+
+use crate::apply::Outcome;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::exit::Exit;
+use crate::model::arn::AwsAccountId;
+use crate::model::cluster::ClusterName;
+use crate::model::commit::CommitId;
+use crate::plan::{Action, Change};
+
+pub mod human;
+pub mod json;
+pub mod sanitize;
+
+/// Everything one run found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which command ran.
+    pub command: Command,
+    /// The repository for people, without credentials.
+    pub repository: Option<String>,
+    /// The commit that was read.
+    pub commit: Option<CommitId>,
+    /// How the run ended.
+    pub exit: Exit,
+    /// One section for each cluster.
+    pub clusters: Vec<Section>,
+    /// Why the run could not go on.
+    pub error: Option<Stopped>,
+    /// Whether roles that are as they should be are listed or only counted.
+    pub listing: Listing,
+}
+
+/// The command that made the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Manifests only.
+    Lint,
+    /// What apply would do.
+    Plan,
+    /// What apply did.
+    Apply,
+}
+
+/// Whether roles that are as they should be are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// They are only counted.
+    Changes,
+    /// They are listed like the others.
+    All,
+}
+
+/// What one run found and did for one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// The cluster, where the run was told.
+    pub cluster: Option<ClusterName>,
+    /// The account, where it is known.
+    pub account: Option<AwsAccountId>,
+    /// What becomes of each role, by its name.
+    pub entries: Vec<Entry>,
+    /// What was found about manifests and roles.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One change and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The change.
+    pub change: Change,
+    /// What became of it; `None` where nothing was to be attempted.
+    pub outcome: Option<Outcome>,
+}
+
+/// Why a run could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// What failed, and why.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// How many roles there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Made, or to be made.
+    pub create: usize,
+    /// Repaired, or to be repaired.
+    pub update: usize,
+    /// Owned, not declared, left in place.
+    pub orphan: usize,
+    /// Left exactly as they are.
+    pub held: usize,
+    /// As they should be.
+    pub in_sync: usize,
+}
+
+impl Report {
+    /// Counts the changes of all clusters.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for entry in self.clusters.iter().flat_map(|section| &section.entries) {
+            match entry.change.action {
+                Action::Create(_) => summary.create += 1,
+                Action::Update(_) => summary.update += 1,
+                Action::Orphan => summary.orphan += 1,
+                Action::Held => summary.held += 1,
+                Action::InSync => summary.in_sync += 1,
+            }
+        }
+        summary
+    }
+
+    /// The entries of a section that are to be listed.
+    pub fn listed<'a>(&self, section: &'a Section) -> impl Iterator<Item = &'a Entry> {
+        let all = self.listing == Listing::All;
+        section
+            .entries
+            .iter()
+            .filter(move |entry| all || entry.change.action != Action::InSync)
+    }
+
+    /// How many findings of a severity there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        let diagnostics = self
+            .clusters
+            .iter()
+            .flat_map(|section| &section.diagnostics);
+        diagnostics
+            .filter(|diagnostic| diagnostic.severity == severity)
+            .count()
+    }
+}
+
+impl Command {
+    /// The word used in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lint => "lint",
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+        }
+    }
+}
+
+/// The word for an action, the same in every format.
+pub fn action_word(action: &Action) -> &'static str {
+    match action {
+        Action::Create(_) => "create",
+        Action::Update(_) => "update",
+        Action::Orphan => "orphan",
+        Action::Held => "held",
+        Action::InSync => "in-sync",
+    }
+}
+
+/// The word for an outcome, the same in every format.
+pub fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Failed(_) => "failed",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::NotAttempted => "not-attempted",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! Text for people: colours, columns and source snippets on a terminal, plain lines in a pipe.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style as Colour};
+use comfy_table::Table;
+
+use super::sanitize::line;
+use super::{Entry, Report, Section, action_word, outcome_word};
+use crate::apply::{Failure, Outcome};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::plan::{Action, Difference};
+
+mod snippet;
+
+/// How much the reader's end can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A terminal: colours, columns, source snippets.
+    Terminal,
+    /// A pipe or a file: one fact a line, nothing but text.
+    Plain,
+}
+
+/// Writes the report.
+pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
+    let several = report.clusters.len() > 1;
+    for section in &report.clusters {
+        heading(report, section, out)?;
+        changes(report, section, medium, out)?;
+        for diagnostic in &section.diagnostics {
+            match medium {
+                Medium::Terminal => snippet::render(diagnostic, out)?,
+                Medium::Plain => plain_diagnostic(diagnostic, out)?,
+            }
+        }
+        if several {
+            writeln!(out)?;
+        }
+    }
+    summary(report, out)
+}
+
+fn heading(report: &Report, section: &Section, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{}", report.command.as_str())?;
+    if let Some(cluster) = &section.cluster {
+        write!(out, " for cluster {cluster}")?;
+    }
+    if let Some(account) = &section.account {
+        write!(out, " in account {account}")?;
+    }
+    if let Some(repository) = &report.repository {
+        write!(out, " from {}", line(repository))?;
+    }
+    if let Some(commit) = &report.commit {
+        write!(out, " at commit {}", commit.short())?;
+    }
+    writeln!(out)
+}
+
+fn changes(
+    report: &Report,
+    section: &Section,
+    medium: Medium,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let listed: Vec<&Entry> = report.listed(section).collect();
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<[String; 4]> = listed.iter().map(|entry| row(entry)).collect();
+    let lines = match medium {
+        Medium::Terminal => columns(&rows),
+        Medium::Plain => rows
+            .iter()
+            .map(|row| format!("  {}", row.join("  ")))
+            .collect(),
+    };
+    writeln!(out)?;
+    for (entry, text) in listed.iter().zip(lines) {
+        let colour = colour_of(entry);
+        match medium {
+            Medium::Terminal => writeln!(out, "{colour}{text}{colour:#}")?,
+            Medium::Plain => writeln!(out, "{}", text.trim_end())?,
+        }
+        writeln!(out, "      {}", line(&entry.change.reason))?;
+        if let Action::Update(update) = &entry.change.action {
+            for difference in &update.differences {
+                detail(difference, medium, out)?;
+            }
+        }
+        if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
+            trouble(failure, out)?;
+        }
+    }
+    writeln!(out)
+}
+
+fn row(entry: &Entry) -> [String; 4] {
+    let change = &entry.change;
+    let mut action = format!("{} {}", symbol(&change.action), action_word(&change.action));
+    if let Some(outcome) = &entry.outcome {
+        action.push_str(": ");
+        action.push_str(outcome_word(outcome));
+    }
+    let place = change.location.as_ref().map_or(String::new(), |location| {
+        format!("{}:{}", line(&location.path.to_string()), location.line)
+    });
+    [
+        action,
+        line(change.role.as_str()).into_owned(),
+        change.service_account.to_string(),
+        place,
+    ]
+}
+
+fn columns(rows: &[[String; 4]]) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    for row in rows {
+        table.add_row(row);
+    }
+    for index in 0..4 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((2, 0));
+        }
+    }
+    table.lines().collect()
+}
+
+fn symbol(action: &Action) -> char {
+    match action {
+        Action::Create(_) => '+',
+        Action::Update(_) => '~',
+        Action::Orphan => '?',
+        Action::Held => '!',
+        Action::InSync => '=',
+    }
+}
+
+fn colour_of(entry: &Entry) -> Colour {
+    let colour = match (&entry.change.action, &entry.outcome) {
+        (_, Some(Outcome::Failed(_) | Outcome::Unknown(_))) => AnsiColor::Red,
+        (Action::Create(_), _) => AnsiColor::Green,
+        (Action::Update(_), _) => AnsiColor::Yellow,
+        (Action::Held, _) => AnsiColor::Red,
+        (Action::Orphan, _) => AnsiColor::Magenta,
+        (Action::InSync, _) => return Colour::new(),
+    };
+    colour.on_default()
+}
+
+fn detail(difference: &Difference, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
+    match difference {
+        Difference::TrustPolicy { current, desired } => {
+            let (before, after) = (current.pretty(), desired.pretty());
+            writeln!(out, "      trust policy:")?;
+            let diff = similar::TextDiff::from_lines(&before, &after);
+            for change in diff.iter_all_changes() {
+                let (mark, colour) = match change.tag() {
+                    similar::ChangeTag::Delete => ('-', AnsiColor::Red.on_default()),
+                    similar::ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
+                    similar::ChangeTag::Equal => (' ', Colour::new()),
+                };
+                let text = line(change.value().trim_end_matches('\n')).into_owned();
+                match medium {
+                    Medium::Terminal => writeln!(out, "      {colour}{mark} {text}{colour:#}")?,
+                    Medium::Plain => writeln!(out, "      {mark} {text}")?,
+                }
+            }
+            Ok(())
+        }
+        Difference::Tag {
+            key,
+            current,
+            desired,
+        } => {
+            let before = current
+                .as_ref()
+                .map_or("nothing".into(), |v| format!("`{}`", line(v)));
+            writeln!(
+                out,
+                "      tag {}: {before} -> `{}`",
+                line(key),
+                line(desired)
+            )
+        }
+        Difference::SessionDuration { current, desired } => {
+            let before = current.map_or("unknown".to_owned(), |seconds| format!("{seconds} s"));
+            writeln!(
+                out,
+                "      session duration: {before} -> {} s",
+                desired.as_seconds()
+            )
+        }
+    }
+}
+
+fn trouble(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "      {}", line(&failure.message))?;
+    match &failure.hint {
+        Some(hint) => writeln!(out, "      hint: {}", line(hint)),
+        None => Ok(()),
+    }
+}
+
+fn plain_diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(location) = &diagnostic.location {
+        write!(out, "{}: ", line(&location.to_string()))?;
+    }
+    writeln!(
+        out,
+        "{}[{}]: {}",
+        diagnostic.severity,
+        diagnostic.code,
+        line(&diagnostic.message)
+    )?;
+    match &diagnostic.hint {
+        Some(hint) => writeln!(out, "  hint: {}", line(hint)),
+        None => Ok(()),
+    }
+}
+
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let summary = report.summary();
+    let mut parts = Vec::new();
+    let mut part = |count: usize, text: String| {
+        if count > 0 {
+            parts.push(text);
+        }
+    };
+    part(summary.create, format!("{} to create", summary.create));
+    part(summary.update, format!("{} to update", summary.update));
+    part(summary.orphan, plural(summary.orphan, "orphan"));
+    part(summary.held, format!("{} held", summary.held));
+    part(summary.in_sync, format!("{} in sync", summary.in_sync));
+    let errors = report.count(Severity::Error);
+    let warnings = report.count(Severity::Warning);
+    part(errors, plural(errors, "error"));
+    part(warnings, plural(warnings, "warning"));
+    let outcomes = report
+        .clusters
+        .iter()
+        .flat_map(|s| &s.entries)
+        .filter_map(|e| e.outcome.as_ref());
+    let (mut done, mut not_done) = (0, 0);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Done => done += 1,
+            Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::NotAttempted => not_done += 1,
+        }
+    }
+    part(done, format!("{done} done"));
+    part(not_done, format!("{not_done} not done"));
+    if parts.is_empty() {
+        writeln!(out, "nothing to do")
+    } else {
+        writeln!(out, "{}", parts.join(", "))
+    }
+}
+
+/// A count with its noun.
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

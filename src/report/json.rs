@@ -1,0 +1,295 @@
+//! The JSON document: stable and versioned, the same for every command.
+//!
+//! Its own structs, so that a rename inside the program cannot change the contract. Fields may be
+//! added within a version; none is renamed, removed or given another meaning.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::sanitize;
+use super::{Entry, Report, Section, action_word, outcome_word};
+use crate::apply::Outcome;
+use crate::diagnostic::Diagnostic;
+use crate::model::location::Location;
+use crate::model::trust_policy::TrustDocument;
+use crate::plan::{Action, Difference};
+
+/// The version of the document.
+pub const SCHEMA: &str = "irsa-gitops/report/v1";
+
+/// Writes the document, indented, with a newline behind it.
+///
+/// Characters that could act on a terminal or a CI log are written as `\uXXXX`: it is the same
+/// JSON value, and a log that shows it stays harmless.
+pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Harmless::default());
+    Document::new(report).serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema: &'static str,
+    command: &'static str,
+    repository: Option<&'a str>,
+    commit: Option<&'a str>,
+    exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorField<'a>>,
+    clusters: Vec<ClusterField<'a>>,
+    summary: SummaryField,
+}
+
+#[derive(Serialize)]
+struct ErrorField<'a> {
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ClusterField<'a> {
+    name: Option<&'a str>,
+    account: Option<&'a str>,
+    changes: Vec<ChangeField<'a>>,
+    diagnostics: Vec<DiagnosticField<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeField<'a> {
+    role: &'a str,
+    service_account: String,
+    action: &'static str,
+    reason: &'a str,
+    location: Option<LocationField>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<DifferenceField<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorField<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceField<'a> {
+    field: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    current: Value,
+    desired: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DiagnosticField<'a> {
+    code: &'static str,
+    severity: &'static str,
+    message: &'a str,
+    hint: Option<&'a str>,
+    service_account: Option<String>,
+    location: Option<LocationField>,
+}
+
+#[derive(Serialize)]
+struct LocationField {
+    path: String,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SummaryField {
+    create: usize,
+    update: usize,
+    restore: usize,
+    quarantine: usize,
+    delete: usize,
+    orphan: usize,
+    held: usize,
+    in_sync: usize,
+}
+
+impl<'a> Document<'a> {
+    fn new(report: &'a Report) -> Self {
+        let summary = report.summary();
+        Self {
+            schema: SCHEMA,
+            command: report.command.as_str(),
+            repository: report.repository.as_deref(),
+            commit: report.commit.as_ref().map(|commit| commit.as_str()),
+            exit_code: report.exit.code(),
+            error: report.error.as_ref().map(|stopped| ErrorField {
+                message: &stopped.message,
+                hint: stopped.hint.as_deref(),
+            }),
+            clusters: report
+                .clusters
+                .iter()
+                .map(|section| cluster(report, section))
+                .collect(),
+            summary: SummaryField {
+                create: summary.create,
+                update: summary.update,
+                restore: 0,
+                quarantine: 0,
+                delete: 0,
+                orphan: summary.orphan,
+                held: summary.held,
+                in_sync: summary.in_sync,
+            },
+        }
+    }
+}
+
+fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
+    ClusterField {
+        name: section.cluster.as_ref().map(|name| name.as_str()),
+        account: section.account.as_ref().map(|account| account.as_str()),
+        changes: report.listed(section).map(change).collect(),
+        diagnostics: section.diagnostics.iter().map(diagnostic).collect(),
+    }
+}
+
+fn change(entry: &Entry) -> ChangeField<'_> {
+    let Entry { change, outcome } = entry;
+    let differences = match &change.action {
+        Action::Update(update) => update.differences.iter().map(difference).collect(),
+        Action::Create(_) | Action::InSync | Action::Orphan | Action::Held => vec![],
+    };
+    let error = match outcome {
+        Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) => Some(ErrorField {
+            message: &failure.message,
+            hint: failure.hint.as_deref(),
+        }),
+        Some(Outcome::Done | Outcome::NotAttempted) | None => None,
+    };
+    ChangeField {
+        role: change.role.as_str(),
+        service_account: change.service_account.to_string(),
+        action: action_word(&change.action),
+        reason: &change.reason,
+        location: change.location.as_ref().map(location),
+        differences,
+        outcome: outcome.as_ref().map(outcome_word),
+        error,
+    }
+}
+
+fn difference(difference: &Difference) -> DifferenceField<'_> {
+    match difference {
+        Difference::TrustPolicy { current, desired } => DifferenceField {
+            field: "trust-policy",
+            key: None,
+            current: document(current),
+            desired: document(desired),
+        },
+        Difference::Tag {
+            key,
+            current,
+            desired,
+        } => DifferenceField {
+            field: "tag",
+            key: Some(key),
+            current: current.as_deref().into(),
+            desired: desired.as_str().into(),
+        },
+        Difference::SessionDuration { current, desired } => DifferenceField {
+            field: "session-duration",
+            key: None,
+            current: (*current).into(),
+            desired: desired.as_seconds().into(),
+        },
+    }
+}
+
+/// A document as JSON, or as the text it is if somebody wrote one that is not.
+fn document(document: &TrustDocument) -> Value {
+    serde_json::from_str(document.as_str()).unwrap_or_else(|_| document.as_str().into())
+}
+
+fn diagnostic(diagnostic: &Diagnostic) -> DiagnosticField<'_> {
+    DiagnosticField {
+        code: diagnostic.code.as_str(),
+        severity: diagnostic.severity.as_str(),
+        message: &diagnostic.message,
+        hint: diagnostic.hint.as_deref(),
+        service_account: diagnostic.service_account.as_ref().map(ToString::to_string),
+        location: diagnostic.location.as_ref().map(location),
+    }
+}
+
+fn location(location: &Location) -> LocationField {
+    LocationField {
+        path: location.path.to_string(),
+        line: location.line,
+        column: location.column,
+    }
+}
+
+/// Writes indented JSON in which no character of a string can act on whatever shows it.
+#[derive(Default)]
+struct Harmless(PrettyFormatter<'static>);
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        let mut written = 0;
+        for (at, c) in text.char_indices() {
+            let command = sanitize::COMMAND_MARKS
+                .iter()
+                .any(|mark| text[at..].starts_with(mark));
+            if command || sanitize::is_unsafe(c) {
+                out.write_all(&text.as_bytes()[written..at])?;
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+                written = at + c.len_utf8();
+            }
+        }
+        out.write_all(&text.as_bytes()[written..])
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
+}
