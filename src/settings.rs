@@ -1,0 +1,474 @@
+//! Flags, environment and configuration file, turned once into validated settings.
+//!
+//! In: what the user wrote ([`ClusterInput`], one for the flags and one for each cluster of a
+//! `--config` file). Out: [`ClusterSettings`] that cannot be wrong. Reads no environment and no
+//! files itself.
+
+use serde::Deserialize;
+
+use crate::model::arn::{AwsAccountId, InvalidArn, Partition, RoleArn};
+use crate::model::cluster::{
+    Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, RolePrefix,
+};
+use crate::model::location::RepoPath;
+use crate::model::role::{InvalidRole, RolePath, SessionDuration};
+use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
+
+/// The controller's value of the managed-by tag, so that its roles can be taken over.
+pub const DEFAULT_MANAGED_BY: &str = "iam-service-account-controller";
+
+/// What the user wrote about one cluster; whatever is left out has a default or is filled in by
+/// [`ClusterInput::or`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterInput {
+    /// The name of the cluster.
+    pub name: Option<String>,
+    /// Which directories or files hold its manifests.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Its OIDC issuers, with or without `https://`.
+    #[serde(default)]
+    pub oidc_providers: Vec<String>,
+    /// What role names start with.
+    pub role_prefix: Option<String>,
+    /// The path of its roles.
+    pub role_path: Option<String>,
+    /// The AWS account.
+    pub account: Option<String>,
+    /// The region whose endpoints are used.
+    pub region: Option<String>,
+    /// The audience, or `none`.
+    pub audience: Option<String>,
+    /// The ARN of the permissions boundary of new roles.
+    pub permissions_boundary: Option<String>,
+    /// How long sessions may last, in seconds.
+    pub max_session_duration: Option<u32>,
+    /// The value of the managed-by tag.
+    pub managed_by: Option<String>,
+    /// The user's own tags, as `KEY=VALUE`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The file with a web identity token.
+    pub token_path: Option<String>,
+    /// The ARN of the role to assume with that token.
+    pub role_arn: Option<String>,
+    /// The ARN of a role to assume after that, for another account.
+    pub assume_role: Option<String>,
+}
+
+/// Everything about one cluster, validated; the account may still be the caller's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSettings {
+    name: ClusterName,
+    issuers: Vec<Issuer>,
+    naming: Naming,
+    audience: Option<Audience>,
+    permissions_boundary: Option<String>,
+    max_session_duration: Option<SessionDuration>,
+    managed_by: TagValue,
+    tags: Vec<(TagKey, TagValue)>,
+    /// Which directories or files hold its manifests; empty means all.
+    pub paths: Vec<RepoPath>,
+    /// With which credentials AWS is called.
+    pub access: Access,
+}
+
+/// With which credentials AWS is called; what is left out comes from the default chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The region whose endpoints are used.
+    pub region: Option<String>,
+    /// A web identity: the file with the token and the role to assume with it.
+    pub web_identity: Option<(String, RoleArn)>,
+    /// A role to assume after that.
+    pub assume_role: Option<RoleArn>,
+}
+
+/// What the user wrote is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user: something required is missing.
+    #[error("{flag} is required: {why}")]
+    Missing {
+        /// The flag that sets it.
+        flag: &'static str,
+        /// What it is for.
+        why: &'static str,
+    },
+    /// The user: a flag goes only with another one.
+    #[error("{0} needs {1}")]
+    Alone(&'static str, &'static str),
+    /// The user: a value of a flag is not one of its kind.
+    #[error("{flag}")]
+    Invalid {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with the value.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The user: a tag is none, or is one this program sets itself.
+    #[error("--tag `{tag}`: {why}")]
+    Tag {
+        /// The tag as it was given.
+        tag: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The user: the credentials belong to another account than the settings say.
+    #[error("the credentials belong to account {caller}, but --account is {configured}")]
+    WrongAccount {
+        /// Whose the credentials are.
+        caller: AwsAccountId,
+        /// What the settings say.
+        configured: AwsAccountId,
+    },
+    /// The user: the configuration file cannot be understood.
+    #[error("configuration file {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing {
+                flag: "--cluster-name",
+                ..
+            } => "use the name under which `aws eks list-clusters` shows the cluster",
+            Self::Missing {
+                flag: "--oidc-provider",
+                ..
+            } => {
+                "find it with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text"
+            }
+            Self::WrongAccount { .. } => {
+                "check AWS_PROFILE, or use --assume-role for a role in the other account"
+            }
+            Self::Missing { .. }
+            | Self::Alone(..)
+            | Self::Invalid { .. }
+            | Self::Tag { .. }
+            | Self::File { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl ClusterInput {
+    /// Fills what this input leaves out from another one.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let list = |own: Vec<String>, other: &Vec<String>| {
+            if own.is_empty() { other.clone() } else { own }
+        };
+        let text = |own: Option<String>, other: &Option<String>| own.or_else(|| other.clone());
+        Self {
+            name: text(self.name, &other.name),
+            paths: list(self.paths, &other.paths),
+            oidc_providers: list(self.oidc_providers, &other.oidc_providers),
+            role_prefix: text(self.role_prefix, &other.role_prefix),
+            role_path: text(self.role_path, &other.role_path),
+            account: text(self.account, &other.account),
+            region: text(self.region, &other.region),
+            audience: text(self.audience, &other.audience),
+            permissions_boundary: text(self.permissions_boundary, &other.permissions_boundary),
+            max_session_duration: self.max_session_duration.or(other.max_session_duration),
+            managed_by: text(self.managed_by, &other.managed_by),
+            tags: list(self.tags, &other.tags),
+            token_path: text(self.token_path, &other.token_path),
+            role_arn: text(self.role_arn, &other.role_arn),
+            assume_role: text(self.assume_role, &other.assume_role),
+        }
+    }
+
+    /// The naming rules alone: all that an offline check needs.
+    pub fn naming(&self) -> Result<Naming, Error> {
+        let region = self.region.as_deref();
+        Ok(Naming {
+            prefix: optional(&self.role_prefix, "--role-prefix", RolePrefix::new)?
+                .unwrap_or_default(),
+            path: optional(&self.role_path, "--role-path", RolePath::new)?.unwrap_or_default(),
+            partition: region.map(Partition::of_region),
+            account: optional(&self.account, "--account", AwsAccountId::new)?,
+        })
+    }
+
+    /// Which directories or files hold the cluster's manifests.
+    pub fn scope(&self) -> Vec<RepoPath> {
+        self.paths
+            .iter()
+            .map(|path| RepoPath::from(path.as_str()))
+            .collect()
+    }
+
+    /// Checks everything.
+    pub fn validate(&self) -> Result<ClusterSettings, Error> {
+        let name = self.name.as_deref().ok_or(Error::Missing {
+            flag: "--cluster-name",
+            why: "roles are tagged with the cluster they belong to",
+        })?;
+        if self.oidc_providers.is_empty() {
+            return Err(Error::Missing {
+                flag: "--oidc-provider",
+                why: "trust policies name the cluster's OIDC issuer",
+            });
+        }
+        let issuers: Result<Vec<Issuer>, Error> = self
+            .oidc_providers
+            .iter()
+            .map(|issuer| Issuer::new(issuer).map_err(invalid("--oidc-provider")))
+            .collect();
+        let audience = match self.audience.as_deref() {
+            Some("none") => None,
+            Some(audience) => Some(Audience::new(audience).map_err(invalid("--audience"))?),
+            None => Some(Audience::default()),
+        };
+        let duration = self.max_session_duration.map(SessionDuration::from_seconds);
+        let managed_by = self.managed_by.as_deref().unwrap_or(DEFAULT_MANAGED_BY);
+        Ok(ClusterSettings {
+            name: ClusterName::new(name).map_err(invalid("--cluster-name"))?,
+            issuers: deduplicated(issuers?),
+            naming: self.naming()?,
+            audience,
+            permissions_boundary: self.permissions_boundary.clone(),
+            max_session_duration: duration
+                .transpose()
+                .map_err(invalid("--max-session-duration"))?,
+            managed_by: TagValue::new(managed_by).map_err(invalid("--managed-by"))?,
+            tags: own_tags(&self.tags)?,
+            paths: self.scope(),
+            access: self.access()?,
+        })
+    }
+
+    fn access(&self) -> Result<Access, Error> {
+        let role_arn = optional(&self.role_arn, "--role-arn", RoleArn::parse)?;
+        let web_identity = match (&self.token_path, role_arn) {
+            // The controller takes an empty path for "use the default chain".
+            (None, None) => None,
+            (Some(path), None) if path.is_empty() => None,
+            (Some(path), Some(role)) => Some((path.clone(), role)),
+            (Some(_), None) => return Err(Error::Alone("--token-path", "--role-arn")),
+            (None, Some(_)) => return Err(Error::Alone("--role-arn", "--token-path")),
+        };
+        Ok(Access {
+            region: self.region.clone(),
+            web_identity,
+            assume_role: optional(&self.assume_role, "--assume-role", RoleArn::parse)?,
+        })
+    }
+}
+
+impl ClusterSettings {
+    /// The name of the cluster.
+    pub fn name(&self) -> &ClusterName {
+        &self.name
+    }
+
+    /// Completes the settings with whose credentials are used; they must fit.
+    pub fn for_caller(
+        &self,
+        account: &AwsAccountId,
+        partition: &Partition,
+    ) -> Result<Cluster, Error> {
+        if let Some(configured) = &self.naming.account
+            && configured != account
+        {
+            return Err(Error::WrongAccount {
+                caller: account.clone(),
+                configured: configured.clone(),
+            });
+        }
+        Ok(Cluster {
+            name: self.name.clone(),
+            prefix: self.naming.prefix.clone(),
+            path: self.naming.path.clone(),
+            partition: partition.clone(),
+            account: account.clone(),
+            issuers: self.issuers.clone(),
+            audience: self.audience.clone(),
+            permissions_boundary: self.permissions_boundary.clone(),
+            max_session_duration: self.max_session_duration,
+            managed_by: self.managed_by.clone(),
+            tags: self.tags.clone(),
+        })
+    }
+}
+
+/// The content of a `--config` file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The clusters, each with its own paths.
+    pub clusters: Vec<ClusterInput>,
+}
+
+impl ConfigFile {
+    /// Reads the YAML text of the file at `path`.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Error> {
+        let file: Self = serde_yaml::from_str(text).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        if file.clusters.is_empty() {
+            return Err(Error::Missing {
+                flag: "clusters",
+                why: "the configuration file names none",
+            });
+        }
+        Ok(file)
+    }
+}
+
+trait Invalid: std::error::Error + Send + Sync + 'static {}
+impl Invalid for InvalidArn {}
+impl Invalid for InvalidCluster {}
+impl Invalid for InvalidRole {}
+impl Invalid for InvalidTag {}
+
+fn invalid<E: Invalid>(flag: &'static str) -> impl Fn(E) -> Error {
+    move |source| Error::Invalid {
+        flag,
+        source: Box::new(source),
+    }
+}
+
+fn optional<T, E: Invalid>(
+    text: &Option<String>,
+    flag: &'static str,
+    check: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, Error> {
+    text.as_deref()
+        .map(check)
+        .transpose()
+        .map_err(invalid(flag))
+}
+
+fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
+    let mut own: Vec<(TagKey, TagValue)> = Vec::new();
+    for text in texts {
+        let refused = |why| Error::Tag {
+            tag: text.clone(),
+            why,
+        };
+        let (key, value) = text.split_once('=').ok_or(refused("it is not KEY=VALUE"))?;
+        let key = TagKey::new(key).map_err(invalid("--tag"))?;
+        let value = TagValue::new(value).map_err(invalid("--tag"))?;
+        let same = |other: &str| other.to_lowercase() == key.as_str().to_lowercase();
+        if tags::RESERVED.iter().any(|reserved| same(reserved)) {
+            return Err(refused("this program sets that tag itself"));
+        }
+        if own.iter().any(|(other, _)| same(other.as_str())) {
+            return Err(refused(
+                "the key is given twice (IAM ignores the case of keys)",
+            ));
+        }
+        own.push((key, value));
+    }
+    if own.len() + tags::RESERVED.len() > tags::MAX_TAGS {
+        return Err(Error::Tag {
+            tag: texts.join(" "),
+            why: "IAM allows 50 tags on a role, ours among them",
+        });
+    }
+    Ok(own)
+}
+
+fn deduplicated(mut issuers: Vec<Issuer>) -> Vec<Issuer> {
+    let mut seen = std::collections::BTreeSet::new();
+    issuers.retain(|issuer| seen.insert(issuer.clone()));
+    issuers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input() -> ClusterInput {
+        ClusterInput {
+            name: Some("prod".to_owned()),
+            oidc_providers: vec!["https://oidc.example.com/id/1".to_owned()],
+            ..ClusterInput::default()
+        }
+    }
+
+    #[test]
+    fn two_settings_are_enough() {
+        let settings = input().validate().expect("enough");
+        let (account, partition) = (AwsAccountId::new("123456789012"), Partition::new("aws"));
+        let cluster = settings
+            .for_caller(&account.expect("valid"), &partition.expect("valid"))
+            .expect("fits");
+        assert_eq!(cluster.prefix.as_str(), "k8s-sa");
+        assert_eq!(cluster.issuers[0].as_str(), "oidc.example.com/id/1");
+        assert_eq!(cluster.audience, Some(Audience::default()));
+        assert_eq!(
+            cluster.managed_by.as_str(),
+            "iam-service-account-controller"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_its_flag() {
+        let cases: [(&str, fn(&mut ClusterInput)); 12] = [
+            ("--cluster-name", |i| i.name = None),
+            ("--cluster-name", |i| i.name = Some("a b".into())),
+            ("--oidc-provider", |i| i.oidc_providers = vec![]),
+            ("--oidc-provider", |i| i.oidc_providers = vec!["*".into()]),
+            ("--role-prefix", |i| i.role_prefix = Some("a_b".into())),
+            ("--role-path", |i| i.role_path = Some("a".into())),
+            ("--account", |i| i.account = Some("1".into())),
+            ("--max-session-duration", |i| {
+                i.max_session_duration = Some(60)
+            }),
+            ("--tag", |i| i.tags = vec!["a".into()]),
+            ("--tag", |i| i.tags = vec!["Role.K8s.aws/Cluster=x".into()]),
+            ("--tag", |i| i.tags = vec!["a=1".into(), "A=2".into()]),
+            ("--role-arn", |i| i.token_path = Some("/token".into())),
+        ];
+        for (flag, spoil) in cases {
+            let mut input = input();
+            spoil(&mut input);
+            let error = input.validate().expect_err(flag).to_string();
+            assert!(error.contains(flag), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn i1_another_account_is_refused() {
+        let mut input = input();
+        input.account = Some("210987654321".to_owned());
+        let settings = input.validate().expect("valid");
+        let caller = AwsAccountId::new("123456789012").expect("valid");
+        let refused = settings.for_caller(&caller, &Partition::new("aws").expect("valid"));
+        assert!(matches!(refused, Err(Error::WrongAccount { .. })));
+    }
+
+    #[test]
+    fn a_file_may_leave_to_the_flags_what_all_clusters_share() {
+        let file = ConfigFile::parse(
+            "clusters.yaml",
+            "clusters:\n- name: blue\n  paths: [clusters/blue]\n  oidcProviders: [blue.example.com]\n- name: green\n  oidcProviders: [green.example.com]\n  rolePrefix: green\n",
+        );
+        let flags = ClusterInput {
+            role_prefix: Some("all".to_owned()),
+            ..ClusterInput::default()
+        };
+        let clusters = file.expect("a valid file").clusters;
+        let prefixes: Vec<_> = clusters
+            .into_iter()
+            .map(|c| c.or(&flags).role_prefix)
+            .collect();
+        assert_eq!(prefixes, [Some("all".to_owned()), Some("green".to_owned())]);
+        assert!(ConfigFile::parse("c.yaml", "clusters: []").is_err());
+        assert!(ConfigFile::parse("c.yaml", "clusters:\n- nmae: x\n").is_err());
+    }
+}
