@@ -5,9 +5,22 @@
 //! not know how roles are named or where files come from; `serde_yaml`, `granit_parser` and
 //! `k8s_openapi` stop here.
 
-use crate::diagnostic::Diagnostic;
-use crate::model::location::Location;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
+
+mod document;
+mod json;
+mod scalar;
+mod scan;
+mod service_account;
+mod text;
+mod tree;
+mod yaml;
+
+use scan::Found;
+use service_account::Reader;
+use text::{Fault, Text};
 
 /// The annotation that asks for a managed role, `"true"` or `"false"`. The controller's key.
 pub const MANAGED_ANNOTATION: &str = "security.kaluza.com/iam-role-managed";
@@ -76,3 +89,61 @@ pub enum Completeness {
     /// ServiceAccount that is not found may still be there, so nothing may be pruned.
     Partial,
 }
+
+/// Reads one file: what its documents say of ServiceAccounts that carry the managed annotation.
+/// `None` if no document can hold it.
+///
+/// ```
+/// use irsa_gitops::manifest::{Management, extract};
+///
+/// let yaml = "\
+/// apiVersion: v1
+/// kind: ServiceAccount
+/// metadata:
+///   name: foo
+///   namespace: bar
+///   annotations:
+///     security.kaluza.com/iam-role-managed: \"true\"
+///     eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_foo
+/// ";
+/// let extract = extract(&"apps/foo.yaml".into(), yaml.as_bytes()).expect("it holds the annotation");
+/// let foo = &extract.declarations[0];
+/// assert_eq!(foo.service_account.to_string(), "bar/foo");
+/// assert_eq!(foo.management, Management::Managed);
+/// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
+/// ```
+pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
+    let found = scan::look(bytes);
+    if found == Found::Nothing {
+        return None;
+    }
+    let readable = String::from_utf8_lossy(bytes);
+    let text = Text::new(path, &readable);
+    let mut reader = Reader {
+        text: &text,
+        extract: Extract::default(),
+    };
+    if found == Found::Utf16Key {
+        let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
+        reader.unreadable(fault.hint("convert to UTF-8"));
+    } else if let Err(error) = std::str::from_utf8(bytes) {
+        // Up to there the lossy text has the same bytes.
+        let at = error.valid_up_to();
+        let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
+        let fault = Fault::new(Code::InvalidEncoding, at, message);
+        reader.unreadable(fault.hint("convert the file to UTF-8"));
+    } else {
+        for document in document::split(&readable) {
+            for tree in &document.trees {
+                reader.document(tree);
+            }
+            if let Some(fault) = document.fault {
+                reader.unreadable(fault);
+            }
+        }
+    }
+    Some(reader.extract)
+}
+
+#[cfg(test)]
+mod tests;

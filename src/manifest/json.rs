@@ -1,0 +1,125 @@
+//! JSON values, one after the other, as [`Tree`]s.
+//!
+//! `serde_json` reads; its raw values are slices of the text, so their places are known.
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::text::Fault;
+use super::tree::{Content, Node, NodeId, Tree};
+use super::yaml::{MAX_DEPTH, too_deep};
+use crate::diagnostic::Code;
+
+/// Reads all values of a text; `offset` is its place in the file. Those before a fault are read.
+pub(super) fn read(text: &str, offset: usize) -> (Vec<Tree>, Option<Fault>) {
+    let mut trees = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let mut reader = Reader {
+            text,
+            offset,
+            tree: Tree::default(),
+        };
+        let root = value
+            .map_err(|error| reader.fault(text, &error))
+            .and_then(|raw| reader.value(raw.get(), 0));
+        match root {
+            Ok(root) => {
+                reader.tree.root = root;
+                trees.push(reader.tree);
+            }
+            Err(fault) => return (trees, Some(fault)),
+        }
+    }
+    (trees, None)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    offset: usize,
+    tree: Tree,
+}
+
+/// The entries of an object in their order, with repeated keys.
+struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, raw: &'a str, depth: usize) -> Result<NodeId, Fault> {
+        let start = self.place(raw);
+        if depth >= MAX_DEPTH && raw.starts_with(['{', '[']) {
+            return Err(too_deep(start));
+        }
+        let content = match raw.as_bytes().first() {
+            Some(b'"') => Content::Text(self.parse::<String>(raw)?),
+            Some(b'[') => {
+                let items: Vec<&RawValue> = self.parse(raw)?;
+                let items = items
+                    .into_iter()
+                    .map(|item| self.value(item.get(), depth + 1));
+                Content::Sequence(items.collect::<Result<_, _>>()?)
+            }
+            Some(b'{') => {
+                let Entries(entries) = self.parse(raw)?;
+                let mut nodes = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let key = self.value(key.get(), depth + 1)?;
+                    nodes.push((key, self.value(value.get(), depth + 1)?));
+                }
+                Content::Mapping(nodes)
+            }
+            _ => Content::Plain(raw.to_owned()),
+        };
+        let end = start + raw.len();
+        Ok(self.tree.add(Node {
+            start,
+            end,
+            tag: None,
+            content,
+        }))
+    }
+
+    fn parse<T: Deserialize<'a>>(&self, raw: &'a str) -> Result<T, Fault> {
+        serde_json::from_str(raw).map_err(|error| self.fault(raw, &error))
+    }
+
+    /// Where a slice of the text is in the file.
+    fn place(&self, raw: &str) -> usize {
+        self.offset + (raw.as_ptr() as usize - self.text.as_ptr() as usize)
+    }
+
+    fn fault(&self, raw: &str, error: &serde_json::Error) -> Fault {
+        let line = raw
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1));
+        let at = line.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let mut at = at.min(raw.len());
+        while !raw.is_char_boundary(at) {
+            at -= 1;
+        }
+        let message = error.to_string();
+        let what = message.split(" at line ").next().unwrap_or(&message);
+        Fault::new(Code::InvalidJson, self.place(raw) + at, what)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(&'de RawValue, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Object).map(Entries)
+    }
+}

@@ -1,0 +1,1 @@
+//! yaml.md, row by row.
