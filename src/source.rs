@@ -7,6 +7,25 @@
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
+pub mod directory;
+mod error;
+mod git;
+mod remote;
+
+pub use error::{Class, Error};
+pub use git::{Alternates, Repository};
+pub use remote::{Credentials, Phase, Token};
+
+/// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
+/// accident or an attack.
+const MAX_FILE_SIZE: u64 = 256 * 1024 * 1024;
+
+/// How deep directories may nest.
+const MAX_TREE_DEPTH: usize = 512;
+
+/// How a Git LFS pointer starts: <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// Which part of a revision is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -47,4 +66,86 @@ pub enum UnreadReason {
     Symlink,
     /// A Git LFS pointer where a manifest is expected.
     LfsPointer,
+}
+
+impl Scope {
+    /// Whether a path is in scope.
+    pub fn covers(&self, path: &RepoPath) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|root| is_within(path, root))
+    }
+
+    /// The paths to start from, none inside another; the empty path is the root.
+    fn roots(&self) -> Vec<RepoPath> {
+        if self.paths.is_empty() {
+            return vec![RepoPath::from("")];
+        }
+        let mut roots: Vec<RepoPath> = Vec::new();
+        let mut sorted = self.paths.clone();
+        sorted.sort();
+        for path in sorted {
+            if !roots.iter().any(|root| is_within(&path, root)) {
+                roots.push(path);
+            }
+        }
+        roots
+    }
+}
+
+impl<T> Snapshot<T> {
+    /// Brings everything into the order of the paths, which no walk order changes.
+    fn sort(&mut self) {
+        self.files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.unread.sort();
+    }
+}
+
+fn is_within(path: &RepoPath, root: &RepoPath) -> bool {
+    let rest = path.as_bytes().strip_prefix(root.as_bytes());
+    root.as_bytes().is_empty() || rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+}
+
+/// Whether a path has a manifest's ending.
+fn is_manifest(path: &RepoPath) -> bool {
+    let name = path.as_bytes();
+    let ends = |ending: &[u8]| {
+        let tail = name.len().checked_sub(ending.len()).map(|at| &name[at..]);
+        tail.is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
+    };
+    ends(b".yaml") || ends(b".yml") || ends(b".json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_covers_whole_directories_and_files() {
+        let scope = Scope {
+            paths: vec!["apps".into(), "infra/a.yaml".into(), "apps/x".into()],
+        };
+        for inside in ["apps", "apps/a.yaml", "apps/x/b.yaml", "infra/a.yaml"] {
+            assert!(scope.covers(&inside.into()), "{inside}");
+        }
+        for outside in ["apps2/a.yaml", "infra/a.yaml2", "infra", "a.yaml"] {
+            assert!(!scope.covers(&outside.into()), "{outside}");
+        }
+        assert_eq!(scope.roots(), ["apps".into(), "infra/a.yaml".into()]);
+        assert!(Scope::default().covers(&"anything".into()));
+        assert!(
+            Scope {
+                paths: vec!["".into()]
+            }
+            .covers(&"anything".into())
+        );
+    }
+
+    #[test]
+    fn manifests_are_known_by_their_ending() {
+        for name in ["a.yaml", "b/c.yml", "d.JSON", ".yaml"] {
+            assert!(is_manifest(&name.into()), "{name}");
+        }
+        for name in ["a.yaml.tpl", "yaml", "b.jsonl", ""] {
+            assert!(!is_manifest(&name.into()), "{name}");
+        }
+    }
 }

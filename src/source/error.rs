@@ -1,0 +1,205 @@
+//! Why manifests could not be read, and what to do about it.
+
+use std::path::PathBuf;
+
+use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
+
+/// A repository or directory that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user: the repository is not a path or a URL this program opens.
+    #[error("`{url}` is not a repository this program opens: {why}")]
+    Url {
+        /// What was given, without credentials.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The user: there is no repository at that path.
+    #[error("cannot open `{}` as a Git repository: {reason}", path.display())]
+    NotARepository {
+        /// The path.
+        path: PathBuf,
+        /// Git's reason.
+        reason: String,
+    },
+    /// The machine's owner: the repository belongs to another user.
+    #[error("the repository at `{}` belongs to another user", path.display())]
+    Owner {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The repository: it reads objects from outside itself.
+    #[error("the repository borrows objects from another place (`{}`)", alternates.display())]
+    Alternates {
+        /// The file that says so.
+        alternates: PathBuf,
+    },
+    /// The repository: there is nothing in it yet.
+    #[error("`{repository}` has no commit yet")]
+    NoCommit {
+        /// The repository.
+        repository: String,
+    },
+    /// The user: the revision is not there.
+    #[error("`{revision}` is not in `{repository}`")]
+    Revision {
+        /// What was asked for.
+        revision: String,
+        /// The repository.
+        repository: String,
+        /// Whether a part of the history is missing here.
+        shallow: bool,
+    },
+    /// The user: a path that was to be read is not there.
+    #[error("path `{path}` does not exist at commit {commit}")]
+    MissingPath {
+        /// The path.
+        path: RepoPath,
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The repository: an object is missing or damaged.
+    #[error("cannot read object {id} (`{path}`): {reason}")]
+    Object {
+        /// The object.
+        id: String,
+        /// Where it stands in the tree.
+        path: RepoPath,
+        /// Git's reason.
+        reason: String,
+    },
+    /// The repository: a file is too large.
+    #[error("`{path}` has {size} bytes; the limit is {limit}")]
+    TooLarge {
+        /// The file.
+        path: RepoPath,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The repository: directories nest too deeply.
+    #[error("`{path}` is nested more than {limit} directories deep")]
+    TooDeep {
+        /// The directory.
+        path: RepoPath,
+        /// The limit.
+        limit: usize,
+    },
+    /// The file system: a file or directory cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The network or the other side: it cannot be reached or does not answer.
+    #[error("cannot reach {host}: {reason}; no roles were examined")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The credentials: the other side refused them, or there are none.
+    #[error("{host} refused {tried}")]
+    Refused {
+        /// The host.
+        host: String,
+        /// Where the credentials came from.
+        tried: String,
+    },
+    /// The other side: its ssh host key or certificate is unknown or another one.
+    #[error("{host} is not known to be what it says: {reason}")]
+    Identity {
+        /// The host.
+        host: String,
+        /// What is wrong, with the key's fingerprint.
+        reason: String,
+    },
+    /// The transport: anything else that went wrong while cloning.
+    #[error("cannot clone `{url}`: {reason}")]
+    Clone {
+        /// The repository, without credentials.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// Whose fault it is, as far as exit codes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The command line.
+    Usage,
+    /// The repository or what was asked of it.
+    Rejected,
+    /// The way to it.
+    Unavailable,
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Url { .. } => Class::Usage,
+            Self::NotARepository { .. }
+            | Self::Owner { .. }
+            | Self::Alternates { .. }
+            | Self::NoCommit { .. }
+            | Self::Revision { .. }
+            | Self::MissingPath { .. }
+            | Self::Object { .. }
+            | Self::TooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::Io { .. } => Class::Rejected,
+            Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Identity { .. }
+            | Self::Clone { .. } => Class::Unavailable,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
+            Self::NotARepository { .. } => {
+                "give the path or URL of a Git repository, or read plain files with --directory".to_owned()
+            }
+            Self::Owner { path } => format!(
+                "if you trust it: git config --global --add safe.directory '{}'",
+                path.display()
+            ),
+            Self::Alternates { .. } => {
+                "if you trust that place use --allow-alternates, or copy its objects: git repack -a -d && rm .git/objects/info/alternates".to_owned()
+            }
+            Self::NoCommit { .. } => "commit the manifests first; an empty repository never means that all roles may go".to_owned(),
+            Self::Revision { shallow: true, .. } => {
+                "this is a shallow clone: fetch the full history (git fetch --unshallow, or fetch-depth: 0 in the checkout step)".to_owned()
+            }
+            Self::Revision { .. } => {
+                "check --revision: a branch, a tag or a full commit id that was fetched".to_owned()
+            }
+            Self::MissingPath { .. } => "correct --path; a path that is not there never means that its roles may go".to_owned(),
+            Self::Object { .. } => {
+                "the object is damaged or was never fetched (a partial clone has no blobs): check with git fsck, or clone again in full".to_owned()
+            }
+            Self::TooLarge { .. } => "split the file, or leave it out with --path".to_owned(),
+            Self::TooDeep { .. } => "leave it out with --path".to_owned(),
+            Self::Unreachable { .. } => "check the URL, the network and the proxy settings (https_proxy)".to_owned(),
+            Self::Refused { .. } => {
+                "give a token that may read the repository (IRSA_GITOPS_GIT_TOKEN), a credential helper, an ssh agent or --ssh-key".to_owned()
+            }
+            Self::Identity { .. } => {
+                "compare it with what the host publishes, then add it to ~/.ssh/known_hosts, or the CA to the system's certificates".to_owned()
+            }
+            Self::Io { .. } | Self::Clone { .. } => return None,
+        };
+        Some(hint)
+    }
+}

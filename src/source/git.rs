@@ -1,0 +1,349 @@
+//! A Git repository: objects at one commit, straight from the object database.
+//!
+//! The work tree, hooks, filters and the repository's own configuration have no say. Replace refs
+//! are not looked at by libgit2. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
+
+use std::path::Path;
+
+use git2::{ErrorCode, ObjectType, Odb, Oid, StatusOptions};
+use tempfile::TempDir;
+
+use super::remote::{self, Address, Credentials, Phase};
+use super::{
+    Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason,
+    is_manifest,
+};
+use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
+
+const SYMLINK: i32 = 0o120_000;
+const SUBMODULE: i32 = 0o160_000;
+const KIND_OF_ENTRY: i32 = 0o170_000;
+
+/// An open repository: one on this machine, or a temporary clone.
+pub struct Repository {
+    git: git2::Repository,
+    label: String,
+    /// Deleted with the clone in it.
+    _clone: Option<TempDir>,
+}
+
+/// An entry of a tree that is still to be looked at.
+struct Pending {
+    path: Vec<u8>,
+    id: Oid,
+    mode: i32,
+    depth: usize,
+}
+
+impl Repository {
+    /// Opens a path (work tree or bare), or clones a URL into a temporary directory.
+    ///
+    /// `progress` hears how far a clone is.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; text in it never holds a credential.
+    pub fn open(
+        address: &str,
+        revision: &str,
+        credentials: &Credentials,
+        alternates: Alternates,
+        progress: &dyn Fn(Phase),
+    ) -> Result<Self, Error> {
+        match remote::address(address)? {
+            Address::Path(path) => Self::local(&path, alternates),
+            Address::Url(url) => {
+                let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
+                let label = remote::without_credentials(url.as_str());
+                Ok(Self {
+                    git,
+                    label,
+                    _clone: Some(clone),
+                })
+            }
+        }
+    }
+
+    fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {
+        let git = git2::Repository::discover(path).map_err(|error| match error.code() {
+            ErrorCode::Owner => Error::Owner {
+                path: path.to_owned(),
+            },
+            _ => Error::NotARepository {
+                path: path.to_owned(),
+                reason: reason(&error),
+            },
+        })?;
+        let borrowed = git.commondir().join("objects/info/alternates");
+        if alternates == Alternates::Refused && borrowed.exists() {
+            return Err(Error::Alternates {
+                alternates: borrowed,
+            });
+        }
+        let origin = git.find_remote("origin").ok();
+        let url = origin.and_then(|origin| origin.url().ok().map(remote::without_credentials));
+        let place = git.workdir().unwrap_or(git.path());
+        let label = url.unwrap_or_else(|| place.display().to_string());
+        let label = label.trim_end_matches('/').to_owned();
+        Ok(Self {
+            git,
+            label,
+            _clone: None,
+        })
+    }
+
+    /// The repository for people: a URL without credentials, or a path.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The commit a revision names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCommit`] in an empty repository, [`Error::Revision`] if it is not there. There is
+    /// never a fallback to another revision.
+    pub fn resolve(&self, revision: &str) -> Result<CommitId, Error> {
+        if self.git.is_empty().unwrap_or(false)
+            || (revision == "HEAD"
+                && self
+                    .git
+                    .head()
+                    .is_err_and(|e| e.code() == ErrorCode::UnbornBranch))
+        {
+            return Err(Error::NoCommit {
+                repository: self.label.clone(),
+            });
+        }
+        let missing = || Error::Revision {
+            revision: revision.to_owned(),
+            repository: self.label.clone(),
+            shallow: self.git.is_shallow(),
+        };
+        let object = self.git.revparse_single(revision).map_err(|_| missing())?;
+        let commit = object
+            .peel_to_commit()
+            .map_err(|error| match error.code() {
+                ErrorCode::InvalidSpec | ErrorCode::Peel => missing(),
+                _ => damaged(object.id(), b"", &error),
+            })?;
+        CommitId::new(&commit.id().to_string()).map_err(|_| missing())
+    }
+
+    /// Reads every manifest in scope at one commit.
+    ///
+    /// # Errors
+    ///
+    /// If a path of the scope is missing, or any object in scope cannot be read.
+    pub fn read<T>(
+        &self,
+        commit: &CommitId,
+        scope: &Scope,
+        look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+    ) -> Result<Snapshot<T>, Error> {
+        let odb = self.git.odb().map_err(|error| Error::NotARepository {
+            path: self.git.path().to_owned(),
+            reason: reason(&error),
+        })?;
+        let mut snapshot = Snapshot {
+            repository: self.label.clone(),
+            commit: Some(commit.clone()),
+            files: vec![],
+            unread: vec![],
+            files_seen: 0,
+        };
+        let mut pending = self.starts(commit, scope)?;
+        while let Some(entry) = pending.pop() {
+            let path = RepoPath::new(entry.path.clone());
+            match entry.mode & KIND_OF_ENTRY {
+                SUBMODULE => snapshot.unread.push(Unread {
+                    path,
+                    reason: UnreadReason::Submodule,
+                }),
+                SYMLINK if is_manifest(&path) => {
+                    snapshot.unread.push(Unread {
+                        path,
+                        reason: UnreadReason::Symlink,
+                    });
+                }
+                SYMLINK => {}
+                0o040_000 => self.list(&entry, &mut pending)?,
+                _ if is_manifest(&path) => {
+                    snapshot.files_seen += 1;
+                    let blob = read_blob(&odb, entry.id, &path)?;
+                    if blob.data().starts_with(LFS_POINTER) {
+                        snapshot.unread.push(Unread {
+                            path,
+                            reason: UnreadReason::LfsPointer,
+                        });
+                    } else if let Some(found) = look(&path, blob.data()) {
+                        snapshot.files.push((path, found));
+                    }
+                }
+                _ => {}
+            }
+        }
+        snapshot.sort();
+        Ok(snapshot)
+    }
+
+    /// Where a walk over the scope starts.
+    fn starts(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<Pending>, Error> {
+        let id = Oid::from_str(commit.as_str()).map_err(|_| Error::Revision {
+            revision: commit.to_string(),
+            repository: self.label.clone(),
+            shallow: self.git.is_shallow(),
+        })?;
+        let found = self
+            .git
+            .find_commit(id)
+            .map_err(|error| damaged(id, b"", &error))?;
+        let root = Pending {
+            path: vec![],
+            id: found.tree_id(),
+            mode: 0o040_000,
+            depth: 0,
+        };
+        let roots = scope.roots().into_iter().map(|path| {
+            let mut at = Pending {
+                path: vec![],
+                ..root
+            };
+            if path.as_bytes().is_empty() {
+                return Ok(at);
+            }
+            for part in path.as_bytes().split(|byte| *byte == b'/') {
+                let missing = || Error::MissingPath {
+                    path: path.clone(),
+                    commit: commit.clone(),
+                };
+                if at.mode & KIND_OF_ENTRY != 0o040_000 {
+                    return Err(missing());
+                }
+                let tree = self
+                    .git
+                    .find_tree(at.id)
+                    .map_err(|e| damaged(at.id, &at.path, &e))?;
+                let entry = tree.iter().find(|entry| entry.name_bytes() == part);
+                let entry = entry.ok_or_else(missing)?;
+                at = Pending {
+                    path: joined(&at.path, part),
+                    id: entry.id(),
+                    mode: entry.filemode(),
+                    depth: at.depth + 1,
+                };
+            }
+            Ok(at)
+        });
+        roots.collect()
+    }
+
+    fn list(&self, directory: &Pending, pending: &mut Vec<Pending>) -> Result<(), Error> {
+        let depth = directory.depth + 1;
+        if depth > MAX_TREE_DEPTH {
+            let path = RepoPath::new(directory.path.clone());
+            return Err(Error::TooDeep {
+                path,
+                limit: MAX_TREE_DEPTH,
+            });
+        }
+        let tree = self.git.find_tree(directory.id);
+        let tree = tree.map_err(|error| damaged(directory.id, &directory.path, &error))?;
+        pending.extend(tree.iter().map(|entry| Pending {
+            path: joined(&directory.path, entry.name_bytes()),
+            id: entry.id(),
+            mode: entry.filemode(),
+            depth,
+        }));
+        Ok(())
+    }
+
+    /// Manifests in scope that the work tree has otherwise than the commit that is checked out;
+    /// empty for a bare repository, a clone, or if the work tree cannot be examined.
+    pub fn uncommitted(&self, scope: &Scope) -> Vec<RepoPath> {
+        if self.git.is_bare() {
+            return vec![];
+        }
+        let mut options = StatusOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .exclude_submodules(true);
+        options.no_refresh(true).update_index(false);
+        let Ok(statuses) = self.git.statuses(Some(&mut options)) else {
+            return vec![];
+        };
+        let paths = statuses
+            .iter()
+            .map(|status| RepoPath::new(status.path_bytes()));
+        paths
+            .filter(|path| is_manifest(path) && scope.covers(path))
+            .collect()
+    }
+}
+
+/// Whether a repository may read objects from a place outside itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alternates {
+    /// It may not: the place may be anybody's.
+    Refused,
+    /// The user said so.
+    Allowed,
+}
+
+/// Reads a blob; its size is known before it is unpacked.
+fn read_blob<'odb>(
+    odb: &'odb Odb<'_>,
+    id: Oid,
+    path: &RepoPath,
+) -> Result<git2::OdbObject<'odb>, Error> {
+    let broken = |error: git2::Error| damaged(id, path.as_bytes(), &error);
+    let (size, kind) = odb.read_header(id).map_err(broken)?;
+    if size as u64 > MAX_FILE_SIZE {
+        let (path, size) = (path.clone(), size as u64);
+        return Err(Error::TooLarge {
+            path,
+            size,
+            limit: MAX_FILE_SIZE,
+        });
+    }
+    if kind != ObjectType::Blob {
+        let reason = format!("it is a {kind}, not a blob");
+        return Err(Error::Object {
+            id: id.to_string(),
+            path: path.clone(),
+            reason,
+        });
+    }
+    odb.read(id).map_err(broken)
+}
+
+fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
+    Error::Object {
+        id: id.to_string(),
+        path: RepoPath::new(path),
+        reason: reason(error),
+    }
+}
+
+/// Git's own words.
+pub(super) fn reason(error: &git2::Error) -> String {
+    error.message().trim().to_owned()
+}
+
+fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() {
+        name.to_vec()
+    } else {
+        [directory, b"/", name].concat()
+    }
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}

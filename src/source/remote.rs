@@ -1,0 +1,488 @@
+//! Clones over https, ssh and file, bare and into a temporary directory.
+//!
+//! What may be opened is decided before libgit2 sees it; what credentials are tried, and in which
+//! order, is decided here; and no text that leaves this module holds one.
+
+use std::cell::RefCell;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use backon::{BlockingRetryable, ExponentialBuilder};
+use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions};
+use tempfile::TempDir;
+use url::Url;
+
+use super::Error;
+use super::git::reason;
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a transfer may stand still.
+const STALLED: Duration = Duration::from_secs(30);
+/// The most that is fetched, in bytes: a pack may expand to a thousand times its size.
+const MAX_FETCHED: usize = 8 * 1024 * 1024 * 1024;
+
+/// What may be used to authenticate with a Git host.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Tokens from the environment.
+    pub tokens: Vec<Token>,
+    /// A private key for ssh.
+    pub ssh_key: Option<PathBuf>,
+    /// Where a user's own ssh keys are.
+    pub home: Option<PathBuf>,
+    /// Whether the environment names a proxy, so that the host need not be reachable directly.
+    pub proxied: bool,
+}
+
+/// A token and whom it may be shown to.
+#[derive(Clone)]
+pub struct Token {
+    /// The only host it is for; any, if the user set it for this program.
+    pub host: Option<String>,
+    /// Where it came from, for messages.
+    pub source: &'static str,
+    /// The secret.
+    pub secret: String,
+}
+
+/// How far a clone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Looking for the host.
+    Connecting,
+    /// Objects received, of how many.
+    Receiving(usize, usize),
+}
+
+/// What was given as a repository.
+pub(super) enum Address {
+    Path(PathBuf),
+    Url(Url),
+}
+
+/// Tells a path from a URL, and refuses whatever could make Git run a program.
+pub(super) fn address(text: &str) -> Result<Address, Error> {
+    let refused = |why| {
+        Err(Error::Url {
+            url: without_credentials(text),
+            why,
+        })
+    };
+    if text.starts_with('-') {
+        return refused("it starts with `-`");
+    }
+    let scheme_end = text.find("://");
+    if let Some(helper) = text.find("::")
+        && scheme_end.is_none_or(|end| helper < end)
+    {
+        return refused("it names a remote helper");
+    }
+    if scheme_end.is_some() {
+        let Ok(url) = Url::parse(text) else {
+            return refused("it cannot be parsed");
+        };
+        let host = url.host_str().unwrap_or_default();
+        if host.starts_with('-') || url.username().starts_with('-') || host.contains("%2d") {
+            return refused("host or user start with `-`");
+        }
+        return match url.scheme() {
+            "file" => Ok(Address::Url(url)),
+            "https" | "ssh" if !host.is_empty() => Ok(Address::Url(url)),
+            _ => refused("the scheme is none of https, ssh and file"),
+        };
+    }
+    // The short form of ssh, `git@github.com:acme/apps`, unless there is such a path.
+    if let Some((left, path)) = text.split_once(':')
+        && let Some((user, host)) = left.split_once('@')
+        && !left.contains('/')
+        && !Path::new(text).exists()
+    {
+        return address(&format!(
+            "ssh://{user}@{host}/{}",
+            path.trim_start_matches('/')
+        ));
+    }
+    Ok(Address::Path(text.into()))
+}
+
+/// A URL as it may be shown: without user and password.
+pub(super) fn without_credentials(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if url.has_host() => {
+            // Neither can fail for a URL that has a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        _ => match (text.split_once("://"), text.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+            (None, Some((_, rest))) => rest.to_owned(),
+            _ => text.to_owned(),
+        },
+    }
+}
+
+/// Fetches all branches and tags, and the revision if it is another ref.
+pub(super) fn clone(
+    url: &Url,
+    revision: &str,
+    credentials: &Credentials,
+    progress: &dyn Fn(Phase),
+) -> Result<(TempDir, git2::Repository), Error> {
+    progress(Phase::Connecting);
+    if !credentials.proxied {
+        connect(url)?;
+    }
+    let directory = tempfile::Builder::new().prefix("irsa-gitops-").tempdir();
+    let directory = directory.map_err(|source| Error::Io {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let fetch = Fetch {
+        url: url.clone(),
+        revision: revision.to_owned(),
+        credentials: credentials.clone(),
+        into: directory.path().to_owned(),
+    };
+    // libgit2 can wait for ever and has no safe way to tell it not to, so somebody else watches.
+    let (events, watched) = mpsc::channel();
+    std::thread::spawn(move || {
+        let result = fetch.run(&events);
+        // Nobody listens any more if the time was up.
+        let _ = events.send(Event::Ended(result));
+    });
+    loop {
+        match watched.recv_timeout(STALLED) {
+            Ok(Event::Progress(phase)) => progress(phase),
+            Ok(Event::Ended(result)) => {
+                return result.map(|repository| (directory, repository));
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                let reason = format!("nothing was received for {} s", STALLED.as_secs());
+                return Err(Error::Unreachable {
+                    host: host(url),
+                    reason,
+                });
+            }
+        }
+    }
+}
+
+enum Event {
+    Progress(Phase),
+    Ended(Result<git2::Repository, Error>),
+}
+
+struct Fetch {
+    url: Url,
+    revision: String,
+    credentials: Credentials,
+    into: PathBuf,
+}
+
+impl Fetch {
+    fn run(&self, events: &Sender<Event>) -> Result<git2::Repository, Error> {
+        let attempts = Attempts::new(&self.url, &self.credentials);
+        let fingerprint = RefCell::new(None);
+        let result = self.fetch(events, &attempts, &fingerprint);
+        result.map_err(|error| self.explain(&error, &attempts, fingerprint.take()))
+    }
+
+    fn fetch(
+        &self,
+        events: &Sender<Event>,
+        attempts: &Attempts<'_>,
+        fingerprint: &RefCell<Option<String>>,
+    ) -> Result<git2::Repository, git2::Error> {
+        let repository = git2::Repository::init_bare(&self.into)?;
+        {
+            let callbacks = || {
+                let mut callbacks = git2::RemoteCallbacks::new();
+                callbacks.credentials(|_, user, allowed| attempts.next(user, allowed));
+                callbacks.certificate_check(|certificate, _| {
+                    let key = certificate
+                        .as_hostkey()
+                        .and_then(|key| key.hash_sha256().copied());
+                    *fingerprint.borrow_mut() = key.map(|hash| sha256(&hash));
+                    // Whether it is trusted is known_hosts' and the certificates' decision.
+                    Ok(CertificateCheckStatus::CertificatePassthrough)
+                });
+                callbacks.transfer_progress(|now| {
+                    let phase = Phase::Receiving(now.received_objects(), now.total_objects());
+                    now.received_bytes() <= MAX_FETCHED
+                        && events.send(Event::Progress(phase)).is_ok()
+                });
+                callbacks
+            };
+            let mut proxy = git2::ProxyOptions::new();
+            proxy.auto();
+            let mut remote = repository.remote_anonymous(self.url.as_str())?;
+            let connection =
+                remote.connect_auth(git2::Direction::Fetch, Some(callbacks()), Some(proxy))?;
+            let head = connection.default_branch().ok();
+            drop(connection);
+            let mut refspecs = vec![
+                "+refs/heads/*:refs/heads/*".to_owned(),
+                "+refs/tags/*:refs/tags/*".to_owned(),
+            ];
+            if self.revision.starts_with("refs/") {
+                refspecs.push(format!("+{0}:{0}", self.revision));
+            }
+            let mut options = FetchOptions::new();
+            let mut proxy = git2::ProxyOptions::new();
+            proxy.auto();
+            options.remote_callbacks(callbacks()).proxy_options(proxy);
+            options
+                .follow_redirects(git2::RemoteRedirect::None)
+                .update_fetchhead(false);
+            attempts.restart();
+            remote.fetch(&refspecs, Some(&mut options), None)?;
+            if let Some(head) = head.as_ref().and_then(|head| head.as_str().ok()) {
+                repository.set_head(head)?;
+            }
+        }
+        Ok(repository)
+    }
+
+    fn explain(
+        &self,
+        error: &git2::Error,
+        attempts: &Attempts<'_>,
+        fingerprint: Option<String>,
+    ) -> Error {
+        let host = host(&self.url);
+        let reason = self.redacted(&reason(error));
+        match (error.class(), error.code()) {
+            (_, ErrorCode::Certificate) | (ErrorClass::Ssl, _) => {
+                let reason = match fingerprint {
+                    Some(key) => format!(
+                        "its host key SHA256:{key} is not in known_hosts, or another one is"
+                    ),
+                    None => reason,
+                };
+                Error::Identity { host, reason }
+            }
+            (_, ErrorCode::Auth) => Error::Refused {
+                host,
+                tried: attempts.tried(),
+            },
+            // GitHub says 404 for what a credential may not see; servers say 403 in words only.
+            (ErrorClass::Http, _) if reason.contains("401") || reason.contains("403") => {
+                Error::Refused {
+                    host,
+                    tried: attempts.tried(),
+                }
+            }
+            (ErrorClass::Net | ErrorClass::Os, _) if self.url.scheme() != "file" => {
+                Error::Unreachable { host, reason }
+            }
+            _ => Error::Clone {
+                url: without_credentials(self.url.as_str()),
+                reason,
+            },
+        }
+    }
+
+    /// Takes every credential out of a text that somebody else wrote.
+    fn redacted(&self, text: &str) -> String {
+        let url_secrets = [self.url.password().unwrap_or_default(), self.url.username()];
+        let tokens = self
+            .credentials
+            .tokens
+            .iter()
+            .map(|token| token.secret.as_str());
+        let secrets = url_secrets.into_iter().chain(tokens);
+        let hide = |text: String, secret: &str| match secret {
+            "" | "git" => text,
+            secret => text.replace(secret, "***"),
+        };
+        secrets.fold(
+            text.replace(self.url.as_str(), &without_credentials(self.url.as_str())),
+            hide,
+        )
+    }
+}
+
+/// The credentials that are left to try. libgit2 asks again after each refusal, for ever if it is
+/// given the same one again.
+struct Attempts<'a> {
+    url: &'a Url,
+    all: Vec<Attempt<'a>>,
+    next: RefCell<usize>,
+    given: RefCell<Vec<String>>,
+}
+
+enum Attempt<'a> {
+    /// User and password of the URL.
+    Url,
+    Token(&'a Token),
+    Helper,
+    Agent,
+    Key(PathBuf),
+}
+
+impl<'a> Attempts<'a> {
+    fn new(url: &'a Url, credentials: &'a Credentials) -> Self {
+        let mut all = Vec::new();
+        if url.scheme() == "ssh" {
+            all.extend(credentials.ssh_key.clone().map(Attempt::Key));
+            if credentials.ssh_key.is_none() {
+                all.push(Attempt::Agent);
+                let keys = ["id_ed25519", "id_ecdsa", "id_rsa"].iter();
+                let ssh = credentials.home.as_ref().map(|home| home.join(".ssh"));
+                let keys = keys.filter_map(|key| ssh.as_ref().map(|ssh| ssh.join(key)));
+                all.extend(keys.filter(|key| key.exists()).map(Attempt::Key));
+            }
+        } else {
+            if url.password().is_some() {
+                all.push(Attempt::Url);
+            }
+            let fits = |token: &&Token| {
+                token
+                    .host
+                    .as_deref()
+                    .is_none_or(|host| Some(host) == url.host_str())
+            };
+            all.extend(credentials.tokens.iter().filter(fits).map(Attempt::Token));
+            all.push(Attempt::Helper);
+        }
+        Self {
+            url,
+            all,
+            next: RefCell::new(0),
+            given: RefCell::default(),
+        }
+    }
+
+    /// A second connection starts from the credential that the first one was let in with.
+    fn restart(&self) {
+        let mut next = self.next.borrow_mut();
+        *next = next.saturating_sub(1);
+    }
+
+    fn next(&self, user: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
+        let named = Some(self.url.username()).filter(|name| !name.is_empty());
+        let user = named.or(user);
+        if allowed.contains(CredentialType::USERNAME) {
+            return Cred::username(user.unwrap_or("git"));
+        }
+        loop {
+            let index = *self.next.borrow();
+            let Some(attempt) = self.all.get(index) else {
+                return Err(git2::Error::new(
+                    ErrorCode::Auth,
+                    ErrorClass::Callback,
+                    "no credential is left",
+                ));
+            };
+            *self.next.borrow_mut() += 1;
+            if let Ok(credential) = self.credential(attempt, user) {
+                self.given.borrow_mut().push(attempt.source());
+                return Ok(credential);
+            }
+        }
+    }
+
+    fn credential(&self, attempt: &Attempt<'_>, user: Option<&str>) -> Result<Cred, git2::Error> {
+        match attempt {
+            Attempt::Url => {
+                let decode = |text: &str| {
+                    percent_encoding::percent_decode_str(text)
+                        .decode_utf8_lossy()
+                        .into_owned()
+                };
+                let password = decode(self.url.password().unwrap_or_default());
+                Cred::userpass_plaintext(&decode(self.url.username()), &password)
+            }
+            Attempt::Token(token) => {
+                // What GitHub and GitLab document for tokens; GitLab wants its own name for a job's.
+                let user = match token.source {
+                    "CI_JOB_TOKEN" => "gitlab-ci-token",
+                    _ => "x-access-token",
+                };
+                Cred::userpass_plaintext(user, &token.secret)
+            }
+            Attempt::Helper => {
+                let config = git2::Config::open_default()?;
+                Cred::credential_helper(&config, self.url.as_str(), user)
+            }
+            Attempt::Agent => Cred::ssh_key_from_agent(user.unwrap_or("git")),
+            Attempt::Key(path) => Cred::ssh_key(user.unwrap_or("git"), None, path, None),
+        }
+    }
+
+    /// What was tried, for a message.
+    fn tried(&self) -> String {
+        let mut given = self.given.borrow().clone();
+        given.dedup();
+        match given.as_slice() {
+            [] => "access without a credential, and none was found".to_owned(),
+            sources => format!("the credential from {}", sources.join(", from ")),
+        }
+    }
+}
+
+impl Attempt<'_> {
+    fn source(&self) -> String {
+        match self {
+            Self::Url => "the URL".to_owned(),
+            Self::Token(token) => token.source.to_owned(),
+            Self::Helper => "the credential helper".to_owned(),
+            Self::Agent => "the ssh agent".to_owned(),
+            Self::Key(path) => format!("`{}`", path.display()),
+        }
+    }
+}
+
+/// Makes sure that somebody answers before libgit2, which has no timeout of its own, tries.
+fn connect(url: &Url) -> Result<(), Error> {
+    let port = match url.scheme() {
+        "ssh" => url.port().unwrap_or(22),
+        "https" => url.port().unwrap_or(443),
+        _ => return Ok(()),
+    };
+    let name = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .to_owned();
+    let attempt = || {
+        let mut result = Err(std::io::Error::other("the name has no address"));
+        for address in (name.as_str(), port).to_socket_addrs()?.take(2) {
+            result = TcpStream::connect_timeout(&address, CONNECT / 2).map(drop);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    };
+    let tries = ExponentialBuilder::default()
+        .with_max_times(2)
+        .with_jitter();
+    attempt
+        .retry(tries)
+        .call()
+        .map_err(|error| Error::Unreachable {
+            host: host(url),
+            reason: error.to_string(),
+        })
+}
+
+fn host(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => without_credentials(url.as_str()),
+    }
+}
+
+/// A key's fingerprint as OpenSSH prints it.
+fn sha256(hash: &[u8; 32]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD_NO_PAD.encode(hash)
+}
