@@ -3,16 +3,29 @@
 //! In: identifiers and documents of `model`. Out: current roles, or an [`Error`] that names the
 //! action and the role. Decides nothing. `aws_sdk_iam`, `aws_config` and `aws_sdk_sts` stop here.
 
-use std::future::Future;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures::{StreamExt, TryStreamExt};
 
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration};
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
+pub mod aws;
+mod document;
 pub mod error;
+mod limiter;
+pub mod sandbox;
 
 pub use error::{Error, Kind};
+
+/// How many roles are read at a time; the limiter holds the rate.
+const CONCURRENCY: usize = 12;
+
+/// How long a listed role that cannot be read is looked for: reads may lag behind each other.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Who the credentials belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,4 +118,39 @@ pub trait IamWriter: IamReader {
 
     /// Deletes a role (`iam:DeleteRole`); IAM refuses while policies or instance profiles are attached.
     fn delete_role(&self, name: &RoleName) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Reads listed roles in full, several at a time; `None` for one that turns out to be gone.
+///
+/// # Errors
+///
+/// The first call that failed: a part of the roles is no basis for a plan.
+pub async fn roles(
+    iam: &impl IamReader,
+    names: &[RoleName],
+) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
+    let read = async |name: &RoleName| Ok((name.clone(), settled(iam, name).await?));
+    futures::stream::iter(names)
+        .map(read)
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// A role that the listing shows and GetRole does not: one of the two is behind the times.
+async fn settled(iam: &impl IamReader, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+    let look = || async {
+        let found = iam.role(name).await.map_err(Some)?;
+        found.ok_or(None)
+    };
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(8))
+        .with_total_delay(Some(SETTLES_WITHIN))
+        .without_max_times();
+    match look.retry(backoff).when(Option::is_none).await {
+        Ok(role) => Ok(Some(role)),
+        Err(None) => Ok(None),
+        Err(Some(error)) => Err(error),
+    }
 }

@@ -4,6 +4,7 @@
 //! writes, logs or knows the time. Rules that belong to one stage (what a role *should* be called,
 //! what *counts* as owned) live in that stage.
 
+pub mod access;
 pub mod arn;
 pub mod cluster;
 pub mod commit;

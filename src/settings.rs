@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use crate::model::access::Access;
 use crate::model::arn::{AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, RolePrefix,
@@ -72,17 +73,6 @@ pub struct ClusterSettings {
     pub paths: Vec<RepoPath>,
     /// With which credentials AWS is called.
     pub access: Access,
-}
-
-/// With which credentials AWS is called; what is left out comes from the default chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Access {
-    /// The region whose endpoints are used.
-    pub region: Option<String>,
-    /// A web identity: the file with the token and the role to assume with it.
-    pub web_identity: Option<(String, RoleArn)>,
-    /// A role to assume after that.
-    pub assume_role: Option<RoleArn>,
 }
 
 /// What the user wrote is not usable.
@@ -201,12 +191,14 @@ impl ClusterInput {
         })
     }
 
-    /// Which directories or files hold the cluster's manifests.
+    /// Which directories or files hold the cluster's manifests, in the form in which Git names
+    /// them: `./apps/` is `apps`, and `.` is the root.
     pub fn scope(&self) -> Vec<RepoPath> {
-        self.paths
-            .iter()
-            .map(|path| RepoPath::from(path.as_str()))
-            .collect()
+        let normal = |path: &String| {
+            let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+            RepoPath::from(parts.collect::<Vec<_>>().join("/").as_str())
+        };
+        self.paths.iter().map(normal).collect()
     }
 
     /// Checks everything.

@@ -66,7 +66,44 @@ impl Error {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        None
+        let hint = match self.kind {
+            Kind::AccessDenied => format!(
+                "allow {} for this job's credentials; a condition on tags or boundary in their policy may be what does not fit",
+                self.action
+            ),
+            Kind::Credentials => {
+                "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
+            }
+            Kind::Unavailable => {
+                "check the network and AWS_ENDPOINT_URL, then run again: a run starts from what IAM has".to_owned()
+            }
+            Kind::Throttled => {
+                "somebody else uses up the account's rate of IAM calls; run again later, it goes on where this run stopped".to_owned()
+            }
+            Kind::BadReply => {
+                "something between here and AWS may have answered in its place (a proxy?); check AWS_ENDPOINT_URL and https_proxy".to_owned()
+            }
+            Kind::LimitExceeded => {
+                "see the account's IAM quotas in Service Quotas, and ask AWS for more".to_owned()
+            }
+            Kind::DeleteConflict => {
+                "whoever attached policies or instance profiles has to take them off; this program never does".to_owned()
+            }
+            Kind::UnmodifiableEntity => {
+                "AWS owns that role: check --role-prefix and --role-path".to_owned()
+            }
+            Kind::ConcurrentModification => {
+                "somebody else is changing that role; run again".to_owned()
+            }
+            Kind::Sandbox => {
+                "a new sandbox is a file with {\"account\": \"123456789012\", \"oidcProviders\": [{\"issuer\": \"ISSUER\", \"audiences\": [\"sts.amazonaws.com\"]}]}".to_owned()
+            }
+            Kind::MalformedPolicyDocument | Kind::InvalidInput => {
+                "IAM refuses what was declared: run plan to see the document".to_owned()
+            }
+            Kind::NoSuchEntity | Kind::EntityAlreadyExists | Kind::OutcomeUnknown => return None,
+        };
+        Some(hint)
     }
 }
 

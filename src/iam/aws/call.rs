@@ -1,0 +1,236 @@
+//! One call to AWS: at the shared rate, again where that is safe, and with an error that says what
+//! became of it.
+
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use backon::{ExponentialBuilder, Retryable};
+
+use crate::iam::error::{Error, Kind};
+use crate::iam::limiter::Limiter;
+use crate::model::role::RoleName;
+
+/// How many characters of somebody else's text are shown.
+const SHOWN: usize = 200;
+
+/// How often a read is tried while the service is unavailable, and a write that somebody else's
+/// change kept from happening.
+const TRIES: usize = 5;
+
+/// While IAM throttles, calls are sent again for this long: slow, not failed.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The waits between tries. The rate is the limiter's affair, these only keep one call from
+/// hammering.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(20))
+    .with_total_delay(Some(PATIENCE))
+    .without_max_times()
+    .with_jitter();
+
+/// Whether a call changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nature {
+    Read,
+    Write,
+}
+
+/// Sends a call until it is answered. A write is sent again only if the first one certainly had no
+/// effect.
+pub(super) async fn call<T, E, F>(
+    limiter: &Limiter,
+    nature: Nature,
+    action: &'static str,
+    role: Option<&RoleName>,
+    send: impl Fn() -> F,
+) -> Result<T, Error>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let attempt = || async {
+        limiter.admit().await;
+        tracing::debug!(action, role = role.map(RoleName::as_str), "calling");
+        let result = send()
+            .await
+            .map_err(|error| explain(error, nature, action, role));
+        match &result {
+            Err(error) if error.kind == Kind::Throttled => limiter.throttled(),
+            _ => limiter.accepted(),
+        }
+        result
+    };
+    let mut tries = 1;
+    let again = |error: &Error| match error.kind {
+        Kind::Throttled => true,
+        Kind::Unavailable | Kind::ConcurrentModification => {
+            tries += 1;
+            tries <= TRIES
+        }
+        _ => false,
+    };
+    attempt.retry(BACKOFF).when(again).await
+}
+
+fn explain<E>(
+    error: SdkError<E, HttpResponse>,
+    nature: Nature,
+    action: &'static str,
+    role: Option<&RoleName>,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    // After a write was sent, anything but an answer leaves open what it did.
+    let lost = |otherwise| match nature {
+        Nature::Read => otherwise,
+        Nature::Write => Kind::OutcomeUnknown,
+    };
+    let (kind, message) = match &error {
+        SdkError::ServiceError(context) => service_error(context.err(), context.raw(), lost),
+        SdkError::ResponseError(context) => {
+            let body = context.raw().body().bytes().unwrap_or_default();
+            let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
+            (
+                lost(Kind::BadReply),
+                format!("the reply is not one of IAM's: {body}"),
+            )
+        }
+        SdkError::TimeoutError(_) => (
+            lost(Kind::Unavailable),
+            "no reply within the time limit".to_owned(),
+        ),
+        other if find::<CredentialsError>(other).is_some() => (Kind::Credentials, deepest(other)),
+        SdkError::ConstructionFailure(_) => (Kind::Credentials, deepest(&error)),
+        other
+            if find::<hyper_util::client::legacy::Error>(other).is_some_and(|e| e.is_connect()) =>
+        {
+            (
+                Kind::Unavailable,
+                format!("cannot connect: {}", deepest(other)),
+            )
+        }
+        other => (
+            lost(Kind::Unavailable),
+            format!("the connection broke: {}", deepest(other)),
+        ),
+    };
+    Error {
+        action,
+        role: role.cloned(),
+        kind,
+        message: shortened(&message),
+        source: Some(Box::new(error)),
+    }
+}
+
+fn service_error(
+    error: &impl ProvideErrorMetadata,
+    reply: &HttpResponse,
+    lost: impl Fn(Kind) -> Kind,
+) -> (Kind, String) {
+    let status = reply.status().as_u16();
+    let kind = match error.code() {
+        Some("NoSuchEntity") => Kind::NoSuchEntity,
+        Some("EntityAlreadyExists") => Kind::EntityAlreadyExists,
+        Some("DeleteConflict") => Kind::DeleteConflict,
+        Some("LimitExceeded") => Kind::LimitExceeded,
+        Some("MalformedPolicyDocument") => Kind::MalformedPolicyDocument,
+        Some("InvalidInput" | "ValidationError") => Kind::InvalidInput,
+        Some("ConcurrentModification" | "EntityTemporarilyUnmodifiable") => {
+            Kind::ConcurrentModification
+        }
+        Some("UnmodifiableEntity") => Kind::UnmodifiableEntity,
+        Some(
+            "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "SlowDown",
+        ) => Kind::Throttled,
+        Some(
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired",
+        ) => Kind::AccessDenied,
+        Some(
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "RequestExpired"
+            | "MissingAuthenticationToken"
+            | "InvalidAccessKeyId"
+            | "IncompleteSignature"
+            | "InvalidIdentityToken"
+            | "IDPRejectedClaim"
+            | "AuthFailure",
+        ) => Kind::Credentials,
+        _ if status == 429 => Kind::Throttled,
+        _ if status >= 500 => lost(Kind::Unavailable),
+        Some(_) => Kind::InvalidInput,
+        None => lost(Kind::BadReply),
+    };
+    let mut message = match (error.code(), error.message()) {
+        (Some(code), Some(text)) => format!("{code}: {text}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => {
+            let body = reply.body().bytes().unwrap_or_default();
+            let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
+            format!("HTTP status {status} with no error of IAM's: {body}")
+        }
+    };
+    if kind == Kind::Credentials
+        && let Some(skew) = clock_skew(reply)
+    {
+        message = format!(
+            "this machine's clock is {} s {} AWS': {message}",
+            skew.abs(),
+            if skew > 0 { "ahead of" } else { "behind" }
+        );
+    }
+    (kind, message)
+}
+
+/// By how many seconds this machine's clock is ahead, if it is off by more than a minute.
+fn clock_skew(reply: &HttpResponse) -> Option<i64> {
+    let date = reply.headers().get("date")?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let skew = jiff::Timestamp::now().as_second() - theirs.as_second();
+    (skew.abs() > 60).then_some(skew)
+}
+
+fn find<'e, E: std::error::Error + 'static>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What the innermost cause says: the layers around it only say that something failed.
+fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+/// At most so much of a text, in one line.
+fn shortened(text: &str) -> String {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &one_line[..at]),
+        None => one_line,
+    }
+}

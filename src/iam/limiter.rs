@@ -1,0 +1,147 @@
+//! One rate for all calls to one account.
+//!
+//! IAM throttles per account, shared with everybody in it, and does not say at which rate. So the
+//! rate is found: halved when IAM says no, soon back to a little below where it said no, and from
+//! there raised slowly.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+/// Calls a second to begin with.
+const START: f64 = 50.0;
+/// The fewest calls a second.
+const LOWEST: f64 = 0.5;
+/// The most calls a second.
+const HIGHEST: f64 = 200.0;
+/// How often the rate may change.
+const PERIOD: Duration = Duration::from_millis(250);
+/// Up to this part of the rate that was too much, the way back is fast.
+const SAFE_PART: f64 = 0.9;
+
+/// Lets calls through at a rate that IAM bears.
+#[derive(Clone, Debug)]
+pub(super) struct Limiter(Arc<Mutex<Pace>>);
+
+#[derive(Debug)]
+struct Pace {
+    rate: f64,
+    /// The lowest rate that was too much lately.
+    too_much: f64,
+    changed: Instant,
+    limiter: Arc<DefaultDirectRateLimiter>,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        let pace = Pace {
+            rate: START,
+            too_much: HIGHEST,
+            changed: Instant::now(),
+            limiter: limiter(START),
+        };
+        Self(Arc::new(Mutex::new(pace)))
+    }
+}
+
+impl Limiter {
+    /// Waits until a call may be sent.
+    pub(super) async fn admit(&self) {
+        let limiter = self.with(|pace| pace.limiter.clone());
+        limiter.until_ready().await;
+    }
+
+    /// IAM said that it is too much: half of it from now on. Calls that were under way at the old
+    /// rate say the same thing, so it is heard once in a while only.
+    pub(super) fn throttled(&self) {
+        self.with(|pace| {
+            if pace.changed.elapsed() >= PERIOD {
+                pace.too_much = pace.rate;
+                pace.set((pace.rate / 2.0).max(LOWEST));
+            }
+        });
+    }
+
+    /// A call went through: a little more from now on.
+    pub(super) fn accepted(&self) {
+        self.with(|pace| {
+            if pace.rate < HIGHEST && pace.changed.elapsed() >= PERIOD {
+                let safe = pace.too_much * SAFE_PART;
+                let raised = if pace.rate < safe {
+                    (pace.rate * 1.5).min(safe)
+                } else {
+                    pace.rate * 1.01
+                };
+                pace.set(raised.min(HIGHEST));
+            }
+        });
+    }
+
+    /// The mutex only guards a few numbers: whoever panicked while holding it left them whole.
+    fn with<T>(&self, use_it: impl FnOnce(&mut Pace) -> T) -> T {
+        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Pace {
+    fn set(&mut self, rate: f64) {
+        self.rate = rate;
+        self.changed = Instant::now();
+        self.limiter = limiter(rate);
+    }
+}
+
+fn limiter(rate: f64) -> Arc<DefaultDirectRateLimiter> {
+    let burst = NonZeroU32::new(4).unwrap_or(NonZeroU32::MIN);
+    let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))
+        .unwrap_or(Quota::per_second(NonZeroU32::MIN));
+    Arc::new(RateLimiter::direct(quota.allow_burst(burst)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(limiter: &Limiter) -> f64 {
+        limiter.with(|pace| pace.rate)
+    }
+
+    /// Lets the time pass after which the rate may change again.
+    fn wait(limiter: &Limiter) {
+        limiter.with(|pace| pace.changed -= PERIOD);
+    }
+
+    #[test]
+    fn a1_throttling_halves_the_rate_and_it_recovers_below_what_was_too_much() {
+        let limiter = Limiter::default();
+        wait(&limiter);
+        limiter.throttled();
+        // Calls that were sent at the old rate say nothing new.
+        limiter.throttled();
+        assert!((rate(&limiter) - START / 2.0).abs() < 1e-9);
+        for _ in 0..5 {
+            wait(&limiter);
+            limiter.accepted();
+        }
+        let recovered = rate(&limiter);
+        assert!(recovered > START * 0.8 && recovered < START, "{recovered}");
+    }
+
+    #[test]
+    fn the_rate_stays_within_its_bounds() {
+        let limiter = Limiter::default();
+        for _ in 0..100 {
+            wait(&limiter);
+            limiter.throttled();
+        }
+        assert!((rate(&limiter) - LOWEST).abs() < 1e-9);
+        limiter.with(|pace| pace.too_much = HIGHEST);
+        for _ in 0..2000 {
+            wait(&limiter);
+            limiter.accepted();
+        }
+        assert!((rate(&limiter) - HIGHEST).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,291 @@
+//! The embedded IAM: an account in a JSON file, for trying things out and for tests.
+//!
+//! No AWS, no network, no credentials, and never chosen by itself. [`State`] obeys IAM's rules;
+//! [`Reader`] and [`Writer`] put it behind the same traits as AWS. Every call reads the file, and
+//! every write replaces it whole under a lock, so that several programs may use one file and a
+//! killed one leaves it intact.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Kind};
+use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
+use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use crate::model::role::{
+    CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
+};
+use crate::model::tags::Tags;
+use crate::model::trust_policy::TrustDocument;
+
+mod engine;
+mod state;
+
+pub use engine::{CreateRole, PAGE_SIZE, Refused};
+pub use state::{Provider, Role, State, StateQuotas, Tag};
+
+/// A sandbox that can only be read.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    path: PathBuf,
+}
+
+/// A sandbox that can be written to as well.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    reader: Reader,
+}
+
+impl Reader {
+    /// Opens a sandbox file, which must exist and be valid.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Sandbox`] if it is not.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let reader = Self {
+            path: path.to_owned(),
+        };
+        reader.state()?;
+        Ok(reader)
+    }
+
+    fn state(&self) -> Result<State, Error> {
+        let text = std::fs::read_to_string(&self.path).map_err(|error| self.broken(&error))?;
+        let state: State = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
+        AwsAccountId::new(&state.account).map_err(|error| self.broken(&error))?;
+        Partition::new(&state.partition).map_err(|error| self.broken(&error))?;
+        Ok(state)
+    }
+
+    fn broken(&self, reason: &dyn std::fmt::Display) -> Error {
+        Error {
+            action: "sandbox",
+            role: None,
+            kind: Kind::Sandbox,
+            message: format!("file `{}`: {reason}", self.path.display()),
+            source: None,
+        }
+    }
+}
+
+impl Writer {
+    /// Opens a sandbox file, which must exist and be valid.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Sandbox`] if it is not.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            reader: Reader::open(path)?,
+        })
+    }
+
+    /// Changes the state under the lock; a refused change leaves the file as it is.
+    fn change<T>(
+        &self,
+        action: &'static str,
+        name: &RoleName,
+        change: impl FnOnce(&mut State) -> Result<T, Refused>,
+    ) -> Result<T, Error> {
+        let broken = |error: std::io::Error| self.reader.broken(&error);
+        let path = &self.reader.path;
+        let mut lock_name = path.as_os_str().to_owned();
+        lock_name.push(".lock");
+        let lock = File::create(&lock_name).map_err(broken)?;
+        lock.lock().map_err(broken)?;
+        let mut state = self.reader.state()?;
+        let result = change(&mut state).map_err(|refused| error(action, Some(name), refused))?;
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let mut file =
+            tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(broken)?;
+        let text = serde_json::to_string_pretty(&state).map_err(|e| self.reader.broken(&e))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(broken)?;
+        file.persist(path).map_err(|error| broken(error.error))?;
+        Ok(result)
+    }
+}
+
+fn error(action: &'static str, role: Option<&RoleName>, refused: Refused) -> Error {
+    Error {
+        action,
+        role: role.cloned(),
+        kind: refused.kind,
+        message: refused.message,
+        source: None,
+    }
+}
+
+/// A role of the file as the program knows roles; `None` if IAM could not have such a role.
+fn listed(role: &Role) -> Option<ListedRole> {
+    Some(ListedRole {
+        name: RoleName::new(&role.name).ok()?,
+        id: RoleId::new(&role.id),
+        path: RolePath::new(&role.path).ok()?,
+        trust_policy: document::decode(&role.encoded_trust_policy()),
+        max_session_seconds: Some(role.max_session_duration),
+    })
+}
+
+fn current(role: &Role) -> Option<CurrentRole> {
+    Some(CurrentRole {
+        listed: listed(role)?,
+        tags: role
+            .tags
+            .iter()
+            .map(|tag| (&tag.key, tag.value.clone()))
+            .collect(),
+        permissions_boundary: role.permissions_boundary.clone(),
+        last_used: role.last_used.clone(),
+    })
+}
+
+fn tag_list(tags: &Tags) -> Vec<Tag> {
+    let tag = |(key, value): (&str, &str)| Tag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    tags.iter().map(tag).collect()
+}
+
+impl IamReader for Reader {
+    async fn caller(&self) -> Result<Caller, Error> {
+        let state = self.state()?;
+        Ok(Caller {
+            arn: format!(
+                "arn:{}:iam::{}:user/sandbox",
+                state.partition, state.account
+            ),
+            account: AwsAccountId::new(&state.account).map_err(|error| self.broken(&error))?,
+            partition: Partition::new(&state.partition).map_err(|error| self.broken(&error))?,
+        })
+    }
+
+    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
+        let state = self.state()?;
+        let (mut roles, mut marker) = (Vec::new(), None);
+        loop {
+            let page = state.list_roles(marker.as_deref(), PAGE_SIZE);
+            let (page, next) = page.map_err(|refused| error("iam:ListRoles", None, refused))?;
+            for role in page {
+                let impossible =
+                    || self.broken(&format!("role `{}` is none IAM allows", role.name));
+                roles.push(listed(role).ok_or_else(impossible)?);
+            }
+            match next {
+                Some(next) => marker = Some(next),
+                None => return Ok(roles),
+            }
+        }
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        match self.state()?.role(name.as_str()) {
+            Ok(role) => Ok(current(role)),
+            Err(Refused {
+                kind: Kind::NoSuchEntity,
+                ..
+            }) => Ok(None),
+            Err(refused) => Err(error("iam:GetRole", Some(name), refused)),
+        }
+    }
+
+    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
+        let state = self.state()?;
+        let found = state.oidc_provider(&arn.to_string()).ok();
+        Ok(found.map(|provider| OidcProvider {
+            audiences: provider.audiences.clone(),
+        }))
+    }
+
+    async fn quotas(&self) -> Result<Quotas, Error> {
+        let state = self.state()?;
+        Ok(Quotas {
+            roles: state.roles.len() as u64,
+            roles_quota: state.quotas.roles,
+            trust_policy_size_quota: state.quotas.trust_policy_size,
+        })
+    }
+}
+
+impl IamReader for Writer {
+    async fn caller(&self) -> Result<Caller, Error> {
+        self.reader.caller().await
+    }
+
+    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
+        self.reader.list_roles().await
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        self.reader.role(name).await
+    }
+
+    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
+        self.reader.oidc_provider(arn).await
+    }
+
+    async fn quotas(&self) -> Result<Quotas, Error> {
+        self.reader.quotas().await
+    }
+}
+
+impl IamWriter for Writer {
+    async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
+        let new = CreateRole {
+            name: role.arn.name.as_str().to_owned(),
+            path: Some(role.arn.path.as_str().to_owned()),
+            trust_policy: role.trust_policy.as_str().to_owned(),
+            tags: tag_list(&role.tags),
+            permissions_boundary: role.permissions_boundary.clone(),
+            max_session_duration: role.max_session_duration.map(SessionDuration::as_seconds),
+        };
+        let made = self.change("iam:CreateRole", &role.arn.name, |state| {
+            state.create_role(new)
+        })?;
+        Ok(RoleId::new(made.id))
+    }
+
+    async fn update_trust_policy(
+        &self,
+        name: &RoleName,
+        document: &TrustDocument,
+    ) -> Result<(), Error> {
+        self.change("iam:UpdateAssumeRolePolicy", name, |state| {
+            state.update_trust_policy(name.as_str(), document.as_str())
+        })
+    }
+
+    async fn tag_role(&self, name: &RoleName, tags: &Tags) -> Result<(), Error> {
+        self.change("iam:TagRole", name, |state| {
+            state.tag_role(name.as_str(), &tag_list(tags))
+        })
+    }
+
+    async fn untag_role(&self, name: &RoleName, keys: &[&str]) -> Result<(), Error> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.change("iam:UntagRole", name, |state| {
+            state.untag_role(name.as_str(), &keys)
+        })
+    }
+
+    async fn update_session_duration(
+        &self,
+        name: &RoleName,
+        duration: SessionDuration,
+    ) -> Result<(), Error> {
+        self.change("iam:UpdateRole", name, |state| {
+            state.update_session_duration(name.as_str(), duration.as_seconds())
+        })
+    }
+
+    async fn delete_role(&self, name: &RoleName) -> Result<(), Error> {
+        self.change("iam:DeleteRole", name, |state| {
+            state.delete_role(name.as_str())
+        })
+    }
+}
