@@ -60,7 +60,28 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// Carries out every change of the plan that writes, and says what became of each.
+/// What has become of each change so far; whoever holds it keeps it even if the work is dropped.
+#[derive(Debug)]
+pub struct Outcomes(RefCell<BTreeMap<RoleLabel, Outcome>>);
+
+impl Outcomes {
+    /// Before the first write.
+    pub fn new(plan: &Plan) -> Self {
+        let not_attempted = |change: &Change| (change.role.clone(), Outcome::NotAttempted);
+        Self(RefCell::new(plan.writes().map(not_attempted).collect()))
+    }
+
+    /// What became of each change that was to write.
+    pub fn into_map(self) -> BTreeMap<RoleLabel, Outcome> {
+        self.0.into_inner()
+    }
+
+    fn set(&self, change: &Change, outcome: Outcome) {
+        self.0.borrow_mut().insert(change.role.clone(), outcome);
+    }
+}
+
+/// Carries out every change of the plan that writes, and notes what became of each.
 ///
 /// `finished` hears of every change as it ends. Once `stop` is requested no further write starts,
 /// and those that were sent are waited for, but not for ever.
@@ -68,24 +89,19 @@ pub async fn apply(
     plan: &Plan,
     iam: &impl IamWriter,
     stop: &Stop,
-    finished: &(dyn Fn(&Change, &Outcome) + Sync),
-) -> BTreeMap<RoleLabel, Outcome> {
-    let not_attempted = |change: &Change| (change.role.clone(), Outcome::NotAttempted);
-    let outcomes = RefCell::new(plan.writes().map(not_attempted).collect::<BTreeMap<_, _>>());
-    let work = futures::stream::iter(plan.writes()).for_each_concurrent(CONCURRENCY, |change| {
-        let outcomes = &outcomes;
-        async move {
+    outcomes: &Outcomes,
+    finished: &impl Fn(&Change, &Outcome),
+) {
+    let work =
+        futures::stream::iter(plan.writes()).for_each_concurrent(CONCURRENCY, async |change| {
             if stop.is_requested() {
                 return;
             }
-            outcomes
-                .borrow_mut()
-                .insert(change.role.clone(), in_flight());
+            outcomes.set(change, in_flight());
             let outcome = carry_out(change, iam, stop).await;
             finished(change, &outcome);
-            outcomes.borrow_mut().insert(change.role.clone(), outcome);
-        }
-    });
+            outcomes.set(change, outcome);
+        });
     let overdue = async {
         stop.requested().await;
         tokio::time::sleep(GRACE).await;
@@ -94,7 +110,6 @@ pub async fn apply(
         () = work => {}
         () = overdue => {}
     }
-    outcomes.into_inner()
 }
 
 async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcome {

@@ -1,5 +1,45 @@
-//! irsa-gitops
+//! irsa-gitops gives Kubernetes ServiceAccounts their AWS IAM roles from Git.
+//!
+//! # Architecture in one page
+//!
+//! Data flows one way. What comes from Git and what comes from IAM meet in the plan, and only what
+//! stands in a plan is ever written:
+//!
+//! ```text
+//! source ──> manifest ──> desired ──┐
+//! (blobs)    (documents)  (roles)   ├──> plan ──> apply ──> report
+//! iam (reads current roles) ────────┘      └───────────────────^    a dry run goes straight on
+//! ```
+//!
+//! | module | in | out | must not know |
+//! |---|---|---|---|
+//! | [`model`] | text | checked identifiers, ARNs, tags, trust policies | any stage |
+//! | [`source`] | repository, revision, paths | blobs at one commit | YAML, Kubernetes, IAM |
+//! | [`manifest`] | bytes of one file | declarations, diagnostics | Git, role names, IAM |
+//! | [`desired`] | declarations, a cluster's rules | roles as they should be | what IAM has |
+//! | [`iam`] | identifiers, documents | roles as they are; carries out single calls | why |
+//! | [`plan`] | desired and current roles | changes with their reasons, refusals | how to read or write |
+//! | [`apply`] | a plan and a writer | an outcome for each change | how anything was decided |
+//! | [`report`] | all of the above | text for people and machines | terminals, files |
+//! | [`settings`] | what the user wrote | validated settings | environment, files |
+//! | [`cli`] | arguments | an exit code | — it is the shell around the rest |
+//!
+//! `model`, `diagnostic`, `manifest`, `desired`, `plan`, `report`, `exit` and `settings` are pure:
+//! no I/O, clock, environment, logging or async. A change to *what happens to a role* belongs into
+//! `desired` or `plan`, and its test is values in, values out.
+//!
+//! **A dry run is the absence of a call.** `plan` works on [`iam::IamReader`], which has no method
+//! that writes; [`apply::apply`] is the only function that is handed an [`iam::IamWriter`].
+//!
+//! **Third-party types stop at their module**: `git2` and `walkdir` in `source`, `serde_yaml`,
+//! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
+//! the AWS SDK in `iam::aws`, `clap` in `cli`. `tests/integration/architecture.rs` holds these rules.
+//!
+//! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
+//! file that does not parse stops all pruning, an incomplete listing stops all writing.
+
 pub mod apply;
+pub mod cli;
 pub mod desired;
 pub mod diagnostic;
 pub mod exit;

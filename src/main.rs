@@ -1,3 +1,7 @@
-//! The irsa-gitops command.
+//! The irsa-gitops command: everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    irsa_gitops::cli::run(std::env::args_os())
+}

@@ -30,6 +30,7 @@ use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
 
 mod diff;
+pub mod guard;
 pub mod ownership;
 mod security;
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The one test command: format, lints, tests, documentation, dependencies. Pipelines only call this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CLIPPY_CONF_DIR="$PWD/ci"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+export INSTA_UPDATE=no
+
+ci/packages.sh
+ci/moto.sh
+
+step() { printf '\n== %s\n' "$*"; }
+
+step format
+cargo fmt --check
+
+step clippy
+cargo clippy --locked --all-targets -- --deny warnings
+
+step tests
+cargo test --locked
+
+step documentation
+RUSTDOCFLAGS="--deny warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+step quickstart
+ci/quickstart.sh
+
+step dependencies
+if command -v cargo-deny >/dev/null 2>&1; then
+  cargo deny --offline check --config ci/deny.toml bans licenses sources
+else
+  echo "NOT RUN: cargo-deny is not installed, so licences and sources of dependencies were not checked"
+fi

@@ -1,0 +1,104 @@
+//! The command line: arguments in, exit code out, and the only module that touches the process —
+//! its arguments, environment, terminal and signals.
+//!
+//! A handler for each verb says in a few lines what the verb does: read what is desired, read what
+//! is current, plan, apply, report.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::report;
+
+mod apply;
+mod args;
+mod console;
+mod error;
+mod input;
+mod lint;
+mod output;
+mod plan;
+mod preview;
+mod progress;
+mod signals;
+
+use console::Console;
+
+const EXAMPLES: &str = "\
+Examples:
+  Check all manifests of the checkout, offline:
+    irsa-gitops lint
+
+  Show what a merge would change, against a sandbox instead of AWS:
+    irsa-gitops plan --sandbox iam.json --cluster-name prod --oidc-provider oidc.example.com/id/1
+
+  Make IAM match the commit that was merged:
+    irsa-gitops apply --revision \"$GITHUB_SHA\" --cluster-name prod --oidc-provider \"$ISSUER\"
+
+Exit codes: 0 done, 2 usage, 3 changes pending (--exit-code), 4 input rejected, 5 a guard refused,
+6 Git or AWS unavailable, 7 some items held or failed, 8 an outcome is unknown, 9 superseded,
+130 and 143 stopped by a signal.";
+
+/// Give Kubernetes ServiceAccounts their AWS IAM roles from Git
+///
+/// Reads rendered manifests at one commit, finds the ServiceAccounts annotated
+/// `security.kaluza.com/iam-role-managed: "true"`, and makes IAM match: it creates missing roles and
+/// repairs trust policies. Every role carries the commit that created it. Permissions policies are
+/// never touched.
+#[derive(Debug, Parser)]
+#[command(name = "irsa-gitops", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    console: console::ConsoleArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Lint(lint::LintArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+}
+
+/// Runs the command that the arguments name and says how it ended.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Fails only when nobody listens any more.
+            let _ = error.print();
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            return code.code().into();
+        }
+    };
+    let console = Console::new(&cli.console);
+    console.init_logging();
+    let exit = match &cli.command {
+        Command::Lint(args) => args.report.deliver(report::Command::Lint, &console, || {
+            lint::run(args, &console)
+        }),
+        Command::Plan(args) => args.report.deliver(report::Command::Plan, &console, || {
+            plan::run(args, &console)
+        }),
+        Command::Apply(args) => args.report.deliver(report::Command::Apply, &console, || {
+            apply::run(args, &console)
+        }),
+    };
+    exit.code().into()
+}
+
+/// Started only by verbs that call IAM: the others need no threads.
+fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(error::Error::Runtime)
+}

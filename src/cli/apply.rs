@@ -1,0 +1,136 @@
+//! `apply`: does what plan says.
+
+use clap::Args;
+
+use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
+use super::console::Console;
+use super::error::Error;
+use super::input::{self, Manifests};
+use super::output::ReportArgs;
+use super::preview::{self, Preview, preview};
+use super::progress::Progress;
+use super::signals::Signals;
+use crate::apply::{self, Outcome, Stop};
+use crate::exit::Exit;
+use crate::iam::{self, IamWriter, aws, sandbox};
+use crate::report::{Command, Report, Section};
+use crate::settings::ClusterSettings;
+
+/// Make IAM match the manifests of a revision
+///
+/// Does what `plan` lists. Every role is read again right before it is written to; a role that
+/// somebody else changed meanwhile is left alone. Ctrl-C stops safely.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  irsa-gitops apply --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json ...
+  irsa-gitops apply --sandbox iam.json ...
+
+Exit codes: 0 done, 2 usage, 4 input rejected, 5 a guard refused, 6 Git or AWS unavailable,
+7 some items are held or failed, 8 the outcome of a write is unknown, 130 and 143 stopped.")]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    iam: IamArgs,
+    #[command(flatten)]
+    changes: ChangeArgs,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> {
+    let clusters = args.cluster.settings(&args.source.paths, &args.iam)?;
+    let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
+    let (sections, signal) = super::runtime()?.block_on(async {
+        match &args.iam.sandbox {
+            Some(file) => {
+                let open = async |_: &ClusterSettings| sandbox::Writer::open(file);
+                apply_all(args, &clusters, &manifests, console, open).await
+            }
+            None => {
+                let connect = async |c: &ClusterSettings| aws::Writer::connect(&c.access).await;
+                apply_all(args, &clusters, &manifests, console, connect).await
+            }
+        }
+    })?;
+    Ok(Report {
+        command: Command::Apply,
+        repository: Some(manifests.repository().to_owned()),
+        commit: manifests.commit().cloned(),
+        exit: exit(&sections, signal),
+        clusters: sections,
+        error: None,
+        listing: args.report.listing(),
+    })
+}
+
+/// Plans every cluster before the first write to any of them, so that whatever stops a run stops it
+/// while nothing is half done.
+async fn apply_all<W: IamWriter>(
+    args: &ApplyArgs,
+    clusters: &[ClusterSettings],
+    manifests: &Manifests,
+    console: &Console,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
+) -> Result<(Vec<Section>, Option<Exit>), Error> {
+    let (mode, depth) = (args.changes.mode(), args.changes.depth());
+    let mut planned = Vec::new();
+    let reading = Progress::spinner(console, "reading roles");
+    for cluster in clusters {
+        let iam = connect(cluster).await?;
+        planned.push((preview(cluster, manifests, mode, depth, &iam).await?, iam));
+    }
+    drop(reading);
+    let mut signals = Signals::take_over().map_err(Error::Runtime)?;
+    let stop = Stop::default();
+    let (mut sections, mut signal) = (Vec::new(), None);
+    for (preview, iam) in planned {
+        let (section, caught) = apply_one(preview, &iam, console, &stop, &mut signals).await;
+        sections.push(section);
+        signal = signal.or(caught);
+    }
+    Ok((sections, signal))
+}
+
+async fn apply_one(
+    preview: Preview,
+    iam: &impl IamWriter,
+    console: &Console,
+    stop: &Stop,
+    signals: &mut Signals,
+) -> (Section, Option<Exit>) {
+    let bar = Progress::steps(console, "applying", preview.plan.writes().count());
+    let outcomes = apply::Outcomes::new(&preview.plan);
+    let finished = |change: &crate::plan::Change, outcome: &Outcome| {
+        tracing::info!(role = change.role.as_str(), ?outcome, "finished");
+        bar.step();
+    };
+    let work = apply::apply(&preview.plan, iam, stop, &outcomes, &finished);
+    let signal = signals.guard(stop, work).await;
+    let mut outcomes = outcomes.into_map();
+    (preview.section(|role| outcomes.remove(role)), signal)
+}
+
+fn exit(sections: &[Section], signal: Option<Exit>) -> Exit {
+    let outcomes = || {
+        sections
+            .iter()
+            .flat_map(|s| &s.entries)
+            .filter_map(|e| e.outcome.as_ref())
+    };
+    if outcomes().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+        Exit::OutcomeUnknown
+    } else if let Some(signal) = signal {
+        signal
+    } else if preview::is_incomplete(sections)
+        || outcomes().any(|outcome| *outcome != Outcome::Done)
+    {
+        Exit::Incomplete
+    } else {
+        Exit::Success
+    }
+}

@@ -1,0 +1,227 @@
+//! Arguments that several verbs share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::plan::{Depth, Mode};
+use crate::settings::{ClusterInput, ClusterSettings, ConfigFile};
+
+use super::error::Error;
+
+/// Which manifests are read.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct SourceArgs {
+    /// Repository: a path (work tree or bare) or a URL (https, ssh, file)
+    ///
+    /// Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
+    #[arg(default_value = ".", env = "IRSA_GITOPS_REPO")]
+    pub(super) repo: String,
+    /// Branch, tag or commit to read
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "HEAD",
+        env = "IRSA_GITOPS_REVISION"
+    )]
+    pub(super) revision: String,
+    /// Read only this directory or file below the root (can be repeated) [default: everything]
+    #[arg(
+        long = "path",
+        value_name = "DIR",
+        env = "IRSA_GITOPS_PATH",
+        value_delimiter = ','
+    )]
+    pub(super) paths: Vec<String>,
+    /// Read plain files from this directory instead of a repository
+    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_DIRECTORY")]
+    pub(super) directory: Option<PathBuf>,
+    /// With --directory: the commit that the files stand for, for the roles' tags
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "directory",
+        env = "IRSA_GITOPS_COMMIT"
+    )]
+    pub(super) commit: Option<String>,
+    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
+    pub(super) ssh_key: Option<PathBuf>,
+    /// Read a repository that borrows objects from another one (objects/info/alternates)
+    #[arg(long)]
+    pub(super) allow_alternates: bool,
+}
+
+/// How roles are named: all that can be checked offline.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct NamingArgs {
+    /// Role names start with this, followed by `_`; may be empty [default: k8s-sa]
+    #[arg(long, value_name = "PREFIX", env = "IRSA_GITOPS_ROLE_PREFIX")]
+    role_prefix: Option<String>,
+    /// Path of the roles [default: /]
+    #[arg(long, value_name = "PATH", env = "IRSA_GITOPS_ROLE_PATH")]
+    role_path: Option<String>,
+    /// AWS account of the roles [default: that of the credentials; any, when offline]
+    #[arg(long, value_name = "ID", env = "IRSA_GITOPS_ACCOUNT")]
+    account: Option<String>,
+    /// AWS region whose endpoints are used; it decides the partition of offline checks
+    #[arg(long, value_name = "REGION", env = "IRSA_GITOPS_REGION")]
+    region: Option<String>,
+    /// YAML file that lists the clusters; the flags here fill in what it leaves out
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// The cluster and how its roles are to look.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// Name of the cluster, for the roles' cluster tag [required]
+    #[arg(long, value_name = "NAME", env = "IRSA_GITOPS_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+    /// OIDC issuer of the cluster, with or without https:// (can be repeated) [required]
+    #[arg(
+        long = "oidc-provider",
+        value_name = "ISSUER",
+        env = "IRSA_GITOPS_OIDC_PROVIDER",
+        value_delimiter = ','
+    )]
+    oidc_providers: Vec<String>,
+    #[command(flatten)]
+    naming: NamingArgs,
+    /// Audience that trust policies ask for, or `none` [default: sts.amazonaws.com]
+    #[arg(long, value_name = "AUDIENCE", env = "IRSA_GITOPS_AUDIENCE")]
+    audience: Option<String>,
+    /// ARN of the permissions boundary that new roles get
+    #[arg(long, value_name = "ARN", env = "IRSA_GITOPS_PERMISSIONS_BOUNDARY")]
+    permissions_boundary: Option<String>,
+    /// Longest session in seconds, 3600 to 43200 [default: whatever it is]
+    #[arg(long, value_name = "SECONDS", env = "IRSA_GITOPS_MAX_SESSION_DURATION")]
+    max_session_duration: Option<u32>,
+    /// Value of the managed-by tag [default: iam-service-account-controller]
+    #[arg(long, value_name = "VALUE", env = "IRSA_GITOPS_MANAGED_BY")]
+    managed_by: Option<String>,
+    /// A tag of your own for every role (can be repeated)
+    #[arg(
+        long = "tag",
+        value_name = "KEY=VALUE",
+        env = "IRSA_GITOPS_TAG",
+        value_delimiter = ','
+    )]
+    tags: Vec<String>,
+}
+
+/// Which IAM, and with which credentials.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "IAM")]
+pub(super) struct IamArgs {
+    /// Use the embedded IAM whose state is this JSON file: no AWS, no network, no credentials
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SANDBOX")]
+    pub(super) sandbox: Option<PathBuf>,
+    /// File with a web identity token to authenticate with
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_TOKEN_PATH")]
+    token_path: Option<String>,
+    /// With --token-path: ARN of the role to assume with that token
+    #[arg(long, value_name = "ARN", env = "IRSA_GITOPS_ROLE_ARN")]
+    role_arn: Option<String>,
+    /// ARN of a role to assume with the credentials, for another account
+    #[arg(long, value_name = "ARN", env = "IRSA_GITOPS_ASSUME_ROLE")]
+    assume_role: Option<String>,
+}
+
+/// What the run may do and how closely it looks.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Changes")]
+pub(super) struct ChangeArgs {
+    /// What may be changed
+    #[arg(long, value_enum, default_value_t = ModeArg::UpsertOnly, env = "IRSA_GITOPS_MODE")]
+    mode: ModeArg,
+    /// Compare tags and permissions boundary of every role too, at one more call for each
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    /// Make missing roles, and nothing else
+    CreateOnly,
+    /// Make missing roles and repair drifted ones
+    UpsertOnly,
+}
+
+impl ChangeArgs {
+    pub(super) fn mode(&self) -> Mode {
+        match self.mode {
+            ModeArg::CreateOnly => Mode::CreateOnly,
+            ModeArg::UpsertOnly => Mode::UpsertOnly,
+        }
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        if self.full {
+            Depth::Full
+        } else {
+            Depth::Listing
+        }
+    }
+}
+
+impl NamingArgs {
+    /// One input for each cluster: those of the file, filled up from the flags, or the flags.
+    pub(super) fn inputs(&self, flags: &ClusterInput) -> Result<Vec<ClusterInput>, Error> {
+        let Some(config) = &self.config else {
+            return Ok(vec![flags.clone()]);
+        };
+        let text = std::fs::read_to_string(config).map_err(|source| Error::Open {
+            path: config.clone(),
+            source,
+        })?;
+        let file = ConfigFile::parse(&config.display().to_string(), &text)?;
+        Ok(file
+            .clusters
+            .into_iter()
+            .map(|cluster| cluster.or(flags))
+            .collect())
+    }
+
+    pub(super) fn input(&self, paths: &[String]) -> ClusterInput {
+        ClusterInput {
+            paths: paths.to_vec(),
+            role_prefix: self.role_prefix.clone(),
+            role_path: self.role_path.clone(),
+            account: self.account.clone(),
+            region: self.region.clone(),
+            ..ClusterInput::default()
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// The validated settings of each cluster.
+    pub(super) fn settings(
+        &self,
+        paths: &[String],
+        iam: &IamArgs,
+    ) -> Result<Vec<ClusterSettings>, Error> {
+        let flags = ClusterInput {
+            name: self.cluster_name.clone(),
+            oidc_providers: self.oidc_providers.clone(),
+            audience: self.audience.clone(),
+            permissions_boundary: self.permissions_boundary.clone(),
+            max_session_duration: self.max_session_duration,
+            managed_by: self.managed_by.clone(),
+            tags: self.tags.clone(),
+            token_path: iam.token_path.clone(),
+            role_arn: iam.role_arn.clone(),
+            assume_role: iam.assume_role.clone(),
+            ..self.naming.input(paths)
+        };
+        let clusters = self.naming.inputs(&flags)?;
+        Ok(clusters
+            .iter()
+            .map(ClusterInput::validate)
+            .collect::<Result<_, _>>()?)
+    }
+}

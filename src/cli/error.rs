@@ -1,0 +1,92 @@
+//! Why a run could not go on, and with which exit code it therefore ends.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::exit::Exit;
+use crate::iam;
+use crate::plan::guard::Refusal;
+use crate::report::Stopped;
+use crate::report::sanitize::line;
+use crate::settings;
+use crate::source;
+
+/// A run that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The user: flags, environment or configuration file.
+    #[error(transparent)]
+    Settings(#[from] settings::Error),
+    /// The repository, the transport to it, or whoever named it.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// AWS, the credentials, or the sandbox file.
+    #[error(transparent)]
+    Iam(#[from] iam::Error),
+    /// The state of the account: going on would do harm.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The user: a commit id that is none.
+    #[error("--commit")]
+    Commit(#[from] crate::model::commit::InvalidCommitId),
+    /// The user or the file system: a file that was named cannot be opened.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine: no thread or timer could be had.
+    #[error("cannot start the asynchronous runtime")]
+    Runtime(#[source] io::Error),
+}
+
+impl Error {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_) | Self::Commit(_) | Self::Open { .. } => Exit::Usage,
+            Self::Source(error) => match error.class() {
+                source::Class::Usage => Exit::Usage,
+                source::Class::Rejected => Exit::InputRejected,
+                source::Class::Unavailable => Exit::Unavailable,
+            },
+            Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
+            Self::Iam(_) | Self::Runtime(_) => Exit::Unavailable,
+            Self::Refused(_) => Exit::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Settings(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Iam(error) => error.hint(),
+            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Commit(_) => {
+                Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
+            }
+            Self::Open { .. } | Self::Runtime(_) => None,
+        }
+    }
+
+    /// The error with all its causes in one line, made safe to show.
+    pub(super) fn stopped(&self) -> Stopped {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Libraries repeat their causes; saying it twice helps nobody.
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Stopped {
+            message: line(&message).into_owned(),
+            hint: self.hint().map(|hint| line(&hint).into_owned()),
+        }
+    }
+}

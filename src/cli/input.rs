@@ -1,0 +1,238 @@
+//! The first step of every verb: from a repository or directory to what its manifests ask for.
+
+use crate::desired::{self, Resolved};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::manifest::{self, Completeness, Extract};
+use crate::model::cluster::Naming;
+use crate::model::commit::CommitId;
+use crate::model::location::{Location, RepoPath};
+use crate::settings::ClusterSettings;
+use crate::source::{self, Alternates, Credentials, Phase, Repository, Scope, Snapshot};
+use crate::source::{Token, Unread, UnreadReason};
+
+use super::args::SourceArgs;
+use super::console::Console;
+use super::error::Error;
+use super::progress::Progress;
+
+/// All manifests of one revision, read once for all clusters.
+pub(super) struct Manifests {
+    snapshot: Snapshot<Extract>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// The paths of all clusters; one that reads everything makes it everything.
+pub(super) fn union(scopes: impl Iterator<Item = Vec<RepoPath>>) -> Vec<RepoPath> {
+    let scopes: Vec<_> = scopes.collect();
+    if scopes.iter().any(Vec::is_empty) {
+        vec![]
+    } else {
+        scopes.concat()
+    }
+}
+
+/// The paths of all clusters, of settings that are validated.
+pub(super) fn all_paths(clusters: &[ClusterSettings]) -> Vec<RepoPath> {
+    union(clusters.iter().map(|cluster| cluster.paths.clone()))
+}
+
+/// What the manifests of one cluster ask for.
+pub(super) struct Asked {
+    pub(super) resolved: Resolved,
+    /// All findings about manifests, in the order of their places.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Whether a ServiceAccount can have been missed.
+    pub(super) completeness: Completeness,
+}
+
+impl Manifests {
+    /// Reads everything below the paths; no path means everything.
+    pub(super) fn read(
+        args: &SourceArgs,
+        paths: &[RepoPath],
+        console: &Console,
+    ) -> Result<Self, Error> {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let mut diagnostics = Vec::new();
+        let snapshot = match &args.directory {
+            Some(directory) => {
+                let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
+                source::directory::read(directory, &scope, commit, &manifest::extract)?
+            }
+            None => {
+                let repository = open(args, console)?;
+                let commit = repository.resolve(&args.revision)?;
+                diagnostics.extend(uncommitted(&repository, &commit, &scope));
+                repository.read(&commit, &scope, &manifest::extract)?
+            }
+        };
+        tracing::info!(
+            files = snapshot.files_seen,
+            with_annotation = snapshot.files.len(),
+            "manifests read"
+        );
+        if snapshot.commit.is_none() {
+            diagnostics.push(
+                Diagnostic::warning(
+                    Code::CommitUnknown,
+                    "the files stand for no commit, so new roles get no commit tags",
+                )
+                .with_hint(
+                    "say which commit they were rendered from: --commit \"$(git rev-parse HEAD)\"",
+                ),
+            );
+        }
+        Ok(Self {
+            snapshot,
+            diagnostics,
+        })
+    }
+
+    /// The repository for people.
+    pub(super) fn repository(&self) -> &str {
+        &self.snapshot.repository
+    }
+
+    /// The commit that was read.
+    pub(super) fn commit(&self) -> Option<&CommitId> {
+        self.snapshot.commit.as_ref()
+    }
+
+    /// What the manifests below the paths ask for.
+    pub(super) fn asked(&self, paths: &[RepoPath], naming: &Naming) -> Asked {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let files = || {
+            self.snapshot
+                .files
+                .iter()
+                .filter(|(path, _)| scope.covers(path))
+        };
+        let unread = self
+            .snapshot
+            .unread
+            .iter()
+            .filter(|unread| scope.covers(&unread.path));
+        let unread: Vec<Diagnostic> = unread.map(not_read).collect();
+        let partial = !unread.is_empty()
+            || files().any(|(_, file)| file.completeness == Completeness::Partial);
+        let resolved = desired::resolve(files().flat_map(|(_, file)| &file.declarations), naming);
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(unread);
+        diagnostics.extend(files().flat_map(|(_, file)| file.diagnostics.iter().cloned()));
+        diagnostics.extend(resolved.diagnostics.iter().cloned());
+        diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
+        Asked {
+            resolved,
+            diagnostics,
+            completeness: if partial {
+                Completeness::Partial
+            } else {
+                Completeness::Whole
+            },
+        }
+    }
+}
+
+/// Opens or clones the repository, with whatever credentials the environment offers.
+fn open(args: &SourceArgs, console: &Console) -> Result<Repository, Error> {
+    let alternates = if args.allow_alternates {
+        Alternates::Allowed
+    } else {
+        Alternates::Refused
+    };
+    let progress = Progress::spinner(console, "connecting");
+    let report = |phase| match phase {
+        Phase::Connecting => {}
+        Phase::Receiving(done, of) => progress.set("receiving objects", done, of),
+    };
+    Ok(Repository::open(
+        &args.repo,
+        &args.revision,
+        &credentials(args),
+        alternates,
+        &report,
+    )?)
+}
+
+/// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own
+/// host only; those that a user sets for this program, to any.
+fn credentials(args: &SourceArgs) -> Credentials {
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let host_of = |url: &str| {
+        let host = url.split("://").last().unwrap_or_default();
+        host.split('/').next().unwrap_or_default().to_owned()
+    };
+    let github = env("GITHUB_SERVER_URL").map_or("github.com".to_owned(), |url| host_of(&url));
+    let gitlab = env("CI_SERVER_HOST").unwrap_or_else(|| "gitlab.com".to_owned());
+    let named = [
+        ("IRSA_GITOPS_GIT_TOKEN", None),
+        ("GIT_TOKEN", None),
+        ("GITHUB_TOKEN", Some(&github)),
+        ("GH_TOKEN", Some(&github)),
+        ("GITLAB_TOKEN", Some(&gitlab)),
+        ("CI_JOB_TOKEN", Some(&gitlab)),
+    ];
+    let token = |(source, host): (&'static str, Option<&String>)| {
+        env(source).map(|secret| Token {
+            host: host.cloned(),
+            source,
+            secret,
+        })
+    };
+    let proxies = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    Credentials {
+        tokens: named.into_iter().filter_map(token).collect(),
+        ssh_key: args.ssh_key.clone(),
+        home: env("HOME").map(Into::into),
+        proxied: proxies.iter().any(|name| env(name).is_some()),
+    }
+}
+
+/// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.
+fn uncommitted(repository: &Repository, commit: &CommitId, scope: &Scope) -> Option<Diagnostic> {
+    if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
+        return None;
+    }
+    let changed = repository.uncommitted(scope);
+    let first = changed.first()?;
+    let others = match changed.len() - 1 {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    let message = format!(
+        "`{first}`{others} in the work tree differ from commit {}",
+        commit.short()
+    );
+    Some(
+        Diagnostic::warning(Code::DirtyWorkTree, message)
+            .with_hint("only the commit is read; commit the change for it to have an effect"),
+    )
+}
+
+fn not_read(unread: &Unread) -> Diagnostic {
+    let (what, hint) = match unread.reason {
+        UnreadReason::Submodule => (
+            "a submodule is not read",
+            "render its manifests into this repository, or leave it out with --path",
+        ),
+        UnreadReason::Symlink => (
+            "a symbolic link is not followed",
+            "commit the file itself, or leave it out with --path",
+        ),
+        UnreadReason::LfsPointer => (
+            "this is a Git LFS pointer, and its content is not here",
+            "keep manifests out of Git LFS, or leave it out with --path",
+        ),
+    };
+    Diagnostic::error(Code::NotRead, what)
+        .at(Location {
+            path: unread.path.clone(),
+            line: 1,
+            column: 1,
+        })
+        .with_hint(hint)
+}

@@ -1,0 +1,162 @@
+//! Where reports go: one format to standard output, further ones to files that are opened before
+//! any work is done.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+use super::console::Console;
+use super::error::Error;
+use crate::exit::Exit;
+use crate::report::human::{self, Medium};
+use crate::report::sanitize::line;
+use crate::report::{Command, Listing, Report, json};
+
+/// What is written about the run, and where.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub(super) struct ReportArgs {
+    /// Format of the report on standard output
+    #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
+    format: Format,
+    /// Write the report to a file as well (can be repeated)
+    #[arg(long = "output", value_name = "FORMAT=PATH")]
+    outputs: Vec<Output>,
+    /// List roles that are as they should be, instead of only counting them
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text for people
+    #[default]
+    Human,
+    /// One JSON document, schema irsa-gitops/report/v1
+    Json,
+}
+
+#[derive(Clone, Debug)]
+struct Output {
+    format: Format,
+    path: PathBuf,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text
+            .split_once('=')
+            .ok_or("expected FORMAT=PATH, such as json=report.json")?;
+        Ok(Self {
+            format: Format::from_str(format, false)?,
+            path: path.into(),
+        })
+    }
+}
+
+impl ReportArgs {
+    pub(super) fn listing(&self) -> Listing {
+        if self.all {
+            Listing::All
+        } else {
+            Listing::Changes
+        }
+    }
+
+    /// Runs a command and delivers its report, or the error that stopped it, in every format.
+    pub(super) fn deliver(
+        &self,
+        command: Command,
+        console: &Console,
+        work: impl FnOnce() -> Result<Report, Error>,
+    ) -> Exit {
+        let files = match self.open() {
+            Ok(files) => files,
+            Err(error) => return self.explain(&error, command, console),
+        };
+        let report = match work() {
+            Ok(report) => report,
+            Err(error) => {
+                self.explain(&error, command, console);
+                let report = stopped_report(&error, command, self.listing());
+                self.write_files(&report, files, console);
+                return error.exit();
+            }
+        };
+        let mut exit = report.exit;
+        if let Err(error) = console.print(&rendered(&report, self.format, console.medium())) {
+            console.print_error(&format!(
+                "error: the report was not written to standard output: {error}\n"
+            ));
+            exit = exit.max(Exit::Incomplete);
+        }
+        exit.max(self.write_files(&report, files, console))
+    }
+
+    fn open(&self) -> Result<Vec<File>, Error> {
+        let open = |output: &Output| {
+            let path = output.path.clone();
+            File::create(&output.path).map_err(|source| Error::Open { path, source })
+        };
+        self.outputs.iter().map(open).collect()
+    }
+
+    fn explain(&self, error: &Error, command: Command, console: &Console) -> Exit {
+        let stopped = error.stopped();
+        console.print_error(&format!("error: {}\n", stopped.message));
+        if let Some(hint) = &stopped.hint {
+            console.print_error(&format!("hint: {hint}\n"));
+        }
+        if self.format == Format::Json {
+            let report = stopped_report(error, command, self.listing());
+            // Standard error has said it already.
+            let _ = console.print(&rendered(&report, Format::Json, Medium::Plain));
+        }
+        error.exit()
+    }
+
+    /// A report that cannot be saved is said on standard error, whole, so that it is not lost.
+    fn write_files(&self, report: &Report, files: Vec<File>, console: &Console) -> Exit {
+        let mut exit = Exit::Success;
+        for (output, mut file) in self.outputs.iter().zip(files) {
+            let text = rendered(report, output.format, Medium::Plain);
+            if let Err(error) = file.write_all(&text).and_then(|()| file.sync_all()) {
+                let path = output.path.display().to_string();
+                console.print_error(&format!(
+                    "error: report not saved to {}: {error}\n",
+                    line(&path)
+                ));
+                console.print_error(&String::from_utf8_lossy(&text));
+                exit = Exit::Incomplete;
+            }
+        }
+        exit
+    }
+}
+
+fn stopped_report(error: &Error, command: Command, listing: Listing) -> Report {
+    Report {
+        command,
+        repository: None,
+        commit: None,
+        exit: error.exit(),
+        clusters: vec![],
+        error: Some(error.stopped()),
+        listing,
+    }
+}
+
+fn rendered(report: &Report, format: Format, medium: Medium) -> Vec<u8> {
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Human => human::render(report, medium, &mut text),
+        Format::Json => json::render(report, &mut text),
+    };
+    written.expect("a Vec takes all bytes, and reports have string keys only");
+    text
+}

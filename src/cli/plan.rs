@@ -1,0 +1,97 @@
+//! `plan`: what apply would do.
+
+use clap::Args;
+
+use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
+use super::console::Console;
+use super::error::Error;
+use super::input::{self, Manifests};
+use super::output::ReportArgs;
+use super::preview::{self, preview};
+use super::progress::Progress;
+use crate::exit::Exit;
+use crate::iam::{self, IamReader, aws, sandbox};
+use crate::report::{Command, Report, Section};
+use crate::settings::ClusterSettings;
+
+/// Show what apply would do, with read-only access to IAM
+///
+/// Compares the manifests of a revision with IAM and lists every change with its reason. It is given
+/// an IAM client that has no method to write.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  irsa-gitops plan --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops plan https://github.com/acme/apps --revision main --path clusters/prod ...
+  irsa-gitops plan --sandbox iam.json --exit-code --format json ...
+
+Exit codes: 0 nothing to do or changes listed, 2 usage, 3 changes pending (with --exit-code),
+4 input rejected, 5 a guard refused, 6 Git or AWS unavailable, 7 some items are held.")]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    iam: IamArgs,
+    #[command(flatten)]
+    changes: ChangeArgs,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+    /// End with exit code 3 if there is something to change
+    #[arg(long, help_heading = "Changes")]
+    exit_code: bool,
+}
+
+pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
+    let clusters = args.cluster.settings(&args.source.paths, &args.iam)?;
+    let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
+    let sections = super::runtime()?.block_on(async {
+        let _progress = Progress::spinner(console, "reading roles");
+        match &args.iam.sandbox {
+            Some(file) => {
+                let open = async |_: &ClusterSettings| sandbox::Reader::open(file);
+                preview_all(args, &clusters, &manifests, open).await
+            }
+            None => {
+                let connect = async |c: &ClusterSettings| aws::Reader::connect(&c.access).await;
+                preview_all(args, &clusters, &manifests, connect).await
+            }
+        }
+    })?;
+    let pending = sections
+        .iter()
+        .any(|s| s.entries.iter().any(|entry| entry.change.writes()));
+    let exit = if preview::is_incomplete(&sections) {
+        Exit::Incomplete
+    } else if args.exit_code && pending {
+        Exit::ChangesPending
+    } else {
+        Exit::Success
+    };
+    Ok(Report {
+        command: Command::Plan,
+        repository: Some(manifests.repository().to_owned()),
+        commit: manifests.commit().cloned(),
+        exit,
+        clusters: sections,
+        error: None,
+        listing: args.report.listing(),
+    })
+}
+
+async fn preview_all<R: IamReader>(
+    args: &PlanArgs,
+    clusters: &[ClusterSettings],
+    manifests: &Manifests,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
+) -> Result<Vec<Section>, Error> {
+    let (mode, depth) = (args.changes.mode(), args.changes.depth());
+    let mut sections = Vec::new();
+    for cluster in clusters {
+        let iam = connect(cluster).await?;
+        let preview = preview(cluster, manifests, mode, depth, &iam).await?;
+        sections.push(preview.section(|_| None));
+    }
+    Ok(sections)
+}

@@ -1,0 +1,101 @@
+//! What plan and apply share: everything up to the first write.
+//!
+//! Given a reader, which has no method that writes.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::iam::{self, IamReader};
+use crate::model::cluster::Cluster;
+use crate::model::role::{CurrentRoles, RoleLabel};
+use crate::plan::{self, Action, Depth, Mode, Plan, Run, guard};
+use crate::report::{Entry, Section};
+use crate::settings::ClusterSettings;
+
+use super::error::Error;
+use super::input::Manifests;
+
+/// What is about to happen in one cluster.
+pub(super) struct Preview {
+    pub(super) cluster: Cluster,
+    pub(super) plan: Plan,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads what is current, compares it with what is asked for, and checks the guards.
+pub(super) async fn preview(
+    settings: &ClusterSettings,
+    manifests: &Manifests,
+    mode: Mode,
+    depth: Depth,
+    iam: &impl IamReader,
+) -> Result<Preview, Error> {
+    let caller = iam.caller().await?;
+    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let asked = manifests.asked(&settings.paths, &cluster.naming());
+    let run = Run {
+        repository: manifests.repository().to_owned(),
+        commit: manifests.commit().cloned(),
+        mode,
+        depth,
+    };
+    let mut current = CurrentRoles::new(iam.list_roles().await?);
+    let names = plan::to_examine(&asked.resolved, &current, &cluster, &run);
+    for (name, detail) in iam::roles(iam, &names).await? {
+        current.add_detail(&name, detail);
+    }
+    let plan = plan::plan(&asked.resolved, &current, &cluster, &run);
+    if plan.writes().next().is_some() {
+        check_providers(&cluster, iam).await?;
+    }
+    let mut diagnostics = asked.diagnostics;
+    diagnostics.extend(plan.diagnostics.iter().cloned());
+    Ok(Preview {
+        cluster,
+        plan,
+        diagnostics,
+    })
+}
+
+async fn check_providers(cluster: &Cluster, iam: &impl IamReader) -> Result<(), Error> {
+    for issuer in &cluster.issuers {
+        let arn = cluster.oidc_provider(issuer);
+        let provider = iam.oidc_provider(&arn).await?;
+        let audiences = provider
+            .as_ref()
+            .map(|provider| provider.audiences.as_slice());
+        guard::check_provider(arn, audiences, cluster.audience.as_ref())?;
+    }
+    Ok(())
+}
+
+impl Preview {
+    /// The section of the report; `outcome` says what became of a role, if anything was to.
+    pub(super) fn section(
+        self,
+        mut outcome: impl FnMut(&RoleLabel) -> Option<crate::apply::Outcome>,
+    ) -> Section {
+        let entry = |change: plan::Change| Entry {
+            outcome: outcome(&change.role),
+            change,
+        };
+        Section {
+            cluster: Some(self.cluster.name),
+            account: Some(self.cluster.account),
+            entries: self.plan.changes.into_values().map(entry).collect(),
+            diagnostics: self.diagnostics,
+        }
+    }
+}
+
+/// Whether something was held, or an error was found, so that the run is not all it could be.
+pub(super) fn is_incomplete(sections: &[Section]) -> bool {
+    sections.iter().any(|section| {
+        section
+            .entries
+            .iter()
+            .any(|entry| entry.change.action == Action::Held)
+            || section
+                .diagnostics
+                .iter()
+                .any(|d| d.severity == Severity::Error)
+    })
+}

@@ -1,0 +1,66 @@
+//! Progress for a person who watches standard error; nothing at all for anybody else.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::console::Console;
+
+/// One line on standard error that says what is going on.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A spinner with a message, while it cannot be known how long something takes.
+    pub(super) fn spinner(console: &Console, message: impl Into<String>) -> Self {
+        let bar = bar(console, None, "{spinner} {msg}");
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// A bar over a known number of steps.
+    pub(super) fn steps(console: &Console, message: impl Into<String>, length: usize) -> Self {
+        let bar = bar(
+            console,
+            Some(length as u64),
+            "{msg} [{bar:30}] {pos}/{len} {eta}",
+        );
+        bar.set_message(message.into());
+        Self(bar)
+    }
+
+    /// One step is done.
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// How many of how many steps are done, and of what.
+    pub(super) fn set(&self, message: &'static str, done: usize, of: usize) {
+        if self.0.length() != Some(of as u64) {
+            self.0.set_style(style("{msg} [{bar:30}] {pos}/{len}"));
+            self.0.set_message(message);
+        }
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
+    let target = if console.is_watched() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    ProgressBar::with_draw_target(length, target).with_style(style(template))
+}
+
+/// The templates are constants; a wrong one would show as indicatif's own default.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,54 @@
+//! SIGINT and SIGTERM: the first asks for a safe stop, the second leaves at once.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::apply::Stop;
+use crate::exit::Exit;
+
+/// The two signals that ask a program to end.
+pub(super) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Takes the signals over from the system's default of ending the process.
+    pub(super) fn take_over() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+        }
+    }
+
+    /// Runs the work; at the first signal asks it to stop, at the second drops it. Returns the
+    /// first signal, if there was one.
+    pub(super) async fn guard(
+        &mut self,
+        stop: &Stop,
+        work: impl Future<Output = ()>,
+    ) -> Option<Exit> {
+        tokio::pin!(work);
+        let first = tokio::select! {
+            () = &mut work => return None,
+            exit = self.next() => exit,
+        };
+        stop.request();
+        tracing::warn!(
+            "stopping: calls under way are waited for, nothing new is started; a second signal leaves at once"
+        );
+        tokio::select! {
+            () = work => {}
+            _ = self.next() => {}
+        }
+        Some(first)
+    }
+}
