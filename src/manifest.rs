@@ -10,6 +10,7 @@ use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 
 mod document;
+mod field;
 mod json;
 mod scalar;
 mod scan;
