@@ -197,16 +197,15 @@ fn uncommitted(repository: &Repository, commit: &CommitId, scope: &Scope) -> Opt
     if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
         return None;
     }
-    let changed = repository.uncommitted(scope);
+    let changed = repository.uncommitted(scope, &|path, bytes| {
+        manifest::extract(path, bytes).is_some()
+    });
     let first = changed.first()?;
-    let others = match changed.len() - 1 {
-        0 => String::new(),
-        others => format!(" and {others} more"),
+    let what = match changed.len() - 1 {
+        0 => format!("`{first}` differs"),
+        others => format!("`{first}` and {others} more differ"),
     };
-    let message = format!(
-        "`{first}`{others} in the work tree differ from commit {}",
-        commit.short()
-    );
+    let message = format!("{what} in the work tree from commit {}", commit.short());
     Some(
         Diagnostic::warning(Code::DirtyWorkTree, message)
             .with_hint("only the commit is read; commit the change for it to have an effect"),

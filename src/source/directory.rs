@@ -74,6 +74,13 @@ pub fn read<T>(
     Ok(snapshot)
 }
 
+/// The content of one file below a directory; `None` if it is not there or is no plain file.
+pub(super) fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
+    let file = directory.join(os_path(path));
+    let plain = file.symlink_metadata().ok()?.is_file();
+    plain.then(|| read_file(&file, path).ok()).flatten()
+}
+
 /// Reads a file whole; one that grows meanwhile is read up to the limit and then refused.
 fn read_file(path: &Path, name: &RepoPath) -> Result<Vec<u8>, Error> {
     let io = |source| Error::Io {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::remote::{self, Address, Credentials, Phase};
 use super::{
     Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason,
-    is_manifest,
+    directory, is_manifest,
 };
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -259,12 +259,17 @@ impl Repository {
         Ok(())
     }
 
-    /// Manifests in scope that the work tree has otherwise than the commit that is checked out;
-    /// empty for a bare repository, a clone, or if the work tree cannot be examined.
-    pub fn uncommitted(&self, scope: &Scope) -> Vec<RepoPath> {
-        if self.git.is_bare() {
+    /// Files in scope that the work tree has otherwise than the commit that is checked out, as far
+    /// as they are missing there or `matters` says so of their content. Empty for a bare repository,
+    /// a clone, or if the work tree cannot be examined.
+    pub fn uncommitted(
+        &self,
+        scope: &Scope,
+        matters: &impl Fn(&RepoPath, &[u8]) -> bool,
+    ) -> Vec<RepoPath> {
+        let Some(directory) = self.git.workdir() else {
             return vec![];
-        }
+        };
         let mut options = StatusOptions::new();
         options
             .include_untracked(true)
@@ -277,9 +282,12 @@ impl Repository {
         let paths = statuses
             .iter()
             .map(|status| RepoPath::new(status.path_bytes()));
-        paths
-            .filter(|path| is_manifest(path) && scope.covers(path))
-            .collect()
+        let concerns_us = |path: &RepoPath| {
+            is_manifest(path)
+                && scope.covers(path)
+                && directory::content(directory, path).is_none_or(|bytes| matters(path, &bytes))
+        };
+        paths.filter(concerns_us).collect()
     }
 }
 

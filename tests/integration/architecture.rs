@@ -9,23 +9,126 @@ struct Rule {
     forbidden: &'static [&'static str],
 }
 
-const IO: &[&str] = &["std::fs", "std::env", "std::net", "std::process", "std::time", "tokio", "tracing", "jiff"];
+const IO: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::time",
+    "tokio",
+    "tracing",
+    "jiff",
+];
 const SHELL: &[&str] = &["crate::cli"];
 
 const RULES: &[Rule] = &[
-    Rule { module: "model", forbidden: &["crate::source", "crate::manifest", "crate::desired", "crate::iam", "crate::plan", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "source", forbidden: &["crate::manifest", "crate::desired", "crate::iam", "crate::plan", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "manifest", forbidden: &["crate::source", "crate::desired", "crate::iam", "crate::plan", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "desired", forbidden: &["crate::source", "crate::iam", "crate::plan", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "iam", forbidden: &["crate::source", "crate::manifest", "crate::desired", "crate::plan", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "plan", forbidden: &["crate::source", "crate::iam", "crate::apply", "crate::report", "crate::settings"] },
-    Rule { module: "apply", forbidden: &["crate::source", "crate::manifest", "crate::report", "crate::settings"] },
-    Rule { module: "report", forbidden: &["crate::source", "crate::iam", "crate::settings"] },
-    Rule { module: "settings", forbidden: &["crate::source", "crate::manifest", "crate::iam", "crate::plan", "crate::apply", "crate::report"] },
+    Rule {
+        module: "model",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::desired",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "source",
+        forbidden: &[
+            "crate::manifest",
+            "crate::desired",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "manifest",
+        forbidden: &[
+            "crate::source",
+            "crate::desired",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "desired",
+        forbidden: &[
+            "crate::source",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "iam",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::desired",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "plan",
+        forbidden: &[
+            "crate::source",
+            "crate::iam",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "apply",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "report",
+        forbidden: &["crate::source", "crate::iam", "crate::settings"],
+    },
+    Rule {
+        module: "settings",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::report",
+        ],
+    },
 ];
 
 /// Modules without I/O, clock, environment, logging or async.
-const PURE: &[&str] = &["model", "manifest", "desired", "plan", "report", "settings", "diagnostic", "exit"];
+const PURE: &[&str] = &[
+    "model",
+    "manifest",
+    "desired",
+    "plan",
+    "report",
+    "settings",
+    "diagnostic",
+    "exit",
+];
 
 /// Each third-party name and the modules that may use it.
 const THIRD_PARTY: &[(&str, &[&str])] = &[
@@ -58,21 +161,37 @@ fn source_files() -> Vec<(String, String)> {
     walk(&root, &mut found);
     let name = |path: &Path| {
         let relative = path.strip_prefix(&root).expect("below src");
-        relative.with_extension("").to_string_lossy().replace('\\', "/")
+        relative
+            .with_extension("")
+            .to_string_lossy()
+            .replace('\\', "/")
     };
-    let read = |path: PathBuf| (name(&path), fs::read_to_string(&path).expect("source is text"));
+    let read = |path: PathBuf| {
+        (
+            name(&path),
+            fs::read_to_string(&path).expect("source is text"),
+        )
+    };
     found.into_iter().map(read).collect()
 }
 
 /// The code of a file: comments and tests may name whatever they like.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn is_within(file: &str, module: &str) -> bool {
-    file == module || file.strip_prefix(module).is_some_and(|rest| rest.starts_with('/'))
+    file == module
+        || file
+            .strip_prefix(module)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn uses(code: &str, name: &str) -> bool {
@@ -87,7 +206,9 @@ fn uses(code: &str, name: &str) -> bool {
         code.match_indices("use crate::{").any(|(at, start)| {
             let group = &code[at + start.len()..];
             let group = &group[..group.find(';').unwrap_or(group.len())];
-            group.split([',', ' ', '{', '}', '\n']).any(|word| word.split("::").next() == Some(path))
+            group
+                .split([',', ' ', '{', '}', '\n'])
+                .any(|word| word.split("::").next() == Some(path))
         })
     });
     direct || grouped
@@ -113,8 +234,14 @@ fn violations<'a>(modules: impl Iterator<Item = &'a str>, forbidden: &[&str]) ->
 #[test]
 fn data_flows_one_way() {
     for rule in RULES {
-        assert_eq!(violations([rule.module].into_iter(), rule.forbidden), Vec::<String>::new());
-        assert_eq!(violations([rule.module].into_iter(), SHELL), Vec::<String>::new());
+        assert_eq!(
+            violations([rule.module].into_iter(), rule.forbidden),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            violations([rule.module].into_iter(), SHELL),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -136,8 +263,13 @@ fn third_party_types_stop_at_their_module() {
 #[test]
 fn planning_is_never_given_a_writer() {
     for (file, text) in source_files() {
-        let writes = ["apply", "iam", "cli/apply"].iter().any(|module| is_within(&file, module));
-        assert!(writes || !uses(&code(&text), "IamWriter"), "{file} names IamWriter");
+        let writes = ["apply", "iam", "cli/apply"]
+            .iter()
+            .any(|module| is_within(&file, module));
+        assert!(
+            writes || !uses(&code(&text), "IamWriter"),
+            "{file} names IamWriter"
+        );
     }
 }
 

@@ -112,26 +112,29 @@ impl State {
         }
     }
 
-    /// ListRoles: one page and, if there are more, the marker of the next.
+    /// ListRoles: one page in the order of names and, if there are more, the marker of the next.
     pub fn list_roles(
         &self,
         marker: Option<&str>,
         limit: usize,
-    ) -> Result<(&[Role], Option<String>)> {
-        let start = match marker {
-            None => 0,
-            Some(marker) => match marker.strip_prefix("after:") {
-                Some(name) => self
-                    .roles
-                    .partition_point(|role| role.name.as_str() <= name),
-                None => return refused(Kind::InvalidInput, "Invalid Marker."),
-            },
+    ) -> Result<(Vec<&Role>, Option<String>)> {
+        let after = match marker.map(|marker| marker.strip_prefix("after:")) {
+            None => "",
+            Some(Some(name)) => name,
+            Some(None) => return refused(Kind::InvalidInput, "Invalid Marker."),
         };
-        let end = (start + limit.clamp(1, PAGE_SIZE)).min(self.roles.len());
-        let page = &self.roles[start..end];
-        let next = (end < self.roles.len())
-            .then(|| page.last().map(|role| format!("after:{}", role.name)));
-        Ok((page, next.flatten()))
+        let limit = limit.clamp(1, PAGE_SIZE);
+        let mut page: Vec<&Role> = self
+            .roles
+            .iter()
+            .filter(|r| r.name.as_str() > after)
+            .collect();
+        page.sort_by(|a, b| a.name.cmp(&b.name));
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let last = page.last().filter(|_| more);
+        let next = last.map(|role| format!("after:{}", role.name));
+        Ok((page, next))
     }
 
     /// UpdateAssumeRolePolicy.

@@ -1,0 +1,14 @@
+//! The program from outside: the real binary, real Git repositories, the real AWS SDK.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod apply;
+mod architecture;
+mod sources;
+
+#[path = "../support"]
+mod support {
+    pub mod cli;
+    pub mod iam_server;
+    pub mod repository;
+}

@@ -1,0 +1,263 @@
+//! Where manifests come from: revisions, scopes, damaged and hostile repositories.
+
+use std::fs;
+
+use crate::support::cli::{Cli, Run, sandbox};
+use crate::support::repository::{Repository, service_account};
+
+fn lint(repository: &Repository, arguments: &[&str]) -> Run {
+    let all = [&["lint", "--format", "json"], arguments].concat();
+    Cli::new(repository.path(), &all).run()
+}
+
+fn foo() -> Repository {
+    Repository::with(&[("apps/foo.yaml", &service_account("bar", "foo"))])
+}
+
+fn message(run: &Run) -> String {
+    run.json()["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn g6_a_revision_that_is_not_there_is_an_error() {
+    let repository = foo();
+    for revision in [
+        "nobody",
+        "0123456789012345678901234567890123456789",
+        "HEAD~5",
+        "HEAD:apps",
+    ] {
+        let run = lint(&repository, &["--revision", revision]).ends(4);
+        assert!(message(&run).contains(revision), "{}", message(&run));
+    }
+}
+
+#[test]
+fn g21_an_empty_repository_has_no_commit() {
+    let run = lint(&Repository::new(), &[]).ends(4);
+    assert!(message(&run).contains("has no commit"), "{}", message(&run));
+}
+
+#[test]
+fn g24_a_path_that_is_not_there_is_an_error() {
+    let repository = foo();
+    let run = lint(&repository, &["--path", "apps", "--path", "typo"]).ends(4);
+    assert!(message(&run).contains("`typo`"), "{}", message(&run));
+    lint(&repository, &["--path", "./apps/"]).ends(0);
+    let run = Cli::new(repository.path(), &["lint", "--directory", "typo"])
+        .run()
+        .ends(4);
+    assert!(run.stderr.contains("typo"), "{}", run.stderr);
+}
+
+#[test]
+fn g25_urls_that_could_run_something_are_refused() {
+    let repository = foo();
+    for url in [
+        "ext::sh -c touch% /tmp/x",
+        "ssh://-oProxyCommand=x/y",
+        "git://example.com/x",
+        "http://example.com/x",
+        "https://",
+    ] {
+        let run = lint(&repository, &[url]).ends(2);
+        assert!(
+            message(&run).contains("is not a repository this program opens"),
+            "{url}: {}",
+            message(&run)
+        );
+    }
+}
+
+#[test]
+fn g11_g12_g13_what_is_not_read_is_named() {
+    let repository = foo();
+    repository.write(
+        "apps/lfs.yaml",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    );
+    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("apps/link.yaml"))
+        .expect("a link");
+    repository.commit("odd things");
+    let head = repository.head();
+    repository.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{head},apps/module"),
+    ]);
+    repository.git(&["commit", "--quiet", "--message", "a submodule"]);
+    let run = lint(&repository, &[]).ends(4);
+    assert_eq!(run.codes(), ["not-read", "not-read", "not-read"]);
+    assert!(
+        !run.stdout.contains("root:"),
+        "nothing outside the repository is read"
+    );
+    let run = lint(&repository, &["--directory", "."]).ends(4);
+    assert_eq!(
+        run.codes()
+            .iter()
+            .filter(|code| *code == "not-read")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn g9_a_damaged_object_is_named_and_one_that_is_not_read_does_no_harm() {
+    let repository = foo();
+    repository.write("README.md", "not a manifest");
+    repository.commit("readme");
+    let damage = |path: &str| {
+        let id = repository.git(&["rev-parse", &format!("HEAD:{path}")]);
+        let file = repository
+            .path()
+            .join(format!(".git/objects/{}/{}", &id[..2], &id[2..]));
+        fs::remove_file(&file).expect("a loose object");
+        fs::write(&file, "garbage").expect("a file");
+        id
+    };
+    damage("README.md");
+    lint(&repository, &[]).ends(0);
+    let id = damage("apps/foo.yaml");
+    let run = lint(&repository, &[]).ends(4);
+    assert!(message(&run).contains(&id), "{}", message(&run));
+}
+
+#[test]
+fn g9_an_object_with_another_content_is_refused() {
+    let repository = foo();
+    let id = |path: &str| repository.git(&["rev-parse", &format!("HEAD:{path}")]);
+    let object = |id: &str| {
+        repository
+            .path()
+            .join(format!(".git/objects/{}/{}", &id[..2], &id[2..]))
+    };
+    let wanted = id("apps/foo.yaml");
+    repository.write("apps/foo.yaml", "nothing: here\n");
+    repository.commit("other");
+    let other = id("apps/foo.yaml");
+    fs::remove_file(object(&wanted)).expect("a loose object");
+    fs::copy(object(&other), object(&wanted)).expect("a copy");
+    let run = lint(&repository, &["--revision", "HEAD~1"]).ends(4);
+    assert!(message(&run).contains(&wanted), "{}", message(&run));
+}
+
+#[test]
+fn g16_g17_odd_names_are_read_and_shown_harmless() {
+    let repository = Repository::new();
+    let bad = service_account("bar", "Foo");
+    let odd = std::ffi::OsStr::new("a\u{1b}[2J\nb.yaml");
+    fs::write(repository.path().join(odd), &bad).expect("a file");
+    fs::write(
+        repository.path().join("A.yaml"),
+        service_account("bar", "a"),
+    )
+    .expect("a file");
+    fs::write(
+        repository.path().join("a.yaml"),
+        service_account("bar", "b"),
+    )
+    .expect("a file");
+    repository.commit("odd");
+    let run = Cli::new(repository.path(), &["lint"]).run().ends(4);
+    assert!(
+        run.stdout
+            .contains("a\\u{1b}[2J\\nb.yaml:4:9: error[invalid-name]"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains('\u{1b}'), "{}", run.stdout);
+}
+
+#[test]
+fn g18_the_repositorys_own_configuration_runs_nothing() {
+    let repository = foo();
+    let marker = repository.path().join("ran");
+    let run = format!("touch {}", marker.display());
+    repository.git(&["config", "core.fsmonitor", &run]);
+    repository.git(&["config", "core.sshCommand", &run]);
+    repository.git(&["config", "filter.x.smudge", &run]);
+    repository.write(".gitattributes", "*.yaml filter=x\n");
+    let hook = repository.write(".git/hooks/post-checkout", format!("#!/bin/sh\n{run}\n"));
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("executable");
+    lint(&repository, &[]).ends(0);
+    assert!(!marker.exists());
+}
+
+#[test]
+fn g19_objects_borrowed_from_elsewhere_are_refused_unless_allowed() {
+    let origin = foo();
+    let borrower = Repository::new();
+    let objects = origin.path().join(".git/objects");
+    borrower.write(
+        ".git/objects/info/alternates",
+        format!("{}\n", objects.display()),
+    );
+    borrower.git(&["update-ref", "refs/heads/main", &origin.head()]);
+    lint(&borrower, &[]).ends(4);
+    lint(&borrower, &["--allow-alternates"]).ends(0);
+}
+
+#[test]
+fn g26_replace_refs_are_ignored() {
+    let repository = foo();
+    let first = repository.head();
+    repository.write("apps/foo.yaml", service_account("bar", "Bad"));
+    let second = repository.commit("bad");
+    repository.git(&["replace", &first, &second]);
+    lint(&repository, &["--revision", &first]).ends(0);
+}
+
+#[test]
+fn a_bare_repository_and_a_file_url_are_read_like_the_original() {
+    let repository = foo();
+    let bare = tempfile::tempdir().expect("a directory");
+    let bare_path = bare.path().join("x.git");
+    repository.git(&[
+        "clone",
+        "--quiet",
+        "--bare",
+        ".",
+        bare_path.to_str().expect("UTF-8"),
+    ]);
+    for address in [
+        bare_path.display().to_string(),
+        format!("file://{}", bare_path.display()),
+    ] {
+        let iam = sandbox(bare.path());
+        let run = Cli::new(bare.path(), &["plan", &address, "--format", "json"])
+            .sandbox(&iam)
+            .run()
+            .ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_foo create"], "{address}");
+        assert_eq!(run.json()["commit"], repository.head(), "{address}");
+    }
+}
+
+#[test]
+fn twenty_thousand_files_with_one_unreadable_blob_are_read() {
+    let repository = foo();
+    for n in 0..20_000 {
+        repository.write(&format!("d{}/{n}.yaml", n % 100), format!("a: {n}\n"));
+    }
+    let unreadable = repository.write("picture.png", "not a manifest");
+    repository.commit("many");
+    let id = repository.git(&["hash-object", unreadable.to_str().expect("UTF-8")]);
+    fs::remove_file(
+        repository
+            .path()
+            .join(format!(".git/objects/{}/{}", &id[..2], &id[2..])),
+    )
+    .expect("a loose object");
+    let iam = sandbox(repository.path());
+    let run = Cli::new(repository.path(), &["plan", "--format", "json"])
+        .sandbox(&iam)
+        .run()
+        .ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_foo create"]);
+}

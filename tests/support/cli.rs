@@ -1,0 +1,128 @@
+//! The real binary, in an environment that holds nothing but what a test puts there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// The issuer of every test's cluster.
+pub const ISSUER: &str = "oidc.eks.eu-west-1.amazonaws.com/id/14758F1AFD44C09B7992073CCF00B43D";
+
+/// A run to be.
+pub struct Cli(Command);
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Cli {
+    /// `irsa-gitops ARGUMENTS…` in a directory, for cluster `prod`.
+    pub fn new(directory: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_irsa-gitops"));
+        command.current_dir(directory).args(arguments).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", directory);
+        command.env("IRSA_GITOPS_CLUSTER_NAME", "prod");
+        command.env("IRSA_GITOPS_OIDC_PROVIDER", ISSUER);
+        command.stdin(Stdio::null());
+        Self(command)
+    }
+
+    pub fn env(mut self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.0.env(key, value);
+        self
+    }
+
+    /// Against a sandbox file.
+    pub fn sandbox(self, file: &Path) -> Self {
+        self.env("IRSA_GITOPS_SANDBOX", file)
+    }
+
+    /// Against an endpoint that speaks IAM's query API.
+    pub fn endpoint(self, url: &str) -> Self {
+        self.env("AWS_ENDPOINT_URL", url)
+            .env("AWS_ACCESS_KEY_ID", "AKIAPLANTEDKEY")
+            .env("AWS_SECRET_ACCESS_KEY", "planted-secret-key")
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+    }
+
+    pub fn run(mut self) -> Run {
+        let output = self.0.output().expect("the program can be run");
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts it and leaves it running.
+    pub fn start(mut self) -> Child {
+        self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.0.spawn().expect("the program can be run")
+    }
+}
+
+impl Run {
+    /// Asserts how it ended, showing everything otherwise.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The JSON document on standard output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
+    }
+
+    /// `ROLE ACTION[ OUTCOME]` of every change.
+    #[track_caller]
+    pub fn changes(&self) -> Vec<String> {
+        let document = self.json();
+        let clusters = document["clusters"].as_array().cloned().unwrap_or_default();
+        let changes = clusters
+            .iter()
+            .flat_map(|c| c["changes"].as_array().cloned().unwrap_or_default());
+        let line = |change: Value| {
+            let words = ["role", "action", "outcome"]
+                .iter()
+                .filter_map(|key| change[*key].as_str());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        changes.map(line).collect()
+    }
+
+    /// The codes of all diagnostics.
+    #[track_caller]
+    pub fn codes(&self) -> Vec<String> {
+        let document = self.json();
+        let clusters = document["clusters"].as_array().cloned().unwrap_or_default();
+        let all = clusters
+            .iter()
+            .flat_map(|c| c["diagnostics"].as_array().cloned().unwrap_or_default());
+        all.map(|d| d["code"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+/// A sandbox file with the test cluster's provider and no roles.
+pub fn sandbox(directory: &Path) -> PathBuf {
+    let file = directory.join("iam.json");
+    let state = serde_json::json!({
+        "account": "123456789012",
+        "oidcProviders": [{ "issuer": ISSUER, "audiences": ["sts.amazonaws.com"] }],
+    });
+    std::fs::write(&file, state.to_string()).expect("a file");
+    file
+}
+
+/// The state of a sandbox file.
+pub fn state(file: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON")
+}

@@ -1,0 +1,469 @@
+//! The sandbox behind IAM's query API on loopback: counts calls, injects faults, and remembers
+//! every write to a role that was not ours.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use irsa_gitops::iam::Kind;
+use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
+use quick_xml::escape::escape;
+use tokio::net::TcpListener;
+
+/// What happens to one call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The connection is closed and nothing is done.
+    NotSent,
+    /// It is done, and the connection is closed instead of a reply.
+    LostReply,
+    /// Refused with a status and IAM's code.
+    Refused(u16, &'static str),
+    /// Answered with this status and text instead of IAM's XML; nothing is done.
+    Garbage(u16, &'static str),
+    /// Done after a while.
+    Delayed(Duration),
+    /// Something else happens to the state first.
+    Before(fn(&mut State)),
+}
+
+/// A fault at the n-th call of an action, counted from 1; 0 means every call.
+pub type Script = Vec<(&'static str, usize, Fault)>;
+
+#[derive(Default)]
+struct Inner {
+    state: Option<State>,
+    script: Script,
+    calls: Vec<String>,
+    counts: BTreeMap<String, usize>,
+    unowned_writes: Vec<String>,
+    requests: Vec<BTreeMap<String, String>>,
+}
+
+/// A running server; it ends with the test.
+#[derive(Clone)]
+pub struct IamServer {
+    inner: Arc<Mutex<Inner>>,
+    pub url: String,
+}
+
+impl IamServer {
+    /// Starts a server over a state.
+    pub fn start(state: State) -> Self {
+        let inner = Arc::new(Mutex::new(Inner {
+            state: Some(state),
+            ..Inner::default()
+        }));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let shared = inner.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                sender
+                    .send(listener.local_addr().expect("bound"))
+                    .expect("the test waits");
+                loop {
+                    let Ok((stream, _)) = listener.accept().await else {
+                        continue;
+                    };
+                    let shared = shared.clone();
+                    tokio::spawn(async move {
+                        let service = service_fn(|request| answer(request, shared.clone()));
+                        let connection = hyper::server::conn::http1::Builder::new()
+                            .serve_connection(TokioIo::new(stream), service);
+                        // A fault ends the connection with an error on purpose.
+                        let _ = connection.await;
+                    });
+                }
+            });
+        });
+        let address = receiver.recv().expect("the server starts");
+        Self {
+            inner,
+            url: format!("http://{address}"),
+        }
+    }
+
+    /// A server for the test cluster's account without roles.
+    pub fn empty() -> Self {
+        let state = serde_json::json!({
+            "account": "123456789012",
+            "quotas": { "roles": 10_000 },
+            "oidcProviders": [{ "issuer": super::cli::ISSUER, "audiences": ["sts.amazonaws.com"] }],
+        });
+        Self::start(serde_json::from_value(state).expect("a state"))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no test panics while holding it")
+    }
+
+    /// Sets the faults to come, and counts from here.
+    pub fn script(&self, script: Script) {
+        let mut inner = self.inner();
+        inner.script = script;
+        inner.counts.clear();
+        inner.calls.clear();
+    }
+
+    /// The actions called since the script was set.
+    pub fn calls(&self) -> Vec<String> {
+        self.inner().calls.clone()
+    }
+
+    /// The calls among them that change something.
+    pub fn writes(&self) -> Vec<String> {
+        let reads = [
+            "GetCallerIdentity",
+            "ListRoles",
+            "GetRole",
+            "GetOpenIDConnectProvider",
+            "GetAccountSummary",
+            "GetAccountAuthorizationDetails",
+            "ListAttachedRolePolicies",
+            "ListRolePolicies",
+            "ListInstanceProfilesForRole",
+        ];
+        let calls = self.calls().into_iter();
+        calls
+            .filter(|call| !reads.contains(&call.split(' ').next().unwrap_or_default()))
+            .collect()
+    }
+
+    /// Writes to roles that did not carry all ownership tags.
+    pub fn unowned_writes(&self) -> Vec<String> {
+        self.inner().unowned_writes.clone()
+    }
+
+    /// The parameters of every call since the server started.
+    pub fn requests(&self) -> Vec<BTreeMap<String, String>> {
+        self.inner().requests.clone()
+    }
+
+    /// Looks at the state, or changes it.
+    pub fn state<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
+        use_it(self.inner().state.as_mut().expect("always there"))
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Mutex<Inner>>,
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let body = request.into_body().collect().await;
+    let body = body.map_err(std::io::Error::other)?.to_bytes();
+    let parameters: BTreeMap<String, String> =
+        url::form_urlencoded::parse(&body).into_owned().collect();
+    let action = parameters.get("Action").cloned().unwrap_or_default();
+    let fault = {
+        let mut inner = shared.lock().expect("no test panics while holding it");
+        let count = inner.counts.entry(action.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        let name = parameters.get("RoleName").cloned().unwrap_or_default();
+        inner
+            .calls
+            .push(format!("{action} {name}").trim().to_owned());
+        inner.requests.push(parameters.clone());
+        let fault = inner
+            .script
+            .iter()
+            .find(|(of, nth, _)| *of == action && (*nth == 0 || *nth == count));
+        fault.map(|(_, _, fault)| fault.clone())
+    };
+    let closed = || std::io::Error::other("closed by the script");
+    match fault {
+        Some(Fault::NotSent) => return Err(closed()),
+        Some(Fault::Refused(status, code)) => return Ok(refusal(status, code, "by the script")),
+        Some(Fault::Garbage(status, text)) => return Ok(reply(status, text.to_owned())),
+        Some(Fault::Delayed(time)) => tokio::time::sleep(time).await,
+        Some(Fault::Before(change)) => {
+            change(
+                shared
+                    .lock()
+                    .expect("no test panics while holding it")
+                    .state
+                    .as_mut()
+                    .expect("always there"),
+            );
+        }
+        Some(Fault::LostReply) | None => {}
+    }
+    let done = perform(
+        &action,
+        &parameters,
+        &mut shared.lock().expect("no test panics while holding it"),
+    );
+    if fault == Some(Fault::LostReply) {
+        return Err(closed());
+    }
+    Ok(match done {
+        Ok(result) => {
+            let namespace = if action == "GetCallerIdentity" {
+                "https://sts.amazonaws.com/doc/2011-06-15/"
+            } else {
+                "https://iam.amazonaws.com/doc/2010-05-08/"
+            };
+            reply(
+                200,
+                format!(
+                    "<{action}Response xmlns=\"{namespace}\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"
+                ),
+            )
+        }
+        Err(Refused { kind, message }) => {
+            let (status, code) = code(kind);
+            refusal(status, code, &message)
+        }
+    })
+}
+
+fn code(kind: Kind) -> (u16, &'static str) {
+    match kind {
+        Kind::NoSuchEntity => (404, "NoSuchEntity"),
+        Kind::EntityAlreadyExists => (409, "EntityAlreadyExists"),
+        Kind::DeleteConflict => (409, "DeleteConflict"),
+        Kind::LimitExceeded => (409, "LimitExceeded"),
+        Kind::MalformedPolicyDocument => (400, "MalformedPolicyDocument"),
+        Kind::UnmodifiableEntity => (400, "UnmodifiableEntity"),
+        _ => (400, "ValidationError"),
+    }
+}
+
+fn reply(status: u16, text: String) -> Response<Full<Bytes>> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "text/xml");
+    response
+        .body(Full::new(text.into()))
+        .expect("a valid response")
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Response<Full<Bytes>> {
+    let message = escape(message);
+    reply(
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
+fn perform(
+    action: &str,
+    given: &BTreeMap<String, String>,
+    inner: &mut Inner,
+) -> Result<String, Refused> {
+    let text = |key: &str| given.get(key).cloned().unwrap_or_default();
+    let name = text("RoleName");
+    let state = inner.state.as_mut().expect("always there");
+    let writes = [
+        "UpdateAssumeRolePolicy",
+        "TagRole",
+        "UntagRole",
+        "UpdateRole",
+        "DeleteRole",
+    ];
+    if writes.contains(&action)
+        && let Ok(role) = state.role(&name)
+        && !is_owned(role)
+    {
+        inner.unowned_writes.push(format!("{action} {name}"));
+    }
+    match action {
+        "GetCallerIdentity" => Ok(format!(
+            "<Arn>arn:{}:iam::{}:user/test</Arn><UserId>AIDA</UserId><Account>{}</Account>",
+            state.partition, state.account, state.account
+        )),
+        "GetAccountSummary" => {
+            let entry = |key: &str, value: u64| {
+                format!("<entry><key>{key}</key><value>{value}</value></entry>")
+            };
+            Ok(format!(
+                "<SummaryMap>{}{}{}</SummaryMap>",
+                entry("Roles", state.roles.len() as u64),
+                entry("RolesQuota", state.quotas.roles),
+                entry("AssumeRolePolicySizeQuota", state.quotas.trust_policy_size)
+            ))
+        }
+        "GetOpenIDConnectProvider" => {
+            let provider = state.oidc_provider(&text("OpenIDConnectProviderArn"))?;
+            let members: String = provider
+                .audiences
+                .iter()
+                .map(|a| format!("<member>{}</member>", escape(a)))
+                .collect();
+            Ok(format!(
+                "<Url>{}</Url><ClientIDList>{members}</ClientIDList>",
+                provider.bare_issuer()
+            ))
+        }
+        "ListRoles" => {
+            let limit = given
+                .get("MaxItems")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(100);
+            let (page, next) = state.list_roles(given.get("Marker").map(String::as_str), limit)?;
+            let members: String = page
+                .iter()
+                .map(|role| format!("<member>{}</member>", role_xml(state, role, false)))
+                .collect();
+            let next = next.map_or("<IsTruncated>false</IsTruncated>".to_owned(), |marker| {
+                format!(
+                    "<IsTruncated>true</IsTruncated><Marker>{}</Marker>",
+                    escape(&marker)
+                )
+            });
+            Ok(format!("<Roles>{members}</Roles>{next}"))
+        }
+        "GetRole" => {
+            let role = state.role(&name)?.clone();
+            Ok(format!("<Role>{}</Role>", role_xml(state, &role, true)))
+        }
+        "CreateRole" => {
+            let role = state.create_role(CreateRole {
+                name,
+                path: given.get("Path").cloned(),
+                trust_policy: text("AssumeRolePolicyDocument"),
+                tags: tags(given),
+                permissions_boundary: given.get("PermissionsBoundary").cloned(),
+                max_session_duration: given.get("MaxSessionDuration").and_then(|s| s.parse().ok()),
+            })?;
+            Ok(format!("<Role>{}</Role>", role_xml(state, &role, true)))
+        }
+        "UpdateAssumeRolePolicy" => state
+            .update_trust_policy(&name, &text("PolicyDocument"))
+            .map(|()| String::new()),
+        "TagRole" => state.tag_role(&name, &tags(given)).map(|()| String::new()),
+        "UntagRole" => {
+            let keys: Vec<String> = given
+                .iter()
+                .filter(|(k, _)| k.starts_with("TagKeys.member."))
+                .map(|(_, v)| v.clone())
+                .collect();
+            state.untag_role(&name, &keys).map(|()| String::new())
+        }
+        "UpdateRole" => state
+            .update_session_duration(&name, text("MaxSessionDuration").parse().unwrap_or(0))
+            .map(|()| String::new()),
+        "DeleteRole" => state.delete_role(&name).map(|()| String::new()),
+        "ListAttachedRolePolicies" => {
+            let role = state.role(&name)?;
+            let members: String = role
+                .attached_policies
+                .iter()
+                .map(|arn| {
+                    format!(
+                        "<member><PolicyArn>{0}</PolicyArn><PolicyName>{0}</PolicyName></member>",
+                        escape(arn)
+                    )
+                })
+                .collect();
+            Ok(format!(
+                "<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>"
+            ))
+        }
+        "ListRolePolicies" => {
+            let role = state.role(&name)?;
+            let members: String = role
+                .inline_policies
+                .iter()
+                .map(|name| format!("<member>{}</member>", escape(name)))
+                .collect();
+            Ok(format!(
+                "<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>"
+            ))
+        }
+        "ListInstanceProfilesForRole" => {
+            let role = state.role(&name)?;
+            let members: String = role.instance_profiles.iter().map(|name| format!("<member><Path>/</Path><InstanceProfileName>{0}</InstanceProfileName><InstanceProfileId>AIPA</InstanceProfileId><Arn>arn:aws:iam::123456789012:instance-profile/{0}</Arn><CreateDate>2024-01-01T00:00:00Z</CreateDate><Roles/></member>", escape(name))).collect();
+            Ok(format!(
+                "<InstanceProfiles>{members}</InstanceProfiles><IsTruncated>false</IsTruncated>"
+            ))
+        }
+        _ => Err(Refused {
+            kind: Kind::InvalidInput,
+            message: format!("unknown action {action}"),
+        }),
+    }
+}
+
+fn is_owned(role: &Role) -> bool {
+    let tag = |key: &str| {
+        role.tags
+            .iter()
+            .find(|t| t.key.eq_ignore_ascii_case(key))
+            .map(|t| t.value.as_str())
+    };
+    let pair = role
+        .name
+        .strip_prefix("k8s-sa_")
+        .and_then(|pair| pair.split_once('_'));
+    let stack = pair.map(|(namespace, name)| format!("{namespace}/{name}"));
+    role.path == "/"
+        && stack.is_some()
+        && tag("serviceaccount.k8s.aws/stack") == stack.as_deref()
+        && tag("role.k8s.aws/managed-by") == Some("iam-service-account-controller")
+        && tag("role.k8s.aws/cluster") == Some("prod")
+}
+
+fn tags(given: &BTreeMap<String, String>) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    for number in 1.. {
+        let Some(key) = given.get(&format!("Tags.member.{number}.Key")) else {
+            break;
+        };
+        let value = given
+            .get(&format!("Tags.member.{number}.Value"))
+            .cloned()
+            .unwrap_or_default();
+        tags.push(Tag {
+            key: key.clone(),
+            value,
+        });
+    }
+    tags
+}
+
+fn role_xml(state: &State, role: &Role, full: bool) -> String {
+    let mut xml = format!(
+        "<Path>{}</Path><RoleName>{}</RoleName><RoleId>{}</RoleId><Arn>{}</Arn><CreateDate>{}</CreateDate><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument><MaxSessionDuration>{}</MaxSessionDuration>",
+        escape(&role.path),
+        escape(&role.name),
+        escape(&role.id),
+        escape(state.arn(role)),
+        role.create_date,
+        role.encoded_trust_policy(),
+        role.max_session_duration,
+    );
+    if full {
+        let tags: String = role
+            .tags
+            .iter()
+            .map(|tag| {
+                format!(
+                    "<member><Key>{}</Key><Value>{}</Value></member>",
+                    escape(&tag.key),
+                    escape(&tag.value)
+                )
+            })
+            .collect();
+        write!(xml, "<Tags>{tags}</Tags>").expect("a String takes all text");
+        if let Some(boundary) = &role.permissions_boundary {
+            write!(xml, "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType><PermissionsBoundaryArn>{}</PermissionsBoundaryArn></PermissionsBoundary>", escape(boundary)).expect("a String takes all text");
+        }
+        if let Some(used) = &role.last_used {
+            write!(xml, "<RoleLastUsed><LastUsedDate>{used}</LastUsedDate><Region>eu-west-1</Region></RoleLastUsed>").expect("a String takes all text");
+        }
+    }
+    xml
+}
