@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use crate::iam::{Error, IamWriter, Kind};
 use crate::model::role::{CurrentRole, NewRole, RoleLabel, RoleName};
-use crate::model::tags;
-use crate::plan::{Action, Change, Difference, Plan, Update};
+use crate::model::tags::{self, Tags};
+use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update};
 
 mod stop;
 
@@ -54,10 +54,21 @@ pub enum Outcome {
 /// Why a change was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// What kind of obstacle it was.
+    pub cause: Cause,
     /// What happened.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// What kept a change from being carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A run of a newer commit has written to the role meanwhile.
+    Superseded,
+    /// Anything else.
+    Other,
 }
 
 /// What has become of each change so far; whoever holds it keeps it even if the work is dropped.
@@ -115,7 +126,9 @@ pub async fn apply(
 async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcome {
     let result = match &change.action {
         Action::Create(role) => create(role, iam, stop).await,
-        Action::Update(update) => repair(update, iam, stop).await,
+        Action::Update(update) | Action::Restore(update) => repair(update, iam, stop).await,
+        Action::Quarantine(change) => quarantine(change, iam, stop).await,
+        Action::Delete(change) => delete(change, iam, stop).await,
         Action::InSync | Action::Orphan | Action::Held => Ok(()),
     };
     match result {
@@ -152,24 +165,65 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
     .await
 }
 
-/// Brings an existing role back to what it should be. The tags go first: from then on an older run
-/// can tell that a newer one is at work.
-async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
-    let name = &update.current.listed.name;
+/// Reads a role right before it is written to, and makes sure that it is still the one that was
+/// planned for; `None` if it is gone. This is all the compare-and-swap there is: IAM has none.
+async fn reread(
+    planned: &CurrentRole,
+    iam: &impl IamWriter,
+    stop: &Stop,
+) -> Result<Option<CurrentRole>, Outcome> {
+    let name = &planned.listed.name;
     if stop.is_requested() {
         return Err(Outcome::NotAttempted);
     }
-    let Some(current) = iam.role(name).await.map_err(|error| failed(&error, stop))? else {
-        return create(&update.replacement, iam, stop).await;
+    let current = iam.role(name).await.map_err(|error| failed(&error, stop))?;
+    let Some(current) = current else {
+        return Ok(None);
     };
-    if !is_as_planned(&current, &update.current) {
+    if current.tags.get(tags::LAST_COMMIT) != planned.tags.get(tags::LAST_COMMIT) {
+        return Err(Outcome::Failed(Failure {
+            cause: Cause::Superseded,
+            message: format!("another run has written to role `{name}` since it was planned"),
+            hint: Some("run again for the newest commit".to_owned()),
+        }));
+    }
+    if !is_as_planned(&current, planned) {
         return Err(moved(
             format!("role `{name}` was changed by somebody else since it was planned"),
             "run again: the new plan starts from what the role is now",
         ));
     }
-    let tagged = |role: &CurrentRole| update.tags.iter().all(|(k, v)| role.tags.get(k) == Some(v));
-    write(name, iam, stop, || iam.tag_role(name, &update.tags), tagged).await?;
+    Ok(Some(current))
+}
+
+/// Brings an existing role back to what it should be. The tags go first: from then on an older run
+/// can tell that a newer one is at work.
+async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+    let name = &update.current.listed.name;
+    if reread(&update.current, iam, stop).await?.is_none() {
+        return create(&update.replacement, iam, stop).await;
+    }
+    write(
+        name,
+        iam,
+        stop,
+        || iam.tag_role(name, &update.tags),
+        has_tags(&update.tags),
+    )
+    .await?;
+    if !update.untag.is_empty() {
+        let untagged =
+            |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
+        let result = write(
+            name,
+            iam,
+            stop,
+            || iam.untag_role(name, &update.untag),
+            untagged,
+        )
+        .await;
+        result.map_err(|outcome| in_part(outcome, name))?;
+    }
     for difference in &update.differences {
         let written = match difference {
             Difference::TrustPolicy { desired, .. } => {
@@ -200,6 +254,66 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
         written.map_err(|outcome| in_part(outcome, name))?;
     }
     Ok(())
+}
+
+/// Ends all access to a role and keeps everything else of it. The tags go first, as with a repair;
+/// a role that has only them is not yet quarantined and is planned again.
+async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+    let name = &change.current.listed.name;
+    if reread(&change.current, iam, stop).await?.is_none() {
+        return Ok(());
+    }
+    write(
+        name,
+        iam,
+        stop,
+        || iam.tag_role(name, &change.tags),
+        has_tags(&change.tags),
+    )
+    .await?;
+    let document = &change.trust_policy;
+    let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
+    let result = write(
+        name,
+        iam,
+        stop,
+        || iam.update_trust_policy(name, document),
+        trusted,
+    )
+    .await;
+    result.map_err(|outcome| in_part(outcome, name))
+}
+
+/// Deletes the role that was planned for, and no other one of its name. After a lost reply it is
+/// done if that role is gone.
+async fn delete(change: &Delete, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+    let name = &change.current.listed.name;
+    send(stop, || async {
+        if reread(&change.current, iam, stop).await?.is_none() {
+            return Ok(());
+        }
+        let error = match iam.delete_role(name).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match error.kind {
+            Kind::NoSuchEntity => Ok(()),
+            Kind::OutcomeUnknown => match iam.role(name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(role)) if role.listed.id != change.current.listed.id => Ok(()),
+                Ok(Some(_)) | Err(_) => Err(unknown(&error)),
+            },
+            _ => Err(failed(&error, stop)),
+        }
+    })
+    .await
+}
+
+fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
+    |role| {
+        tags.iter()
+            .all(|(key, value)| role.tags.get(key) == Some(value))
+    }
 }
 
 /// Sends one write that may be repeated. After a lost reply the role shows whether it took effect.
@@ -280,6 +394,7 @@ fn failed(error: &Error, stop: &Stop) -> Outcome {
         stop.request();
     }
     Outcome::Failed(Failure {
+        cause: Cause::Other,
         message: error.to_string(),
         hint: error.hint(),
     })
@@ -288,6 +403,7 @@ fn failed(error: &Error, stop: &Stop) -> Outcome {
 fn unknown(error: &Error) -> Outcome {
     let hint = "the next run finds out: it starts from what IAM has then".to_owned();
     Outcome::Unknown(Failure {
+        cause: Cause::Other,
         message: error.to_string(),
         hint: Some(hint),
     })
@@ -296,6 +412,7 @@ fn unknown(error: &Error) -> Outcome {
 /// What is known of a change whose call has not come back.
 fn in_flight() -> Outcome {
     Outcome::Unknown(Failure {
+        cause: Cause::Other,
         message: "the run was stopped while a call was under way".to_owned(),
         hint: Some("run again: it starts from what IAM has then".to_owned()),
     })
@@ -303,6 +420,7 @@ fn in_flight() -> Outcome {
 
 fn moved(message: String, hint: &str) -> Outcome {
     Outcome::Failed(Failure {
+        cause: Cause::Other,
         message,
         hint: Some(hint.to_owned()),
     })

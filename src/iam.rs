@@ -9,10 +9,13 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
-use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration};
+use crate::model::role::{
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
+};
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
+pub mod audit;
 pub mod aws;
 mod document;
 pub mod error;
@@ -75,6 +78,13 @@ pub trait IamReader: Sync {
         &self,
         arn: &OidcProviderArn,
     ) -> impl Future<Output = Result<Option<OidcProvider>, Error>> + Send;
+
+    /// What is attached to a role (`iam:ListAttachedRolePolicies`, `iam:ListRolePolicies`,
+    /// `iam:ListInstanceProfilesForRole`).
+    fn attachments(
+        &self,
+        name: &RoleName,
+    ) -> impl Future<Output = Result<Attachments, Error>> + Send;
 
     /// The account's quotas (`iam:GetAccountSummary`).
     fn quotas(&self) -> impl Future<Output = Result<Quotas, Error>> + Send;

@@ -114,10 +114,21 @@ pub enum Completeness {
 /// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
 /// ```
 pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
-    let found = scan::look(bytes);
-    if found == Found::Nothing {
-        return None;
+    match scan::look(bytes) {
+        Found::Nothing => None,
+        found => Some(read(path, bytes, found)),
     }
+}
+
+/// Whether a file has content and all of it is understood, whatever it holds: a file that a failed
+/// render left behind has none, or cannot be.
+pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let has_content = document::split(text).any(|document| !document.trees.is_empty());
+    has_content && read(path, bytes, Found::Nothing).completeness == Completeness::Whole
+}
+
+fn read(path: &RepoPath, bytes: &[u8], found: Found) -> Extract {
     let readable = String::from_utf8_lossy(bytes);
     let text = Text::new(path, &readable);
     let mut reader = Reader {
@@ -143,7 +154,7 @@ pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
             }
         }
     }
-    Some(reader.extract)
+    reader.extract
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod access;
 pub mod arn;
 pub mod cluster;
 pub mod commit;
+pub mod history;
 pub mod location;
 pub mod role;
 pub mod service_account;

@@ -2,7 +2,8 @@
 //!
 //! Pure. Every decision about a role is made here, from values: nothing is read, written or
 //! logged, and there is no clock. [`to_examine`] says which roles have to be read in full,
-//! [`plan`] decides. The decision for one role:
+//! [`history::questions`] what has to be asked of Git, [`prune::to_inspect`] what could be deleted,
+//! and [`plan`] decides. The decision for one role:
 //!
 //! ```text
 //! desired    in IAM                               change
@@ -11,11 +12,18 @@
 //! wanted     name, path and trust as desired      in sync (not read in full, unless --full)
 //! wanted     owned, equal                         in sync
 //! wanted     owned, differs                       update; held in mode create-only
+//! wanted     owned, quarantined                   restore; held in mode create-only
 //! wanted     foreign                              held
 //! held       any                                  held
-//! unmanaged  owned                                orphan
-//! no         owned                                orphan
+//! unmanaged  owned                                as below
+//! no         owned, mode is not sync              orphan
+//! no         owned, sync, absence explained       quarantine
+//! no         owned, sync, absence unexplained     held
+//! no         quarantined, time is not over        orphan
+//! no         quarantined, something attached      held
+//! no         quarantined, nothing attached        delete
 //! any other  absent or foreign                    nothing
+//! any        owned, written by a newer run        superseded: no plan at all
 //! ```
 
 use std::collections::BTreeMap;
@@ -24,18 +32,26 @@ use crate::desired::{self, DesiredRole, Request, Resolved, Verdict, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
+use crate::model::history::Removal;
 use crate::model::location::Location;
 use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, NewRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
+use crate::model::trust_policy::{self, TrustDocument};
 
 mod diff;
+mod fence;
 pub mod guard;
+pub mod history;
 pub mod ownership;
+pub mod prune;
 mod security;
 
 pub use diff::Difference;
+pub use fence::Superseded;
+pub use history::History;
 use ownership::Ownership;
+pub use prune::Prune;
 
 /// What a run may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +61,8 @@ pub enum Mode {
     /// Make missing roles and repair drifted ones.
     #[default]
     UpsertOnly,
+    /// Retire roles that are no longer declared as well.
+    Sync,
 }
 
 /// How much of an existing role is compared.
@@ -68,6 +86,20 @@ pub struct Run {
     pub mode: Mode,
     /// How much is compared.
     pub depth: Depth,
+    /// On what roles are retired.
+    pub prune: Prune,
+    /// Whether roles of another history may be written to.
+    pub rewrite: Rewrite,
+}
+
+/// What to do about roles whose last commit is not in the history of this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rewrite {
+    /// A newer run was here: write nothing.
+    #[default]
+    Refused,
+    /// The user says that the branch was rewritten.
+    Accepted,
 }
 
 /// The changes of one cluster, in the order of their roles' names.
@@ -101,6 +133,12 @@ pub enum Action {
     Create(NewRole),
     /// It is brought back to what it should be, in place.
     Update(Box<Update>),
+    /// Its quarantine ends: the same role, with whatever is attached to it.
+    Restore(Box<Update>),
+    /// Nobody may assume it any more; everything else of it is kept.
+    Quarantine(Box<Quarantine>),
+    /// It goes.
+    Delete(Box<Delete>),
     /// It is as it should be.
     InSync,
     /// It is owned, no longer declared, and left in place.
@@ -118,8 +156,32 @@ pub struct Update {
     pub differences: Vec<Difference>,
     /// The tags to write, last-commit among them.
     pub tags: Tags,
+    /// The keys of tags to take away.
+    pub untag: Vec<&'static str>,
     /// The role to make instead if it turns out to be gone.
     pub replacement: NewRole,
+}
+
+/// How a role is quarantined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The role as it was when the change was planned.
+    pub current: CurrentRole,
+    /// The tags to write.
+    pub tags: Tags,
+    /// The trust policy that denies everybody.
+    pub trust_policy: TrustDocument,
+    /// The commit that removed its ServiceAccount.
+    pub removal: Removal,
+}
+
+/// Which role is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The role as it was when the change was planned.
+    pub current: CurrentRole,
+    /// The commit that removed its ServiceAccount, if it is deleted without a quarantine.
+    pub removal: Option<Removal>,
 }
 
 /// The roles that have to be read in full before [`plan`] can decide.
@@ -149,7 +211,18 @@ pub fn to_examine(
 ///
 /// `current` must hold in full what [`to_examine`] asked for; a role that was asked for and is not
 /// there is absent. The order of the declarations and of the listing does not matter.
-pub fn plan(resolved: &Resolved, current: &CurrentRoles, cluster: &Cluster, run: &Run) -> Plan {
+///
+/// # Errors
+///
+/// If a role was last written by a run of a newer commit, or of another history.
+pub fn plan(
+    resolved: &Resolved,
+    current: &CurrentRoles,
+    cluster: &Cluster,
+    run: &Run,
+    history: &History,
+) -> Result<Plan, Superseded> {
+    fence::check(current, cluster, run, history)?;
     let mut plan = Plan::default();
     for (service_account, request) in &resolved.requests {
         let decision = match &request.verdict {
@@ -167,25 +240,24 @@ pub fn plan(resolved: &Resolved, current: &CurrentRoles, cluster: &Cluster, run:
         .iter()
         .filter(|l| is_leftover(l, resolved, cluster, run.depth))
     {
-        let owned = current
-            .detail(&listed.name)
-            .map(|role| ownership::of(role, cluster));
-        if let Some(Ownership::Owned(service_account)) = owned {
-            let (location, reason) = match resolved.requests.get(&service_account) {
-                Some(request) => (
-                    Some(request.location.clone()),
-                    "the managed annotation is \"false\"; the role is left in place".to_owned(),
-                ),
-                None => (
-                    None,
-                    "no manifest declares its ServiceAccount; the role is left in place".to_owned(),
-                ),
+        let Some(role) = current.detail(&listed.name) else {
+            continue;
+        };
+        if let Ownership::Owned(service_account) = ownership::of(role, cluster) {
+            let request = resolved.requests.get(&service_account);
+            let leftover = prune::Leftover {
+                role,
+                service_account: &service_account,
+                attachments: current.attachments(&listed.name),
+                is_unmanaged: request.is_some(),
             };
+            let (action, reason) = leftover.decide(run, history);
+            let location = request.map(|request| request.location.clone());
             let role = RoleLabel::from(&listed.name);
-            plan.add(&role, &service_account, location, Action::Orphan, reason);
+            plan.add(&role, &service_account, location, action, reason);
         }
     }
-    plan
+    Ok(plan)
 }
 
 impl Plan {
@@ -217,7 +289,11 @@ impl Change {
     /// Whether carrying it out writes to IAM.
     pub fn writes(&self) -> bool {
         match self.action {
-            Action::Create(_) | Action::Update(_) => true,
+            Action::Create(_)
+            | Action::Update(_)
+            | Action::Restore(_)
+            | Action::Quarantine(_)
+            | Action::Delete(_) => true,
             Action::InSync | Action::Orphan | Action::Held => false,
         }
     }
@@ -307,26 +383,42 @@ fn decide(
         diagnostics.push(diagnostic);
     }
     let differences = diff::differences(desired, role);
+    let quarantined = prune::is_quarantined(role);
     if differences.is_empty() {
         return (Action::InSync, "as declared".to_owned());
     }
-    let reason = diff::describe(&differences);
+    let reason = if quarantined {
+        let since = role
+            .tags
+            .get(tags::QUARANTINED_AT)
+            .unwrap_or("an unknown time");
+        format!("declared again; quarantined since {since}")
+    } else {
+        diff::describe(&differences)
+    };
     if run.mode == Mode::CreateOnly {
         return (
             Action::Held,
             format!("{reason}; mode create-only repairs nothing"),
         );
     }
-    if let Some(diagnostic) = security::finding(desired, role, cluster) {
-        diagnostics.push(diagnostic);
-    }
-    let update = Update {
+    let update = Box::new(Update {
         tags: tags_to_write(desired, role, &differences, run),
+        untag: [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
+            .into_iter()
+            .filter(|key| role.tags.get(key).is_some())
+            .collect(),
         current: role.clone(),
         differences,
         replacement: new_role(desired, run),
-    };
-    (Action::Update(Box::new(update)), reason)
+    });
+    if quarantined {
+        return (Action::Restore(update), reason);
+    }
+    if let Some(diagnostic) = security::finding(desired, role, cluster) {
+        diagnostics.push(diagnostic);
+    }
+    (Action::Update(update), reason)
 }
 
 /// Drifted tags, what every write refreshes, and the creating commit if nobody has set one.
@@ -376,7 +468,11 @@ fn is_leftover(listed: &ListedRole, resolved: &Resolved, cluster: &Cluster, dept
             .any(|issuer| *principal == cluster.oidc_provider(issuer).to_string())
     };
     !asked_for
-        && (depth == Depth::Full || listed.trust_policy.federated_principals().iter().any(ours))
+        && (depth == Depth::Full
+            || listed.trust_policy.federated_principals().iter().any(ours)
+            || listed
+                .trust_policy
+                .same_meaning(&trust_policy::quarantine()))
 }
 
 /// A boundary is somebody's limit on the role: it is reported and never swapped.

@@ -93,6 +93,12 @@ pub struct Summary {
     pub create: usize,
     /// Repaired, or to be repaired.
     pub update: usize,
+    /// Put back from quarantine, or to be.
+    pub restore: usize,
+    /// Quarantined, or to be.
+    pub quarantine: usize,
+    /// Deleted, or to be.
+    pub delete: usize,
     /// Owned, not declared, left in place.
     pub orphan: usize,
     /// Left exactly as they are.
@@ -109,6 +115,9 @@ impl Report {
             match entry.change.action {
                 Action::Create(_) => summary.create += 1,
                 Action::Update(_) => summary.update += 1,
+                Action::Restore(_) => summary.restore += 1,
+                Action::Quarantine(_) => summary.quarantine += 1,
+                Action::Delete(_) => summary.delete += 1,
                 Action::Orphan => summary.orphan += 1,
                 Action::Held => summary.held += 1,
                 Action::InSync => summary.in_sync += 1,
@@ -154,6 +163,9 @@ pub fn action_word(action: &Action) -> &'static str {
     match action {
         Action::Create(_) => "create",
         Action::Update(_) => "update",
+        Action::Restore(_) => "restore",
+        Action::Quarantine(_) => "quarantine",
+        Action::Delete(_) => "delete",
         Action::Orphan => "orphan",
         Action::Held => "held",
         Action::InSync => "in-sync",

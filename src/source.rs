@@ -10,10 +10,12 @@ use crate::model::location::RepoPath;
 pub mod directory;
 mod error;
 mod git;
+mod history;
 mod remote;
 
 pub use error::{Class, Error};
 pub use git::{Alternates, Repository};
+pub use history::Replaced;
 pub use remote::{Credentials, Phase, Token};
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
@@ -72,6 +74,11 @@ impl Scope {
     /// Whether a path is in scope.
     pub fn covers(&self, path: &RepoPath) -> bool {
         self.paths.is_empty() || self.paths.iter().any(|root| is_within(path, root))
+    }
+
+    /// Whether anything below a directory can be in scope.
+    fn touches(&self, directory: &RepoPath) -> bool {
+        self.covers(directory) || self.paths.iter().any(|root| is_within(root, directory))
     }
 
     /// The paths to start from, none inside another; the empty path is the root.

@@ -1,5 +1,7 @@
 //! `apply`: does what plan says.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
@@ -10,8 +12,9 @@ use super::output::ReportArgs;
 use super::preview::{self, Preview, preview};
 use super::progress::Progress;
 use super::signals::Signals;
-use crate::apply::{self, Outcome, Stop};
+use crate::apply::{self, Cause, Failure, Outcome, Stop};
 use crate::exit::Exit;
+use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamWriter, aws, sandbox};
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
@@ -40,6 +43,14 @@ pub(super) struct ApplyArgs {
     changes: ChangeArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
+    /// Append one JSON line before and after each write to this file, synced
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Report",
+        env = "IRSA_GITOPS_AUDIT_LOG"
+    )]
+    audit_log: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> {
@@ -77,12 +88,16 @@ async fn apply_all<W: IamWriter>(
     console: &Console,
     connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
 ) -> Result<(Vec<Section>, Option<Exit>), Error> {
-    let (mode, depth) = (args.changes.mode(), args.changes.depth());
     let mut planned = Vec::new();
     let reading = Progress::spinner(console, "reading roles");
+    let log = args
+        .audit_log
+        .as_deref()
+        .map(|path| open_log(path, manifests))
+        .transpose()?;
     for cluster in clusters {
-        let iam = connect(cluster).await?;
-        planned.push((preview(cluster, manifests, mode, depth, &iam).await?, iam));
+        let iam = Audited::new(connect(cluster).await?, log.as_ref());
+        planned.push((preview(cluster, manifests, &args.changes, &iam).await?, iam));
     }
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
@@ -94,6 +109,13 @@ async fn apply_all<W: IamWriter>(
         signal = signal.or(caught);
     }
     Ok((sections, signal))
+}
+
+fn open_log(path: &Path, manifests: &Manifests) -> Result<AuditLog, Error> {
+    AuditLog::open(path, manifests.commit()).map_err(|source| Error::Open {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 async fn apply_one(
@@ -126,6 +148,8 @@ fn exit(sections: &[Section], signal: Option<Exit>) -> Exit {
         Exit::OutcomeUnknown
     } else if let Some(signal) = signal {
         signal
+    } else if outcomes().any(is_superseded) {
+        Exit::Superseded
     } else if preview::is_incomplete(sections)
         || outcomes().any(|outcome| *outcome != Outcome::Done)
     {
@@ -133,4 +157,14 @@ fn exit(sections: &[Section], signal: Option<Exit>) -> Exit {
     } else {
         Exit::Success
     }
+}
+
+fn is_superseded(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Failed(Failure {
+            cause: Cause::Superseded,
+            ..
+        })
+    )
 }

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
-use crate::plan::{Depth, Mode};
+use crate::manifest::Completeness;
+use crate::model::cluster::Issuer;
+use crate::plan::guard::Allowed;
+use crate::plan::{Depth, Mode, Prune, Rewrite};
 use crate::settings::{ClusterInput, ClusterSettings, ConfigFile};
 
 use super::error::Error;
@@ -141,6 +145,36 @@ pub(super) struct ChangeArgs {
     /// Compare tags and permissions boundary of every role too, at one more call for each
     #[arg(long)]
     full: bool,
+    /// With --mode sync: how long a role stays quarantined before it is deleted, such as 7d or
+    /// 36h; 0 deletes at once
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration, env = "IRSA_GITOPS_PRUNE_AFTER")]
+    prune_after: SignedDuration,
+    /// With --mode sync: retire roles although no managed ServiceAccount was found at all
+    #[arg(long)]
+    allow_empty: bool,
+    /// With --mode sync: retire exactly this many roles, beyond the limit of 5 or a tenth
+    #[arg(long, value_name = "N")]
+    allow_removals: Option<usize>,
+    /// Have roles trust the cluster's issuer that now trust this one
+    #[arg(long, value_name = "OLD")]
+    allow_issuer_change: Option<String>,
+    /// Write to roles whose last commit is not in the history: the branch was rewritten
+    #[arg(long)]
+    accept_history_rewrite: bool,
+}
+
+/// Reads a duration such as `7d`, `36h` or `0`.
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    if text == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
+    let span: jiff::Span = text.parse().map_err(|error| format!("{error}"))?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(days).map_err(|error| format!("{error}"))?;
+    if duration.is_negative() {
+        return Err("a duration cannot be negative".to_owned());
+    }
+    Ok(duration)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -149,6 +183,8 @@ enum ModeArg {
     CreateOnly,
     /// Make missing roles and repair drifted ones
     UpsertOnly,
+    /// Retire roles that are no longer declared as well: quarantine first, delete later
+    Sync,
 }
 
 impl ChangeArgs {
@@ -156,7 +192,37 @@ impl ChangeArgs {
         match self.mode {
             ModeArg::CreateOnly => Mode::CreateOnly,
             ModeArg::UpsertOnly => Mode::UpsertOnly,
+            ModeArg::Sync => Mode::Sync,
         }
+    }
+
+    pub(super) fn prune(&self, manifests: Completeness) -> Prune {
+        Prune {
+            after: self.prune_after,
+            now: jiff::Timestamp::now(),
+            manifests,
+        }
+    }
+
+    pub(super) fn rewrite(&self) -> Rewrite {
+        if self.accept_history_rewrite {
+            Rewrite::Accepted
+        } else {
+            Rewrite::Refused
+        }
+    }
+
+    pub(super) fn allowed(&self) -> Result<Allowed, Error> {
+        let issuer = self
+            .allow_issuer_change
+            .as_deref()
+            .map(Issuer::new)
+            .transpose();
+        Ok(Allowed {
+            empty: self.allow_empty,
+            removals: self.allow_removals,
+            issuer_change: issuer.map_err(Error::Issuer)?,
+        })
     }
 
     pub(super) fn depth(&self) -> Depth {

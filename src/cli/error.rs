@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::exit::Exit;
 use crate::iam;
+use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::report::Stopped;
 use crate::report::sanitize::line;
@@ -26,6 +27,17 @@ pub(super) enum Error {
     /// The state of the account: going on would do harm.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Nobody: a newer commit has been applied already.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
+    /// The user: an issuer that is none.
+    #[error("--allow-issuer-change")]
+    Issuer(#[source] crate::model::cluster::InvalidCluster),
+    /// The user: pruning without a prefix could take in any role with an underscore in its name.
+    #[error(
+        "--mode sync needs a --role-prefix: without one, too many roles could be taken for ours"
+    )]
+    NoPrefix,
     /// The user: a commit id that is none.
     #[error("--commit")]
     Commit(#[from] crate::model::commit::InvalidCommitId),
@@ -46,7 +58,12 @@ pub(super) enum Error {
 impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Commit(_) | Self::Open { .. } => Exit::Usage,
+            Self::Settings(_)
+            | Self::Commit(_)
+            | Self::Issuer(_)
+            | Self::NoPrefix
+            | Self::Open { .. } => Exit::Usage,
+            Self::Superseded(_) => Exit::Superseded,
             Self::Source(error) => match error.class() {
                 source::Class::Usage => Exit::Usage,
                 source::Class::Rejected => Exit::InputRejected,
@@ -67,14 +84,19 @@ impl Error {
             Self::Commit(_) => {
                 Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
             }
-            Self::Open { .. } | Self::Runtime(_) => None,
+            Self::Superseded(superseded) => Some(superseded.hint()),
+            Self::Open { .. } | Self::Runtime(_) | Self::Issuer(_) | Self::NoPrefix => None,
         }
     }
 
     /// The error with all its causes in one line, made safe to show.
     pub(super) fn stopped(&self) -> Stopped {
         let mut message = self.to_string();
-        let mut cause = std::error::Error::source(self);
+        let mut cause = match self {
+            // Says all its causes itself.
+            Self::Iam(_) => None,
+            _ => std::error::Error::source(self),
+        };
         while let Some(error) = cause {
             let text = error.to_string();
             // Libraries repeat their causes; saying it twice helps nobody.

@@ -2,12 +2,19 @@
 
 use crate::desired::{self, Resolved};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::manifest::{self, Completeness, Extract};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::manifest::{self, Completeness, Extract, Management};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
+use crate::model::history::{Absence, Ancestry, Removal};
 use crate::model::location::{Location, RepoPath};
+use crate::model::service_account::ServiceAccountRef;
+use crate::plan::History;
+use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
-use crate::source::{self, Alternates, Credentials, Phase, Repository, Scope, Snapshot};
+use crate::source::{self, Alternates, Credentials, Phase, Replaced, Repository, Scope, Snapshot};
 use crate::source::{Token, Unread, UnreadReason};
 
 use super::args::SourceArgs;
@@ -19,6 +26,8 @@ use super::progress::Progress;
 pub(super) struct Manifests {
     snapshot: Snapshot<Extract>,
     diagnostics: Vec<Diagnostic>,
+    /// Where the history is, unless plain files were read.
+    repository: Option<Repository>,
 }
 
 /// The paths of all clusters; one that reads everything makes it everything.
@@ -56,16 +65,17 @@ impl Manifests {
             paths: paths.to_vec(),
         };
         let mut diagnostics = Vec::new();
+        let mut repository = None;
         let snapshot = match &args.directory {
             Some(directory) => {
                 let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
                 source::directory::read(directory, &scope, commit, &manifest::extract)?
             }
             None => {
-                let repository = open(args, console)?;
-                let commit = repository.resolve(&args.revision)?;
-                diagnostics.extend(uncommitted(&repository, &commit, &scope));
-                repository.read(&commit, &scope, &manifest::extract)?
+                let git = repository.insert(open(args, console)?);
+                let commit = git.resolve(&args.revision)?;
+                diagnostics.extend(uncommitted(git, &commit, &scope));
+                git.read(&commit, &scope, &manifest::extract)?
             }
         };
         tracing::info!(
@@ -87,6 +97,7 @@ impl Manifests {
         Ok(Self {
             snapshot,
             diagnostics,
+            repository,
         })
     }
 
@@ -98,6 +109,65 @@ impl Manifests {
     /// The commit that was read.
     pub(super) fn commit(&self) -> Option<&CommitId> {
         self.snapshot.commit.as_ref()
+    }
+
+    /// Answers the planner's questions about history; without one, everything is unknown.
+    pub(super) fn history(
+        &self,
+        questions: &Questions,
+        paths: &[RepoPath],
+    ) -> Result<History, Error> {
+        let mut history = History::default();
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return Ok(history);
+        };
+        for commit in &questions.commits {
+            history
+                .ancestry
+                .insert(commit.clone(), repository.ancestry(commit, ours));
+        }
+        if questions.absent.is_empty() {
+            return Ok(history);
+        }
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let mut open: BTreeSet<&ServiceAccountRef> = questions.absent.keys().collect();
+        let known = |commit: &&CommitId| history.ancestry.get(commit) == Some(&Ancestry::Ancestor);
+        let last_commits = questions.absent.values();
+        let since: Option<Vec<CommitId>> = last_commits
+            .map(|last| last.as_ref().filter(known).cloned())
+            .collect();
+        let mut absences = BTreeMap::new();
+        let mut visit = |replaced: &Replaced<'_>| {
+            let before = manifest::extract(replaced.path, replaced.content);
+            for declaration in before.into_iter().flat_map(|extract| extract.declarations) {
+                let service_account = &declaration.service_account;
+                let declared = declaration.management != Management::Unmanaged;
+                if declared && open.remove(service_account) {
+                    let removal = Removal {
+                        commit: replaced.commit.clone(),
+                        path: replaced.path.clone(),
+                    };
+                    absences.insert(service_account.clone(), removal);
+                }
+            }
+            if open.is_empty() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        repository.replaced(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
+        for (service_account, removal) in absences {
+            let last = questions
+                .absent
+                .get(&service_account)
+                .and_then(Option::as_ref);
+            let absence = witnessed(repository, ours, last.filter(known), removal);
+            history.absences.insert(service_account, absence);
+        }
+        Ok(history)
     }
 
     /// What the manifests below the paths ask for.
@@ -134,6 +204,28 @@ impl Manifests {
                 Completeness::Whole
             },
         }
+    }
+}
+
+/// Whether a removal is one since the role was last written to, and left a file that can be read.
+fn witnessed(
+    repository: &Repository,
+    ours: &CommitId,
+    last_commit: Option<&CommitId>,
+    removal: Removal,
+) -> Absence {
+    let removed_by = &removal.commit.id;
+    let since = last_commit.is_none_or(|last| {
+        last != removed_by && repository.ancestry(last, removed_by) == Ancestry::Ancestor
+    });
+    if !since {
+        return Absence::Unexplained;
+    }
+    match repository.content(ours, &removal.path) {
+        Some(left) if !manifest::is_whole(&removal.path, &left) => {
+            Absence::Unreadable(removal.path)
+        }
+        _ => Absence::Removed(removal),
     }
 }
 

@@ -86,11 +86,10 @@ async fn preview_all<R: IamReader>(
     manifests: &Manifests,
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Vec<Section>, Error> {
-    let (mode, depth) = (args.changes.mode(), args.changes.depth());
     let mut sections = Vec::new();
     for cluster in clusters {
         let iam = connect(cluster).await?;
-        let preview = preview(cluster, manifests, mode, depth, &iam).await?;
+        let preview = preview(cluster, manifests, &args.changes, &iam).await?;
         sections.push(preview.section(|_| None));
     }
     Ok(sections)

@@ -6,10 +6,11 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::iam::{self, IamReader};
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRoles, RoleLabel};
-use crate::plan::{self, Action, Depth, Mode, Plan, Run, guard};
+use crate::plan::{self, Action, Mode, Plan, Run, guard};
 use crate::report::{Entry, Section};
 use crate::settings::ClusterSettings;
 
+use super::args::ChangeArgs;
 use super::error::Error;
 use super::input::Manifests;
 
@@ -24,28 +25,40 @@ pub(super) struct Preview {
 pub(super) async fn preview(
     settings: &ClusterSettings,
     manifests: &Manifests,
-    mode: Mode,
-    depth: Depth,
+    changes: &ChangeArgs,
     iam: &impl IamReader,
 ) -> Result<Preview, Error> {
+    let allowed = changes.allowed()?;
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    if changes.mode() == Mode::Sync && cluster.prefix.as_str().is_empty() {
+        return Err(Error::NoPrefix);
+    }
     let asked = manifests.asked(&settings.paths, &cluster.naming());
+    let resolved = &asked.resolved;
     let run = Run {
         repository: manifests.repository().to_owned(),
         commit: manifests.commit().cloned(),
-        mode,
-        depth,
+        mode: changes.mode(),
+        depth: changes.depth(),
+        prune: changes.prune(asked.completeness),
+        rewrite: changes.rewrite(),
     };
     let mut current = CurrentRoles::new(iam.list_roles().await?);
-    let names = plan::to_examine(&asked.resolved, &current, &cluster, &run);
+    let names = plan::to_examine(resolved, &current, &cluster, &run);
     for (name, detail) in iam::roles(iam, &names).await? {
         current.add_detail(&name, detail);
     }
-    let plan = plan::plan(&asked.resolved, &current, &cluster, &run);
-    if plan.writes().next().is_some() {
-        check_providers(&cluster, iam).await?;
+    let questions = plan::history::questions(resolved, &current, &cluster, &run);
+    let history = manifests.history(&questions, &settings.paths)?;
+    for name in plan::prune::to_inspect(resolved, &current, &cluster, &run) {
+        let attachments = iam.attachments(&name).await?;
+        current.add_attachments(&name, attachments);
     }
+    let plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+    guard::check_removals(&plan, resolved, &allowed)?;
+    guard::check_issuer_change(&plan, resolved, &cluster, &allowed)?;
+    check_account(&plan, &cluster, iam).await?;
     let mut diagnostics = asked.diagnostics;
     diagnostics.extend(plan.diagnostics.iter().cloned());
     Ok(Preview {
@@ -53,6 +66,41 @@ pub(super) async fn preview(
         plan,
         diagnostics,
     })
+}
+
+/// Asks the account whether it can take what is to be written; a run without writes asks nothing.
+async fn check_account(plan: &Plan, cluster: &Cluster, iam: &impl IamReader) -> Result<(), Error> {
+    let trusts = |change: &plan::Change| {
+        matches!(
+            change.action,
+            Action::Create(_) | Action::Update(_) | Action::Restore(_)
+        )
+    };
+    if !plan.changes.values().any(trusts) {
+        return Ok(());
+    }
+    check_providers(cluster, iam).await?;
+    match iam.quotas().await {
+        Ok(quotas) => {
+            let iam::Quotas {
+                roles,
+                roles_quota,
+                trust_policy_size_quota,
+            } = quotas;
+            Ok(guard::check_quotas(
+                plan,
+                roles,
+                roles_quota,
+                trust_policy_size_quota,
+            )?)
+        }
+        // Only a prediction: IAM has the last word about every single role.
+        Err(error) if error.kind == iam::Kind::AccessDenied => {
+            tracing::warn!("{error}: whether the quotas suffice was not checked");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn check_providers(cluster: &Cluster, iam: &impl IamReader) -> Result<(), Error> {

@@ -17,7 +17,7 @@ use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
 use crate::model::access::Access;
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::role::{
-    CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
 };
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
@@ -280,6 +280,36 @@ impl IamReader for Reader {
         }
     }
 
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        const ATTACHED: &str = "iam:ListAttachedRolePolicies";
+        const INLINE: &str = "iam:ListRolePolicies";
+        const PROFILES: &str = "iam:ListInstanceProfilesForRole";
+        let Self { iam, limiter, .. } = self;
+        let (role, name) = (name.as_str(), Some(name));
+        let attached = call(limiter, Nature::Read, ATTACHED, name, || {
+            iam.list_attached_role_policies().role_name(role).send()
+        });
+        let inline = call(limiter, Nature::Read, INLINE, name, || {
+            iam.list_role_policies().role_name(role).send()
+        });
+        let profiles = call(limiter, Nature::Read, PROFILES, name, || {
+            iam.list_instance_profiles_for_role().role_name(role).send()
+        });
+        // One page is enough to know that something is there, and IAM's quotas make it the whole.
+        let (attached, inline, profiles) = (attached.await?, inline.await?, profiles.await?);
+        let arns = attached.attached_policies().iter();
+        let profiles = profiles.instance_profiles().iter();
+        Ok(Attachments {
+            attached_policies: arns
+                .filter_map(|p| p.policy_arn().map(str::to_owned))
+                .collect(),
+            inline_policies: inline.policy_names().to_vec(),
+            instance_profiles: profiles
+                .map(|p| p.instance_profile_name().to_owned())
+                .collect(),
+        })
+    }
+
     async fn quotas(&self) -> Result<Quotas, Error> {
         let reply = call(
             &self.limiter,
@@ -320,6 +350,10 @@ impl IamReader for Writer {
 
     async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
         self.reader.oidc_provider(arn).await
+    }
+
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        self.reader.attachments(name).await
     }
 
     async fn quotas(&self) -> Result<Quotas, Error> {

@@ -51,6 +51,8 @@ pub enum Kind {
     BadReply,
     /// A write was sent and no usable answer came back: it may or may not have taken effect.
     OutcomeUnknown,
+    /// The audit log cannot be written, so the call was not sent.
+    AuditLog,
     /// The sandbox file cannot be read or written.
     Sandbox,
 }
@@ -60,7 +62,7 @@ impl Error {
     pub fn ends_the_run(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Credentials | Kind::UnmodifiableEntity | Kind::Sandbox
+            Kind::Credentials | Kind::UnmodifiableEntity | Kind::Sandbox | Kind::AuditLog
         )
     }
 
@@ -94,6 +96,9 @@ impl Error {
             }
             Kind::ConcurrentModification => {
                 "somebody else is changing that role; run again".to_owned()
+            }
+            Kind::AuditLog => {
+                "make room for the file of --audit-log and run again: it goes on where this run stopped".to_owned()
             }
             Kind::Sandbox => {
                 "a new sandbox is a file with {\"account\": \"123456789012\", \"oidcProviders\": [{\"issuer\": \"ISSUER\", \"audiences\": [\"sts.amazonaws.com\"]}]}".to_owned()

@@ -13,7 +13,7 @@ use super::error::{Error, Kind};
 use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::role::{
-    CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
 };
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
@@ -202,6 +202,17 @@ impl IamReader for Reader {
         }))
     }
 
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        let state = self.state()?;
+        let role = state.role(name.as_str());
+        let role = role.map_err(|refused| error("iam:ListRolePolicies", Some(name), refused))?;
+        Ok(Attachments {
+            attached_policies: role.attached_policies.clone(),
+            inline_policies: role.inline_policies.clone(),
+            instance_profiles: role.instance_profiles.clone(),
+        })
+    }
+
     async fn quotas(&self) -> Result<Quotas, Error> {
         let state = self.state()?;
         Ok(Quotas {
@@ -227,6 +238,10 @@ impl IamReader for Writer {
 
     async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
         self.reader.oidc_provider(arn).await
+    }
+
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        self.reader.attachments(name).await
     }
 
     async fn quotas(&self) -> Result<Quotas, Error> {

@@ -226,11 +226,40 @@ pub struct NewRole {
     pub max_session_duration: Option<SessionDuration>,
 }
 
+/// What other people have put on a role, and what IAM does not delete it with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// ARNs of attached policies.
+    pub attached_policies: Vec<String>,
+    /// Names of inline policies.
+    pub inline_policies: Vec<String>,
+    /// Names of instance profiles it is in.
+    pub instance_profiles: Vec<String>,
+}
+
+impl Attachments {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.names().next().is_none()
+    }
+
+    /// All of it by name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let lists = [
+            &self.attached_policies,
+            &self.inline_policies,
+            &self.instance_profiles,
+        ];
+        lists.into_iter().flatten().map(String::as_str)
+    }
+}
+
 /// What was read from IAM: every role as listed, and in full those that were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurrentRoles {
     listed: BTreeMap<String, ListedRole>,
     details: BTreeMap<RoleName, CurrentRole>,
+    attachments: BTreeMap<RoleName, Attachments>,
 }
 
 impl CurrentRoles {
@@ -240,6 +269,7 @@ impl CurrentRoles {
         Self {
             listed: listing.into_iter().map(keyed).collect(),
             details: BTreeMap::new(),
+            attachments: BTreeMap::new(),
         }
     }
 
@@ -266,6 +296,21 @@ impl CurrentRoles {
     /// A role in full, if it was asked for.
     pub fn detail(&self, name: &RoleName) -> Option<&CurrentRole> {
         self.details.get(name)
+    }
+
+    /// Adds what is attached to a role.
+    pub fn add_attachments(&mut self, name: &RoleName, attachments: Attachments) {
+        self.attachments.insert(name.clone(), attachments);
+    }
+
+    /// What is attached to a role, if that was asked for.
+    pub fn attachments(&self, name: &RoleName) -> Option<&Attachments> {
+        self.attachments.get(name)
+    }
+
+    /// Every role that was read in full.
+    pub fn details(&self) -> impl Iterator<Item = &CurrentRole> {
+        self.details.values()
     }
 
     /// Every role of the account.

@@ -18,9 +18,22 @@ pub const COMMIT: &str = "role.k8s.aws/commit";
 pub const LAST_COMMIT: &str = "role.k8s.aws/last-commit";
 /// Repository and path of the manifest.
 pub const SOURCE: &str = "role.k8s.aws/source";
+/// When the role was quarantined (RFC 3339).
+pub const QUARANTINED_AT: &str = "role.k8s.aws/quarantined-at";
+/// The commit of the run that quarantined the role.
+pub const QUARANTINED_BY: &str = "role.k8s.aws/quarantined-by";
 
 /// Every key this program writes itself, which a user's own `--tag` may not use.
-pub const RESERVED: [&str; 6] = [MANAGED_BY, STACK, CLUSTER, COMMIT, LAST_COMMIT, SOURCE];
+pub const RESERVED: [&str; 8] = [
+    MANAGED_BY,
+    STACK,
+    CLUSTER,
+    COMMIT,
+    LAST_COMMIT,
+    SOURCE,
+    QUARANTINED_AT,
+    QUARANTINED_BY,
+];
 
 /// The most tags IAM allows on one role.
 pub const MAX_TAGS: usize = 50;

@@ -76,6 +76,41 @@ impl TrustPolicy {
     }
 }
 
+/// The trust policy of a quarantined role: everybody is denied, whoever else would allow it.
+///
+/// `sts:AssumeRole*` is spelled out because IAM takes no other actions in a trust policy.
+pub fn quarantine() -> TrustDocument {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Document {
+        version: &'static str,
+        statement: [Deny; 1],
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Deny {
+        sid: &'static str,
+        effect: &'static str,
+        principal: &'static str,
+        action: [&'static str; 3],
+    }
+    let document = Document {
+        version: VERSION,
+        statement: [Deny {
+            sid: "Quarantine",
+            effect: "Deny",
+            principal: "*",
+            action: [
+                "sts:AssumeRole",
+                "sts:AssumeRoleWithSAML",
+                "sts:AssumeRoleWithWebIdentity",
+            ],
+        }],
+    };
+    let text = serde_json::to_string(&document).expect("a struct of strings always serialises");
+    TrustDocument::new(text)
+}
+
 /// A trust policy as text: JSON, already URL-decoded.
 ///
 /// The text may have been written by anybody, so it need not be valid JSON.

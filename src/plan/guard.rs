@@ -2,8 +2,27 @@
 //!
 //! Checked between planning and the first write. A refusal stops everything.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Change, Difference, Plan};
+use crate::desired::{self, Resolved, Verdict};
 use crate::model::arn::OidcProviderArn;
-use crate::model::cluster::Audience;
+use crate::model::cluster::{Audience, Cluster, Issuer};
+use crate::model::role::RoleLabel;
+
+/// So many roles may always be retired by one run.
+const FEW: usize = 5;
+
+/// What the user allowed this run to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// To retire roles although no ServiceAccount was found at all.
+    pub empty: bool,
+    /// To retire exactly so many roles.
+    pub removals: Option<usize>,
+    /// To have roles trust another issuer than this one.
+    pub issuer_change: Option<Issuer>,
+}
 
 /// Why nothing is written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +42,66 @@ pub enum Refusal {
         /// The audience that trust policies ask for.
         audience: Audience,
     },
+    /// The manifests: nothing at all was found, and roles would be retired for it.
+    #[error("no managed ServiceAccount was found, but roles are owned: {}", list(.0))]
+    Empty(Vec<RoleLabel>),
+    /// The manifests: many ServiceAccounts are gone at once.
+    #[error("{} of {owned} roles would be retired, more than {limit}: {}{}", roles.len(), list(roles), directories(places))]
+    ManyRemovals {
+        /// The roles.
+        roles: Vec<RoleLabel>,
+        /// From which directories how many ServiceAccounts went.
+        places: BTreeMap<String, usize>,
+        /// How many roles are owned.
+        owned: usize,
+        /// How many may be retired.
+        limit: usize,
+    },
+    /// The settings: roles trust an issuer that is not the cluster's.
+    #[error("the trust policies of {} roles would change from issuer `{old}`: {}", roles.len(), list(roles))]
+    IssuerChange {
+        /// The issuer they trust.
+        old: Issuer,
+        /// The roles.
+        roles: Vec<RoleLabel>,
+    },
+    /// The account: there is no room for the new roles.
+    #[error("{wanted} roles are to be made, but the account has {used} of the {quota} it may have")]
+    RolesQuota {
+        /// How many are to be made.
+        wanted: u64,
+        /// How many there are.
+        used: u64,
+        /// How many there may be.
+        quota: u64,
+    },
+    /// The account: a trust policy is too long.
+    #[error(
+        "the trust policy of role `{role}` has {length} characters, but the account allows {quota}"
+    )]
+    TrustPolicyQuota {
+        /// The role.
+        role: RoleLabel,
+        /// The length of its trust policy, white space not counted.
+        length: usize,
+        /// What the account allows.
+        quota: u64,
+    },
+}
+
+fn list(roles: &[RoleLabel]) -> String {
+    let names: Vec<&str> = roles.iter().map(RoleLabel::as_str).collect();
+    names.join(", ")
+}
+
+fn directories(places: &BTreeMap<String, usize>) -> String {
+    let place = |(directory, count): (&String, &usize)| format!("{count} from `{directory}`");
+    let places: Vec<String> = places.iter().map(place).collect();
+    if places.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", places.join(", "))
+    }
 }
 
 impl Refusal {
@@ -38,6 +117,20 @@ impl Refusal {
                 "add it: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {}; or set --audience",
                 audience.as_str()
             ),
+            Self::Empty(_) => "check --path, --revision and what was rendered; if all of them are to go, use --allow-empty".to_owned(),
+            Self::ManyRemovals { roles, .. } => format!(
+                "look at every one of them; if they are to go, use --allow-removals {}",
+                roles.len()
+            ),
+            Self::IssuerChange { old, .. } => format!(
+                "while both clusters are in use give --oidc-provider twice; if the old one is gone, use --allow-issuer-change {old}"
+            ),
+            Self::RolesQuota { .. } => {
+                "ask AWS for a higher quota `Roles per account`, or remove roles that are not needed".to_owned()
+            }
+            Self::TrustPolicyQuota { .. } => {
+                "ask AWS for a higher quota `Role trust policy length`, or name fewer issuers".to_owned()
+            }
         }
     }
 }
@@ -59,6 +152,186 @@ pub fn check_provider(
         }
         (Some(_), _) => Ok(()),
     }
+}
+
+/// Refuses to retire roles because nothing, or much less than before, was found.
+pub fn check_removals(plan: &Plan, resolved: &Resolved, allowed: &Allowed) -> Result<(), Refusal> {
+    let retired: Vec<&Change> = plan.changes.values().filter(|c| is_removal(c)).collect();
+    let roles = |changes: &[&Change]| changes.iter().map(|c| c.role.clone()).collect::<Vec<_>>();
+    let found = resolved
+        .requests
+        .values()
+        .any(|r| r.verdict != Verdict::Unmanaged);
+    let orphaned = plan
+        .changes
+        .values()
+        .filter(|c| is_removal(c) || is_held_orphan(c, resolved));
+    let orphaned: Vec<&Change> = orphaned.collect();
+    if !found && !allowed.empty && !orphaned.is_empty() {
+        return Err(Refusal::Empty(roles(&orphaned)));
+    }
+    let owned = plan
+        .changes
+        .values()
+        .filter(|change| is_owned(change))
+        .count();
+    let limit = FEW.max(owned / 10);
+    if retired.len() > limit && allowed.removals != Some(retired.len()) {
+        let mut places = BTreeMap::new();
+        for change in &retired {
+            if let Action::Quarantine(quarantine) = &change.action {
+                let path = quarantine.removal.path.to_string();
+                let directory = path
+                    .rsplit_once('/')
+                    .map_or(".", |(directory, _)| directory);
+                *places.entry(directory.to_owned()).or_default() += 1;
+            }
+        }
+        return Err(Refusal::ManyRemovals {
+            roles: roles(&retired),
+            places,
+            owned,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+fn is_removal(change: &Change) -> bool {
+    matches!(change.action, Action::Quarantine(_) | Action::Delete(_))
+}
+
+/// A role that is held although nobody declares it.
+fn is_held_orphan(change: &Change, resolved: &Resolved) -> bool {
+    change.action == Action::Held && !resolved.requests.contains_key(&change.service_account)
+}
+
+/// Whether a role is there already.
+fn is_owned(change: &Change) -> bool {
+    match change.action {
+        Action::Create(_) | Action::Held => false,
+        Action::InSync
+        | Action::Orphan
+        | Action::Update(_)
+        | Action::Restore(_)
+        | Action::Quarantine(_)
+        | Action::Delete(_) => true,
+    }
+}
+
+/// Refuses to have most roles trust another issuer: the cluster was rebuilt, or the settings are
+/// those of another cluster.
+pub fn check_issuer_change(
+    plan: &Plan,
+    resolved: &Resolved,
+    cluster: &Cluster,
+    allowed: &Allowed,
+) -> Result<(), Refusal> {
+    let mut changed: BTreeMap<Issuer, Vec<RoleLabel>> = BTreeMap::new();
+    for change in plan.changes.values() {
+        if let Action::Update(update) = &change.action
+            && let Some(old) = former_issuer(change, &update.differences, resolved, cluster)
+        {
+            changed.entry(old).or_default().push(change.role.clone());
+        }
+    }
+    let owned = plan
+        .changes
+        .values()
+        .filter(|change| is_owned(change))
+        .count();
+    let limit = FEW.max(owned / 10);
+    for (old, roles) in changed {
+        let most = roles.len() * 2 > owned || roles.len() > limit;
+        if most && allowed.issuer_change.as_ref() != Some(&old) {
+            return Err(Refusal::IssuerChange { old, roles });
+        }
+    }
+    Ok(())
+}
+
+/// The one issuer that would have to be the cluster's for a role to be as declared.
+fn former_issuer(
+    change: &Change,
+    differences: &[Difference],
+    resolved: &Resolved,
+    cluster: &Cluster,
+) -> Option<Issuer> {
+    let current = differences.iter().find_map(|difference| match difference {
+        Difference::TrustPolicy { current, .. } => Some(current),
+        Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
+    })?;
+    let prefix = format!(
+        "arn:{}:iam::{}:oidc-provider/",
+        cluster.partition, cluster.account
+    );
+    let principals: BTreeSet<String> = current.federated_principals().into_iter().collect();
+    let issuers = principals
+        .iter()
+        .map(|arn| Issuer::new(arn.strip_prefix(&prefix)?).ok());
+    let issuers: Vec<Issuer> = issuers.collect::<Option<_>>()?;
+    let old = issuers
+        .iter()
+        .find(|issuer| !cluster.issuers.contains(issuer))?
+        .clone();
+    let request = resolved.requests.get(&change.service_account)?;
+    let Verdict::Wanted(wanted) = &request.verdict else {
+        return None;
+    };
+    let former = Cluster {
+        issuers,
+        ..cluster.clone()
+    };
+    let role = desired::desired_role(
+        &change.service_account,
+        wanted,
+        &request.location,
+        &former,
+        "",
+    );
+    role.trust_policy.same_meaning(current).then_some(old)
+}
+
+/// Refuses what the account's quotas do not allow.
+pub fn check_quotas(
+    plan: &Plan,
+    roles: u64,
+    roles_quota: u64,
+    trust_policy_quota: u64,
+) -> Result<(), Refusal> {
+    let created = plan
+        .changes
+        .values()
+        .filter(|c| matches!(c.action, Action::Create(_)));
+    let wanted = created.count() as u64;
+    if wanted > 0 && roles.saturating_add(wanted) > roles_quota {
+        return Err(Refusal::RolesQuota {
+            wanted,
+            used: roles,
+            quota: roles_quota,
+        });
+    }
+    for change in plan.changes.values() {
+        let document = match &change.action {
+            Action::Create(role) => &role.trust_policy,
+            Action::Update(update) | Action::Restore(update) => &update.replacement.trust_policy,
+            Action::Quarantine(_)
+            | Action::Delete(_)
+            | Action::InSync
+            | Action::Orphan
+            | Action::Held => continue,
+        };
+        let length = document.quota_length();
+        if length as u64 > trust_policy_quota {
+            let role = change.role.clone();
+            return Err(Refusal::TrustPolicyQuota {
+                role,
+                length,
+                quota: trust_policy_quota,
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

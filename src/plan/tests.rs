@@ -1,9 +1,13 @@
 //! The decision table, row by row.
 
 use super::*;
+use jiff::SignedDuration;
+
 use crate::desired::{Wanted, desired_role};
+use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::{Audience, ClusterName, Issuer, RolePrefix};
+use crate::model::history::Ancestry;
 use crate::model::role::{RoleId, RolePath, SessionDuration};
 use crate::model::tags::{TagKey, TagValue};
 use crate::model::trust_policy::TrustDocument;
@@ -36,6 +40,27 @@ fn run() -> Run {
         commit: CommitId::new(NOW).ok(),
         mode: Mode::UpsertOnly,
         depth: Depth::Listing,
+        prune: Prune {
+            after: SignedDuration::from_hours(7 * 24),
+            now: "2026-11-24T12:00:00Z".parse().expect("valid"),
+            manifests: Completeness::Whole,
+        },
+        rewrite: Rewrite::Refused,
+    }
+}
+
+/// A history in which everything came before.
+fn history(roles: &[CurrentRole]) -> History {
+    let tags = [tags::LAST_COMMIT, tags::QUARANTINED_BY];
+    let commits = roles
+        .iter()
+        .flat_map(|role| tags.map(|key| history::commit(role, key)));
+    History {
+        ancestry: commits
+            .flatten()
+            .map(|commit| (commit, Ancestry::Ancestor))
+            .collect(),
+        absences: BTreeMap::new(),
     }
 }
 
@@ -129,7 +154,7 @@ fn plan_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run:
         let detail = roles.iter().find(|role| role.listed.name == name);
         current.add_detail(&name, detail.cloned());
     }
-    plan(resolved, &current, cluster, run)
+    plan(resolved, &current, cluster, run, &history(roles)).expect("nothing newer was here")
 }
 
 fn word(action: &Action) -> &'static str {
@@ -137,6 +162,9 @@ fn word(action: &Action) -> &'static str {
         Action::Create(_) => "create",
         Action::Update(_) => "update",
         Action::InSync => "in-sync",
+        Action::Restore(_) => "restore",
+        Action::Quarantine(_) => "quarantine",
+        Action::Delete(_) => "delete",
         Action::Orphan => "orphan",
         Action::Held => "held",
     }
@@ -419,7 +447,9 @@ fn a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
     assert_eq!(asked.len(), 1);
     current.add_detail(&asked[0], None);
     assert_eq!(
-        words(&plan(&resolved, &current, &cluster(), &run())),
+        words(
+            &plan(&resolved, &current, &cluster(), &run(), &History::default()).expect("no fence")
+        ),
         [(FOO, "create")]
     );
 }

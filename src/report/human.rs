@@ -84,7 +84,7 @@ fn changes(
             Medium::Plain => writeln!(out, "{}", text.trim_end())?,
         }
         writeln!(out, "      {}", line(&entry.change.reason))?;
-        if let Action::Update(update) = &entry.change.action {
+        if let Action::Update(update) | Action::Restore(update) = &entry.change.action {
             for difference in &update.differences {
                 detail(difference, medium, out)?;
             }
@@ -132,6 +132,9 @@ fn symbol(action: &Action) -> char {
     match action {
         Action::Create(_) => '+',
         Action::Update(_) => '~',
+        Action::Restore(_) => '^',
+        Action::Quarantine(_) => 'x',
+        Action::Delete(_) => '-',
         Action::Orphan => '?',
         Action::Held => '!',
         Action::InSync => '=',
@@ -142,8 +145,8 @@ fn colour_of(entry: &Entry) -> Colour {
     let colour = match (&entry.change.action, &entry.outcome) {
         (_, Some(Outcome::Failed(_) | Outcome::Unknown(_))) => AnsiColor::Red,
         (Action::Create(_), _) => AnsiColor::Green,
-        (Action::Update(_), _) => AnsiColor::Yellow,
-        (Action::Held, _) => AnsiColor::Red,
+        (Action::Update(_) | Action::Restore(_), _) => AnsiColor::Yellow,
+        (Action::Held | Action::Quarantine(_) | Action::Delete(_), _) => AnsiColor::Red,
         (Action::Orphan, _) => AnsiColor::Magenta,
         (Action::InSync, _) => return Colour::new(),
     };
@@ -231,6 +234,12 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     part(summary.create, format!("{} to create", summary.create));
     part(summary.update, format!("{} to update", summary.update));
+    part(summary.restore, format!("{} to restore", summary.restore));
+    part(
+        summary.quarantine,
+        format!("{} to quarantine", summary.quarantine),
+    );
+    part(summary.delete, format!("{} to delete", summary.delete));
     part(summary.orphan, plural(summary.orphan, "orphan"));
     part(summary.held, format!("{} held", summary.held));
     part(summary.in_sync, format!("{} in sync", summary.in_sync));

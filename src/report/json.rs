@@ -69,9 +69,20 @@ struct ChangeField<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<DifferenceField<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by: Option<CommitField<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorField<'a>>,
+}
+
+#[derive(Serialize)]
+struct CommitField<'a> {
+    commit: &'a str,
+    author: &'a str,
+    date: &'a str,
+    subject: &'a str,
+    path: String,
 }
 
 #[derive(Serialize)]
@@ -135,9 +146,9 @@ impl<'a> Document<'a> {
             summary: SummaryField {
                 create: summary.create,
                 update: summary.update,
-                restore: 0,
-                quarantine: 0,
-                delete: 0,
+                restore: summary.restore,
+                quarantine: summary.quarantine,
+                delete: summary.delete,
                 orphan: summary.orphan,
                 held: summary.held,
                 in_sync: summary.in_sync,
@@ -158,8 +169,25 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
 fn change(entry: &Entry) -> ChangeField<'_> {
     let Entry { change, outcome } = entry;
     let differences = match &change.action {
-        Action::Update(update) => update.differences.iter().map(difference).collect(),
-        Action::Create(_) | Action::InSync | Action::Orphan | Action::Held => vec![],
+        Action::Update(update) | Action::Restore(update) => {
+            update.differences.iter().map(difference).collect()
+        }
+        Action::Create(_)
+        | Action::Quarantine(_)
+        | Action::Delete(_)
+        | Action::InSync
+        | Action::Orphan
+        | Action::Held => vec![],
+    };
+    let removal = match &change.action {
+        Action::Quarantine(quarantine) => Some(&quarantine.removal),
+        Action::Delete(delete) => delete.removal.as_ref(),
+        Action::Create(_)
+        | Action::Update(_)
+        | Action::Restore(_)
+        | Action::InSync
+        | Action::Orphan
+        | Action::Held => None,
     };
     let error = match outcome {
         Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) => Some(ErrorField {
@@ -175,6 +203,13 @@ fn change(entry: &Entry) -> ChangeField<'_> {
         reason: &change.reason,
         location: change.location.as_ref().map(location),
         differences,
+        removed_by: removal.map(|removal| CommitField {
+            commit: removal.commit.id.as_str(),
+            author: &removal.commit.author,
+            date: &removal.commit.date,
+            subject: &removal.commit.subject,
+            path: removal.path.to_string(),
+        }),
         outcome: outcome.as_ref().map(outcome_word),
         error,
     }

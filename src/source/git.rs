@@ -93,6 +93,10 @@ impl Repository {
         })
     }
 
+    pub(super) fn git(&self) -> &git2::Repository {
+        &self.git
+    }
+
     /// The repository for people: a URL without credentials, or a path.
     pub fn label(&self) -> &str {
         &self.label
@@ -327,7 +331,7 @@ fn read_blob<'odb>(
     odb.read(id).map_err(broken)
 }
 
-fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
+pub(super) fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
     Error::Object {
         id: id.to_string(),
         path: RepoPath::new(path),
@@ -340,7 +344,7 @@ pub(super) fn reason(error: &git2::Error) -> String {
     error.message().trim().to_owned()
 }
 
-fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() {
         name.to_vec()
     } else {

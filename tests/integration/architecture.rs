@@ -17,7 +17,7 @@ const IO: &[&str] = &[
     "std::time",
     "tokio",
     "tracing",
-    "jiff",
+    "Timestamp::now",
 ];
 const SHELL: &[&str] = &["crate::cli"];
 

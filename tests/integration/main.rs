@@ -4,6 +4,7 @@
 
 mod apply;
 mod architecture;
+mod safety;
 mod sources;
 
 #[path = "../support"]

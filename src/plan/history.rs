@@ -1,0 +1,69 @@
+//! What the planner has to know of Git history, asked all at once, and the answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ownership::{self, Ownership};
+use super::{Mode, Run, is_leftover, prune};
+use crate::desired::Resolved;
+use crate::model::cluster::Cluster;
+use crate::model::commit::CommitId;
+use crate::model::history::{Absence, Ancestry};
+use crate::model::role::{CurrentRole, CurrentRoles};
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags;
+
+/// What has to be asked of Git.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Whether each of these is an ancestor of the commit that was read.
+    pub commits: BTreeSet<CommitId>,
+    /// Why each of these is not declared any more, and the commit that last wrote to its role.
+    pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
+}
+
+/// What Git said. What is missing is unknown or unexplained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Whether a commit is an ancestor of the one that was read.
+    pub ancestry: BTreeMap<CommitId, Ancestry>,
+    /// Why a ServiceAccount is not declared any more.
+    pub absences: BTreeMap<ServiceAccountRef, Absence>,
+}
+
+impl History {
+    /// Whether a commit is an ancestor of the one that was read.
+    pub fn ancestry(&self, commit: &CommitId) -> Ancestry {
+        self.ancestry
+            .get(commit)
+            .copied()
+            .unwrap_or(Ancestry::Unknown)
+    }
+}
+
+/// What has to be asked of Git before [`super::plan`] can decide.
+pub fn questions(
+    resolved: &Resolved,
+    current: &CurrentRoles,
+    cluster: &Cluster,
+    run: &Run,
+) -> Questions {
+    let mut questions = Questions::default();
+    for role in current.details() {
+        let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
+            continue;
+        };
+        let commits = [tags::LAST_COMMIT, tags::QUARANTINED_BY].map(|key| commit(role, key));
+        let [last_commit, _] = commits.clone();
+        questions.commits.extend(commits.into_iter().flatten());
+        let leftover = is_leftover(&role.listed, resolved, cluster, run.depth);
+        if leftover && run.mode == Mode::Sync && !prune::is_quarantined(role) {
+            questions.absent.insert(service_account, last_commit);
+        }
+    }
+    questions
+}
+
+/// The commit a tag names; a tag that somebody spoiled names none.
+pub(super) fn commit(role: &CurrentRole, key: &str) -> Option<CommitId> {
+    CommitId::new(role.tags.get(key)?).ok()
+}

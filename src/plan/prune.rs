@@ -1,0 +1,198 @@
+//! What becomes of an owned role whose ServiceAccount is not declared any more.
+//!
+//! Retiring a role needs a witness: a commit in history that removed the ServiceAccount. A path
+//! that was mistyped, a directory that moved or a render that failed leaves none. First the role is
+//! quarantined, which can be undone exactly; it is deleted after a while, if nobody has anything
+//! attached to it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::history::{History, commit};
+use super::ownership::{self, Ownership};
+use super::{Action, Delete, Mode, Quarantine, Run, is_leftover};
+use crate::desired::Resolved;
+use crate::manifest::Completeness;
+use crate::model::cluster::Cluster;
+use crate::model::commit::CommitId;
+use crate::model::history::{Absence, Ancestry, Removal};
+use crate::model::role::{Attachments, CurrentRole, CurrentRoles, RoleName};
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags::{self, Tags};
+use crate::model::trust_policy;
+
+/// On what roles are retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prune {
+    /// How long a role stays quarantined before it is deleted; zero means no quarantine.
+    pub after: SignedDuration,
+    /// The time of the run.
+    pub now: Timestamp,
+    /// Whether a ServiceAccount can have been missed among the manifests.
+    pub manifests: Completeness,
+}
+
+/// A role that nobody asks for.
+pub(super) struct Leftover<'a> {
+    pub(super) role: &'a CurrentRole,
+    pub(super) service_account: &'a ServiceAccountRef,
+    pub(super) attachments: Option<&'a Attachments>,
+    /// The ServiceAccount is declared, with its managed annotation `"false"`.
+    pub(super) is_unmanaged: bool,
+}
+
+/// Whether a role is quarantined: it says so, and nobody can assume it.
+pub(super) fn is_quarantined(role: &CurrentRole) -> bool {
+    role.tags.get(tags::QUARANTINED_AT).is_some()
+        && role
+            .listed
+            .trust_policy
+            .same_meaning(&trust_policy::quarantine())
+}
+
+/// The roles that may be deleted in this run, so that it has to be known what is attached to them.
+pub fn to_inspect(
+    resolved: &Resolved,
+    current: &CurrentRoles,
+    cluster: &Cluster,
+    run: &Run,
+) -> Vec<RoleName> {
+    let deletable = |role: &&CurrentRole| {
+        run.mode == Mode::Sync
+            && is_leftover(&role.listed, resolved, cluster, run.depth)
+            && matches!(ownership::of(role, cluster), Ownership::Owned(_))
+            && (run.prune.after.is_zero() || (is_quarantined(role) && is_due(role, &run.prune)))
+    };
+    let roles = current.details().filter(deletable);
+    roles.map(|role| role.listed.name.clone()).collect()
+}
+
+fn quarantined_at(role: &CurrentRole) -> Option<Timestamp> {
+    role.tags.get(tags::QUARANTINED_AT)?.parse().ok()
+}
+
+fn is_due(role: &CurrentRole, prune: &Prune) -> bool {
+    quarantined_at(role).is_some_and(|at| prune.now.duration_since(at) >= prune.after)
+}
+
+impl Leftover<'_> {
+    /// Decides, and says why.
+    pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, String) {
+        let what = if self.is_unmanaged {
+            "the managed annotation is \"false\""
+        } else {
+            "no manifest declares its ServiceAccount"
+        };
+        if run.mode != Mode::Sync {
+            return (Action::Orphan, format!("{what}; the role is left in place"));
+        }
+        let held = |why: &str| (Action::Held, format!("{what}, but {why}"));
+        if run.prune.manifests == Completeness::Partial {
+            return held("not every manifest could be read, so nothing is pruned");
+        }
+        let Some(ours) = &run.commit else {
+            return held(
+                "the manifests stand for no commit, so nothing is pruned: read the repository itself",
+            );
+        };
+        match commit(self.role, tags::LAST_COMMIT).map(|last| history.ancestry(&last)) {
+            Some(Ancestry::Unknown) => held(
+                "the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
+            ),
+            _ if is_quarantined(self.role) => self.end_quarantine(what, run, history),
+            _ => match history.absences.get(self.service_account) {
+                Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
+                Some(Absence::Unreadable(path)) => held(&format!(
+                    "`{path}`, which declared it, is still there and cannot be read whole, so nothing is pruned: was it rendered?"
+                )),
+                Some(Absence::Unexplained) | None => held(
+                    "no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
+                ),
+            },
+        }
+    }
+
+    /// The commit that removed the ServiceAccount is the witness.
+    fn retire(&self, removal: &Removal, ours: &CommitId, run: &Run) -> (Action, String) {
+        let done = if self.is_unmanaged {
+            "un-managed"
+        } else {
+            "removed"
+        };
+        let commit = &removal.commit;
+        let mut reason = format!(
+            "{done} by commit {} of {} ({}): {}",
+            commit.id.short(),
+            commit.author,
+            commit.date,
+            commit.subject
+        );
+        reason.push_str(&match &self.role.last_used {
+            Some(used) => format!("; last used {used}"),
+            None => "; last use unknown".to_owned(),
+        });
+        let current = self.role.clone();
+        if run.prune.after.is_zero() && self.attachments.is_some_and(Attachments::is_empty) {
+            let removal = Some(removal.clone());
+            return (
+                Action::Delete(Box::new(Delete { current, removal })),
+                reason,
+            );
+        }
+        let mut tags = Tags::new();
+        tags.set(
+            tags::QUARANTINED_AT,
+            run.prune.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        );
+        tags.set(tags::QUARANTINED_BY, ours.as_str());
+        tags.set(tags::LAST_COMMIT, ours.as_str());
+        let quarantine = Quarantine {
+            current,
+            tags,
+            trust_policy: trust_policy::quarantine(),
+            removal: removal.clone(),
+        };
+        (Action::Quarantine(Box::new(quarantine)), reason)
+    }
+
+    /// The quarantine is the witness, if it is one of our own history.
+    fn end_quarantine(&self, what: &str, run: &Run, history: &History) -> (Action, String) {
+        let Some(since) = quarantined_at(self.role) else {
+            let why = "quarantined, but its tag does not say since when, so it is not deleted";
+            return (Action::Held, format!("{what}; {why}"));
+        };
+        let by = commit(self.role, tags::QUARANTINED_BY);
+        if by.is_none_or(|by| history.ancestry(&by) != Ancestry::Ancestor) {
+            let why = "quarantined by a commit that is not in this history, so it is not deleted";
+            return (Action::Held, format!("{what}; {why}"));
+        }
+        if !is_due(self.role, &run.prune) {
+            let due = since + run.prune.after;
+            let reason = format!("{what}; quarantined since {since}, to be deleted after {due}");
+            return (Action::Orphan, reason);
+        }
+        match self.attachments {
+            Some(attachments) if attachments.is_empty() => {
+                let delete = Delete {
+                    current: self.role.clone(),
+                    removal: None,
+                };
+                (
+                    Action::Delete(Box::new(delete)),
+                    format!("{what}; quarantined since {since}"),
+                )
+            }
+            Some(attachments) => {
+                let names: Vec<&str> = attachments.names().collect();
+                let reason = format!(
+                    "{what}; quarantined since {since} and not deleted while this is attached: {}",
+                    names.join(", ")
+                );
+                (Action::Held, reason)
+            }
+            None => (
+                Action::Held,
+                format!("{what}; what is attached to it could not be read"),
+            ),
+        }
+    }
+}
