@@ -199,12 +199,13 @@ async fn reread(
 /// Brings an existing role back to what it should be. The tags go first: from then on an older run
 /// can tell that a newer one is at work.
 async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
-    let name = &update.current.listed.name;
-    if reread(&update.current, iam, stop).await?.is_none() {
+    let current = &update.current;
+    let name = &current.listed.name;
+    if reread(current, iam, stop).await?.is_none() {
         return create(&update.replacement, iam, stop).await;
     }
     write(
-        name,
+        current,
         iam,
         stop,
         || iam.tag_role(name, &update.tags),
@@ -215,7 +216,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
         let untagged =
             |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
         let result = write(
-            name,
+            current,
             iam,
             stop,
             || iam.untag_role(name, &update.untag),
@@ -229,7 +230,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
             Difference::TrustPolicy { desired, .. } => {
                 let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(desired);
                 write(
-                    name,
+                    current,
                     iam,
                     stop,
                     || iam.update_trust_policy(name, desired),
@@ -241,7 +242,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                 let seconds = Some(desired.as_seconds());
                 let set = |role: &CurrentRole| role.listed.max_session_seconds == seconds;
                 write(
-                    name,
+                    current,
                     iam,
                     stop,
                     || iam.update_session_duration(name, *desired),
@@ -259,12 +260,13 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
 /// Ends all access to a role and keeps everything else of it. The tags go first, as with a repair;
 /// a role that has only them is not yet quarantined and is planned again.
 async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
-    let name = &change.current.listed.name;
-    if reread(&change.current, iam, stop).await?.is_none() {
+    let current = &change.current;
+    let name = &current.listed.name;
+    if reread(current, iam, stop).await?.is_none() {
         return Ok(());
     }
     write(
-        name,
+        current,
         iam,
         stop,
         || iam.tag_role(name, &change.tags),
@@ -274,7 +276,7 @@ async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> R
     let document = &change.trust_policy;
     let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
     let result = write(
-        name,
+        current,
         iam,
         stop,
         || iam.update_trust_policy(name, document),
@@ -316,9 +318,10 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
     }
 }
 
-/// Sends one write that may be repeated. After a lost reply the role shows whether it took effect.
+/// Sends one write that may be repeated. After a lost reply the role shows whether it took effect;
+/// it is only sent again to a role that is still the one that was planned for, and still ours.
 async fn write<F>(
-    name: &RoleName,
+    planned: &CurrentRole,
     iam: &impl IamWriter,
     stop: &Stop,
     call: impl Fn() -> F,
@@ -327,14 +330,34 @@ async fn write<F>(
 where
     F: Future<Output = Result<(), Error>>,
 {
+    let name = &planned.listed.name;
+    // A call whose outcome is open: until the role was looked at, nothing more is sent.
+    let open: RefCell<Option<Outcome>> = RefCell::new(None);
     send(stop, || async {
-        match call().await {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind == Kind::OutcomeUnknown => match iam.role(name).await {
-                Ok(Some(role)) if took_effect(&role) => Ok(()),
-                _ => Err(unknown(&error)),
-            },
-            Err(error) => Err(failed(&error, stop)),
+        if open.borrow().is_none() {
+            match call().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind == Kind::OutcomeUnknown => {
+                    open.replace(Some(unknown(&error)));
+                }
+                Err(error) => return Err(failed(&error, stop)),
+            }
+        }
+        let found = iam.role(name).await;
+        let Some(lost) = open.take() else {
+            return Ok(());
+        };
+        match found {
+            Ok(Some(role)) if took_effect(&role) => Ok(()),
+            Ok(Some(role)) if is_same(&role, planned) => Err(lost),
+            Ok(_) => Err(moved(
+                format!("role `{name}` was changed by somebody else while it was written to"),
+                "run again: the new plan starts from what the role is now",
+            )),
+            Err(_) => {
+                open.replace(Some(lost.clone()));
+                Err(lost)
+            }
         }
     })
     .await
@@ -449,6 +472,15 @@ fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
         && found.listed.trust_policy.same_meaning(&wanted.trust_policy)
         && found.permissions_boundary == wanted.permissions_boundary
         && wanted.tags.iter().all(tagged)
+}
+
+/// Whether a role is still the same one and still ours, whatever else has changed.
+fn is_same(now: &CurrentRole, planned: &CurrentRole) -> bool {
+    let ownership = [tags::MANAGED_BY, tags::CLUSTER, tags::STACK];
+    now.listed.id == planned.listed.id
+        && ownership
+            .iter()
+            .all(|key| now.tags.get(key) == planned.tags.get(key))
 }
 
 /// Whether a role is still what the plan saw; when it was last used is no change.

@@ -5,11 +5,13 @@
 mod apply;
 mod architecture;
 mod safety;
+mod schedules;
 mod sources;
 
 #[path = "../support"]
 mod support {
     pub mod cli;
     pub mod iam_server;
+    pub mod memory;
     pub mod repository;
 }

@@ -397,7 +397,8 @@ fn perform(
     }
 }
 
-fn is_owned(role: &Role) -> bool {
+/// Whether a role carries everything that makes it the test cluster's.
+pub fn is_owned(role: &Role) -> bool {
     let tag = |key: &str| {
         role.tags
             .iter()

@@ -1,0 +1,326 @@
+//! The sandbox's rules in memory, with a fault at chosen calls: fast enough for thousands of
+//! schedules.
+
+use std::sync::{Mutex, MutexGuard};
+
+use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
+use irsa_gitops::iam::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider, Quotas};
+use irsa_gitops::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use irsa_gitops::model::role::{
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
+};
+use irsa_gitops::model::tags::Tags;
+use irsa_gitops::model::trust_policy::TrustDocument;
+
+use super::iam_server::is_owned;
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// A write is lost on its way; a read fails.
+    NotSent,
+    /// A write is done and its reply lost; a read fails.
+    LostReply,
+    /// It is refused.
+    Refused(Kind),
+    /// A read shows nothing where there is a role.
+    Stale,
+    /// The program is killed before the call arrives.
+    KilledBefore,
+    /// The program is killed after the call has arrived.
+    KilledAfter,
+    /// Somebody takes the role's cluster tag away first.
+    Disowned,
+    /// Somebody deletes the role and makes another one of its name first.
+    Replaced,
+}
+
+/// An account in memory.
+pub struct Memory {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    mishaps: Vec<(usize, Mishap)>,
+    calls: usize,
+    writes: usize,
+    unowned_writes: Vec<String>,
+}
+
+impl Memory {
+    pub fn new(state: State) -> Self {
+        let inner = Inner {
+            state,
+            mishaps: vec![],
+            calls: 0,
+            writes: 0,
+            unowned_writes: vec![],
+        };
+        Self {
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Sets what happens to the n-th call from here, counted from 0, and starts counting.
+    pub fn mishaps(&self, mishaps: Vec<(usize, Mishap)>) {
+        let mut inner = self.inner();
+        inner.mishaps = mishaps;
+        inner.calls = 0;
+        inner.writes = 0;
+    }
+
+    pub fn state(&self) -> State {
+        self.inner().state.clone()
+    }
+
+    /// Calls since the mishaps were set.
+    pub fn calls(&self) -> usize {
+        self.inner().calls
+    }
+
+    /// Writes among them that took effect.
+    pub fn writes(&self) -> usize {
+        self.inner().writes
+    }
+
+    pub fn unowned_writes(&self) -> Vec<String> {
+        self.inner().unowned_writes.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics while holding it")
+    }
+
+    fn next(&self) -> Option<Mishap> {
+        let mut inner = self.inner();
+        let index = inner.calls;
+        inner.calls += 1;
+        inner
+            .mishaps
+            .iter()
+            .find(|(at, _)| *at == index)
+            .map(|(_, mishap)| *mishap)
+    }
+
+    async fn read<T>(
+        &self,
+        action: &'static str,
+        name: Option<&RoleName>,
+        nothing: impl FnOnce() -> Option<T>,
+        look: impl FnOnce(&State) -> T,
+    ) -> Result<T, Error> {
+        let failed = |kind| Err(error(action, name, kind));
+        match self.next() {
+            Some(Mishap::NotSent | Mishap::LostReply) => return failed(Kind::Unavailable),
+            Some(Mishap::Refused(kind)) => return failed(kind),
+            Some(Mishap::KilledBefore | Mishap::KilledAfter) => std::future::pending().await,
+            Some(Mishap::Stale) => {
+                if let Some(nothing) = nothing() {
+                    return Ok(nothing);
+                }
+            }
+            Some(Mishap::Disowned) => {
+                self.change_role(name, |role| {
+                    role.tags.retain(|tag| tag.key != "role.k8s.aws/cluster")
+                });
+            }
+            Some(Mishap::Replaced) => self.change_role(name, |role| {
+                role.id = "AROASOMEBODYELSE".to_owned();
+                role.tags.clear();
+            }),
+            None => {}
+        }
+        Ok(look(&self.inner().state))
+    }
+
+    fn change_role(&self, name: Option<&RoleName>, change: impl FnOnce(&mut Role)) {
+        let mut inner = self.inner();
+        let mut roles = inner.state.roles.iter_mut();
+        if let Some(role) =
+            roles.find(|role| Some(role.name.as_str()) == name.map(RoleName::as_str))
+        {
+            change(role);
+        }
+    }
+
+    async fn write<T>(
+        &self,
+        action: &'static str,
+        name: &RoleName,
+        change: impl FnOnce(&mut State) -> Result<T, Refused>,
+    ) -> Result<T, Error> {
+        let mishap = self.next();
+        let failed = |kind| Err(error(action, Some(name), kind));
+        match mishap {
+            Some(Mishap::NotSent) => return failed(Kind::OutcomeUnknown),
+            Some(Mishap::Refused(kind)) => return failed(kind),
+            Some(Mishap::KilledBefore) => std::future::pending().await,
+            _ => {}
+        }
+        let result = {
+            let mut inner = self.inner();
+            let owned = inner.state.role(name.as_str()).map(is_owned);
+            if action != "iam:CreateRole" && owned == Ok(false) {
+                inner.unowned_writes.push(format!("{action} {name}"));
+            }
+            let result = change(&mut inner.state);
+            inner.writes += usize::from(result.is_ok());
+            result
+        };
+        match mishap {
+            Some(Mishap::KilledAfter) => std::future::pending().await,
+            Some(Mishap::LostReply) => failed(Kind::OutcomeUnknown),
+            _ => result.map_err(|refused| error(action, Some(name), refused.kind)),
+        }
+    }
+}
+
+fn error(action: &'static str, name: Option<&RoleName>, kind: Kind) -> Error {
+    Error {
+        action,
+        role: name.cloned(),
+        kind,
+        message: "by the schedule".to_owned(),
+        source: None,
+    }
+}
+
+fn listed(role: &Role) -> ListedRole {
+    ListedRole {
+        name: RoleName::new(&role.name).expect("a valid name"),
+        id: RoleId::new(&role.id),
+        path: RolePath::new(&role.path).expect("a valid path"),
+        trust_policy: TrustDocument::new(role.trust_policy.to_string()),
+        max_session_seconds: Some(role.max_session_duration),
+    }
+}
+
+fn tag_list(tags: &Tags) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
+        .collect()
+}
+
+impl IamReader for Memory {
+    async fn caller(&self) -> Result<Caller, Error> {
+        Ok(Caller {
+            account: AwsAccountId::new("123456789012").expect("valid"),
+            partition: Partition::new("aws").expect("valid"),
+            arn: String::new(),
+        })
+    }
+
+    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
+        self.read(
+            "iam:ListRoles",
+            None,
+            || None,
+            |state| state.roles.iter().map(listed).collect(),
+        )
+        .await
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        let look = |state: &State| {
+            state.role(name.as_str()).ok().map(|role| CurrentRole {
+                listed: listed(role),
+                tags: role
+                    .tags
+                    .iter()
+                    .map(|tag| (&tag.key, tag.value.clone()))
+                    .collect(),
+                permissions_boundary: role.permissions_boundary.clone(),
+                last_used: None,
+            })
+        };
+        self.read("iam:GetRole", Some(name), || Some(None), look)
+            .await
+    }
+
+    async fn oidc_provider(&self, _: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
+        Ok(None)
+    }
+
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        self.read(
+            "iam:ListRolePolicies",
+            Some(name),
+            || None,
+            |_| Attachments::default(),
+        )
+        .await
+    }
+
+    async fn quotas(&self) -> Result<Quotas, Error> {
+        Ok(Quotas {
+            roles: 0,
+            roles_quota: 1000,
+            trust_policy_size_quota: 2048,
+        })
+    }
+}
+
+impl IamWriter for Memory {
+    async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
+        let new = CreateRole {
+            name: role.arn.name.as_str().to_owned(),
+            trust_policy: role.trust_policy.as_str().to_owned(),
+            tags: tag_list(&role.tags),
+            ..CreateRole::default()
+        };
+        let made = self
+            .write("iam:CreateRole", &role.arn.name, |state| {
+                state.create_role(new)
+            })
+            .await?;
+        Ok(RoleId::new(made.id))
+    }
+
+    async fn update_trust_policy(
+        &self,
+        name: &RoleName,
+        document: &TrustDocument,
+    ) -> Result<(), Error> {
+        self.write("iam:UpdateAssumeRolePolicy", name, |state| {
+            state.update_trust_policy(name.as_str(), document.as_str())
+        })
+        .await
+    }
+
+    async fn tag_role(&self, name: &RoleName, tags: &Tags) -> Result<(), Error> {
+        self.write("iam:TagRole", name, |state| {
+            state.tag_role(name.as_str(), &tag_list(tags))
+        })
+        .await
+    }
+
+    async fn untag_role(&self, name: &RoleName, keys: &[&str]) -> Result<(), Error> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.write("iam:UntagRole", name, |state| {
+            state.untag_role(name.as_str(), &keys)
+        })
+        .await
+    }
+
+    async fn update_session_duration(
+        &self,
+        name: &RoleName,
+        duration: SessionDuration,
+    ) -> Result<(), Error> {
+        self.write("iam:UpdateRole", name, |state| {
+            state.update_session_duration(name.as_str(), duration.as_seconds())
+        })
+        .await
+    }
+
+    async fn delete_role(&self, name: &RoleName) -> Result<(), Error> {
+        self.write("iam:DeleteRole", name, |state| {
+            state.delete_role(name.as_str())
+        })
+        .await
+    }
+}
