@@ -115,6 +115,7 @@ pub async fn apply(
         });
     let overdue = async {
         stop.requested().await;
+        iam.halt();
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
@@ -413,6 +414,9 @@ async fn find(
 }
 
 fn failed(error: &Error, stop: &Stop) -> Outcome {
+    if error.kind == Kind::Halted {
+        return Outcome::NotAttempted;
+    }
     if error.ends_the_run() {
         stop.request();
     }

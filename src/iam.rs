@@ -95,6 +95,10 @@ pub trait IamReader: Sync {
 /// None of them is sent twice by itself unless IAM said that the first had no effect: whoever gets
 /// [`Kind::OutcomeUnknown`] re-reads the role and decides.
 pub trait IamWriter: IamReader {
+    /// From now on no write is sent any more: those that wait for their turn fail with
+    /// [`Kind::Halted`]. Reads go on, so that what was sent can be settled.
+    fn halt(&self) {}
+
     /// Makes a role with all its tags (`iam:CreateRole`, `iam:TagRole`).
     fn create_role(&self, role: &NewRole) -> impl Future<Output = Result<RoleId, Error>> + Send;
 

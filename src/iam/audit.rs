@@ -144,6 +144,10 @@ impl<W: IamWriter> IamReader for Audited<'_, W> {
 }
 
 impl<W: IamWriter> IamWriter for Audited<'_, W> {
+    fn halt(&self) {
+        self.writer.halt();
+    }
+
     async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
         let (name, document) = (&role.arn.name, Some(&role.trust_policy));
         self.logged(

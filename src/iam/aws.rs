@@ -362,6 +362,10 @@ impl IamReader for Writer {
 }
 
 impl IamWriter for Writer {
+    fn halt(&self) {
+        self.reader.limiter.close();
+    }
+
     async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
         const ACTION: &str = "iam:CreateRole";
         let Reader { iam, limiter, .. } = &self.reader;

@@ -51,6 +51,8 @@ pub enum Kind {
     BadReply,
     /// A write was sent and no usable answer came back: it may or may not have taken effect.
     OutcomeUnknown,
+    /// The run was stopped before the call was sent.
+    Halted,
     /// The audit log cannot be written, so the call was not sent.
     AuditLog,
     /// The sandbox file cannot be read or written.
@@ -106,7 +108,10 @@ impl Error {
             Kind::MalformedPolicyDocument | Kind::InvalidInput => {
                 "IAM refuses what was declared: run plan to see the document".to_owned()
             }
-            Kind::NoSuchEntity | Kind::EntityAlreadyExists | Kind::OutcomeUnknown => return None,
+            Kind::NoSuchEntity
+            | Kind::EntityAlreadyExists
+            | Kind::OutcomeUnknown
+            | Kind::Halted => return None,
         };
         Some(hint)
     }

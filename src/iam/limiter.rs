@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::watch;
 
 /// Calls a second to begin with.
 const START: f64 = 50.0;
@@ -23,7 +24,10 @@ const SAFE_PART: f64 = 0.9;
 
 /// Lets calls through at a rate that IAM bears.
 #[derive(Clone, Debug)]
-pub(super) struct Limiter(Arc<Mutex<Pace>>);
+pub(super) struct Limiter {
+    pace: Arc<Mutex<Pace>>,
+    closed: Arc<watch::Sender<bool>>,
+}
 
 #[derive(Debug)]
 struct Pace {
@@ -42,7 +46,10 @@ impl Default for Limiter {
             changed: Instant::now(),
             limiter: limiter(START),
         };
-        Self(Arc::new(Mutex::new(pace)))
+        Self {
+            pace: Arc::new(Mutex::new(pace)),
+            closed: Arc::default(),
+        }
     }
 }
 
@@ -51,6 +58,22 @@ impl Limiter {
     pub(super) async fn admit(&self) {
         let limiter = self.with(|pace| pace.limiter.clone());
         limiter.until_ready().await;
+    }
+
+    /// Waits until a call may be sent, or the limiter is closed; `false` if it is.
+    pub(super) async fn admit_unless_closed(&self) -> bool {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            // Fails only when the sender is gone, and `self` holds it.
+            _ = closed.wait_for(|closed| *closed) => false,
+            () = self.admit() => true,
+        }
+    }
+
+    /// Lets no further call through that asks whether it is closed.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
     }
 
     /// IAM said that it is too much: half of it from now on. Calls that were under way at the old
@@ -81,7 +104,7 @@ impl Limiter {
 
     /// The mutex only guards a few numbers: whoever panicked while holding it left them whole.
     fn with<T>(&self, use_it: impl FnOnce(&mut Pace) -> T) -> T {
-        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        use_it(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

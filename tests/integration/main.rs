@@ -4,6 +4,7 @@
 
 mod apply;
 mod architecture;
+mod faults;
 mod safety;
 mod schedules;
 mod sources;

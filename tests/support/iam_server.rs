@@ -17,7 +17,7 @@ use quick_xml::escape::escape;
 use tokio::net::TcpListener;
 
 /// What happens to one call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Fault {
     /// The connection is closed and nothing is done.
     NotSent,
@@ -181,11 +181,11 @@ async fn answer(
         fault.map(|(_, _, fault)| fault.clone())
     };
     let closed = || std::io::Error::other("closed by the script");
-    match fault {
+    match &fault {
         Some(Fault::NotSent) => return Err(closed()),
-        Some(Fault::Refused(status, code)) => return Ok(refusal(status, code, "by the script")),
-        Some(Fault::Garbage(status, text)) => return Ok(reply(status, text.to_owned())),
-        Some(Fault::Delayed(time)) => tokio::time::sleep(time).await,
+        Some(Fault::Refused(status, code)) => return Ok(refusal(*status, code, "by the script")),
+        Some(Fault::Garbage(status, text)) => return Ok(reply(*status, (*text).to_owned())),
+        Some(Fault::Delayed(time)) => tokio::time::sleep(*time).await,
         Some(Fault::Before(change)) => {
             change(
                 shared
@@ -203,7 +203,7 @@ async fn answer(
         &parameters,
         &mut shared.lock().expect("no test panics while holding it"),
     );
-    if fault == Some(Fault::LostReply) {
+    if matches!(fault, Some(Fault::LostReply)) {
         return Err(closed());
     }
     Ok(match done {

@@ -52,7 +52,11 @@ where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
     let attempt = || async {
-        limiter.admit().await;
+        match nature {
+            Nature::Read => limiter.admit().await,
+            Nature::Write if limiter.admit_unless_closed().await => {}
+            Nature::Write => return Err(halted(action, role)),
+        }
         tracing::debug!(action, role = role.map(RoleName::as_str), "calling");
         let result = send()
             .await
@@ -73,6 +77,16 @@ where
         _ => false,
     };
     attempt.retry(BACKOFF).when(again).await
+}
+
+fn halted(action: &'static str, role: Option<&RoleName>) -> Error {
+    Error {
+        action,
+        role: role.cloned(),
+        kind: Kind::Halted,
+        message: "the run was stopped before it was sent".to_owned(),
+        source: None,
+    }
 }
 
 fn explain<E>(

@@ -1,0 +1,524 @@
+//! Faults of AWS, of the process and of whoever writes text that is shown, through the real binary.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::support::cli::{Cli, Run};
+use crate::support::iam_server::{Fault, IamServer, Script};
+use crate::support::repository::{Repository, service_account};
+
+fn accounts(count: usize) -> Repository {
+    let text: String = (0..count)
+        .map(|n| format!("---\n{}", service_account("bar", &format!("app-{n}"))))
+        .collect();
+    Repository::with(&[("apps.yaml", &text)])
+}
+
+fn apply(repository: &Repository, server: &IamServer) -> Run {
+    Cli::new(repository.path(), &["apply", "--format", "json"])
+        .endpoint(&server.url)
+        .run()
+}
+
+/// Applies two ServiceAccounts under a script, then again without; the second run must converge.
+#[track_caller]
+fn under(script: Script, code: i32) -> Run {
+    let repository = accounts(2);
+    let server = IamServer::empty();
+    server.script(script);
+    let run = apply(&repository, &server).ends(code);
+    let made = server.state(|state| state.roles.clone());
+    server.script(vec![]);
+    apply(&repository, &server).ends(0);
+    let after = server.state(|state| state.roles.clone());
+    assert_eq!(after.len(), 2);
+    for role in made {
+        assert!(after.contains(&role), "{} was made twice", role.name);
+    }
+    assert_eq!(server.unowned_writes(), Vec::<String>::new());
+    run
+}
+
+fn error(run: &Run) -> String {
+    run.json()["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn failure(run: &Run, index: usize) -> String {
+    run.json()["clusters"][0]["changes"][index]["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn a2_throttled_calls_are_sent_again() {
+    let script = [1, 3, 5].map(|n| ("CreateRole", n, Fault::Refused(400, "Throttling")));
+    under(script.to_vec(), 0);
+    under(
+        vec![
+            ("ListRoles", 1, Fault::Refused(400, "Throttling")),
+            ("GetCallerIdentity", 1, Fault::Refused(400, "Throttling")),
+        ],
+        0,
+    );
+}
+
+#[test]
+fn a3_server_errors_on_reads_are_tried_again_and_then_end_the_run() {
+    under(
+        vec![
+            ("ListRoles", 1, Fault::Refused(503, "ServiceUnavailable")),
+            ("ListRoles", 2, Fault::NotSent),
+        ],
+        0,
+    );
+    let run = under(
+        vec![("ListRoles", 0, Fault::Refused(500, "ServiceFailure"))],
+        6,
+    );
+    assert!(error(&run).contains("iam:ListRoles"), "{}", error(&run));
+}
+
+#[test]
+fn a4_a6_a7_lost_replies_to_a_create_are_settled() {
+    let run = under(vec![("CreateRole", 1, Fault::LostReply)], 0);
+    assert_eq!(
+        run.changes(),
+        [
+            "k8s-sa_bar_app-0 create done",
+            "k8s-sa_bar_app-1 create done"
+        ]
+    );
+    under(vec![("CreateRole", 1, Fault::NotSent)], 0);
+    under(
+        vec![("CreateRole", 2, Fault::Refused(500, "ServiceFailure"))],
+        0,
+    );
+}
+
+#[test]
+fn a8_an_outcome_that_cannot_be_found_out_is_said_to_be_unknown() {
+    let script = vec![
+        ("CreateRole", 0, Fault::LostReply),
+        ("GetRole", 0, Fault::Refused(403, "AccessDenied")),
+    ];
+    let run = under(script, 8);
+    assert_eq!(run.json()["exitCode"], 8);
+}
+
+#[test]
+fn a9_lost_replies_to_repairs_are_settled() {
+    for action in ["TagRole", "UpdateAssumeRolePolicy"] {
+        for fault in [Fault::LostReply, Fault::NotSent] {
+            let repository = accounts(1);
+            let server = IamServer::empty();
+            apply(&repository, &server).ends(0);
+            let made = server.state(|state| state.roles[0].clone());
+            server.state(|state| {
+                state.roles[0].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+            });
+            server.script(vec![(action, 1, fault)]);
+            assert_eq!(
+                apply(&repository, &server).ends(0).changes(),
+                ["k8s-sa_bar_app-0 update done"]
+            );
+            assert_eq!(
+                server.state(|state| state.roles[0].trust_policy.clone()),
+                made.trust_policy
+            );
+        }
+    }
+}
+
+#[test]
+fn a11_a_role_that_somebody_else_made_first_is_left() {
+    let repository = accounts(1);
+    let server = IamServer::empty();
+    let foreign = |state: &mut irsa_gitops::iam::sandbox::State| {
+        let role = serde_json::json!({ "name": "k8s-sa_bar_app-0", "id": "AROAFOREIGN", "trustPolicy": {} });
+        state
+            .roles
+            .push(serde_json::from_value(role).expect("a role"));
+    };
+    server.script(vec![("CreateRole", 1, Fault::Before(foreign))]);
+    let run = apply(&repository, &server).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_app-0 create failed"]);
+    assert_eq!(
+        server.state(|state| state.roles[0].id.clone()),
+        "AROAFOREIGN"
+    );
+}
+
+#[test]
+fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
+    let drifted = || {
+        let repository = accounts(1);
+        let server = IamServer::empty();
+        apply(&repository, &server).ends(0);
+        server.state(|state| {
+            state.roles[0].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+        });
+        (repository, server)
+    };
+    // The first GetRole is the plan's, the second the one right before the write.
+    let (repository, server) = drifted();
+    server.script(vec![(
+        "GetRole",
+        2,
+        Fault::Before(|state| state.roles.clear()),
+    )]);
+    assert_eq!(
+        apply(&repository, &server).ends(0).changes(),
+        ["k8s-sa_bar_app-0 update done"]
+    );
+    for (change, code) in [
+        (
+            (|state| state.roles[0].id = "AROAOTHER".into())
+                as fn(&mut irsa_gitops::iam::sandbox::State),
+            7,
+        ),
+        (
+            |state| {
+                state.roles[0]
+                    .tags
+                    .retain(|tag| tag.key != "role.k8s.aws/cluster")
+            },
+            7,
+        ),
+        // C3: a newer run has been here.
+        (
+            |state| {
+                state.roles[0]
+                    .tags
+                    .iter_mut()
+                    .filter(|tag| tag.key == "role.k8s.aws/last-commit")
+                    .for_each(|tag| tag.value = "f".repeat(40))
+            },
+            9,
+        ),
+    ] {
+        let (repository, server) = drifted();
+        server.script(vec![("GetRole", 2, Fault::Before(change))]);
+        assert_eq!(
+            apply(&repository, &server).ends(code).changes(),
+            ["k8s-sa_bar_app-0 update failed"]
+        );
+        assert_eq!(server.writes(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a16_a17_a18_denied_actions_are_named() {
+    let run = under(
+        vec![("CreateRole", 1, Fault::Refused(403, "AccessDenied"))],
+        7,
+    );
+    assert!(
+        failure(&run, 0).contains("iam:CreateRole on role `k8s-sa_bar_app-")
+            || failure(&run, 1).contains("iam:CreateRole on role"),
+        "{}",
+        run.stdout
+    );
+    let run = under(
+        vec![("ListRoles", 0, Fault::Refused(403, "AccessDenied"))],
+        6,
+    );
+    assert!(error(&run).contains("iam:ListRoles"), "{}", error(&run));
+}
+
+#[test]
+fn a19_expired_credentials_stop_before_the_next_write() {
+    let repository = accounts(40);
+    let server = IamServer::empty();
+    server.script(
+        (3..=60)
+            .map(|n| ("CreateRole", n, Fault::Refused(403, "ExpiredToken")))
+            .collect(),
+    );
+    let run = apply(&repository, &server).ends(7);
+    let attempted = server.writes().len();
+    assert!(
+        attempted < 40,
+        "{attempted} writes were tried with expired credentials"
+    );
+    assert_eq!(
+        run.changes()
+            .iter()
+            .filter(|change| change.ends_with("create done"))
+            .count(),
+        2
+    );
+    server.script(vec![]);
+    apply(&repository, &server).ends(0);
+    assert_eq!(server.writes().len(), 38, "P13: only what is left");
+}
+
+#[test]
+fn a24_concurrent_modification_is_tried_again() {
+    under(
+        vec![(
+            "CreateRole",
+            1,
+            Fault::Refused(409, "ConcurrentModification"),
+        )],
+        0,
+    );
+    let run = under(
+        vec![(
+            "CreateRole",
+            0,
+            Fault::Refused(409, "ConcurrentModification"),
+        )],
+        7,
+    );
+    assert!(
+        failure(&run, 0).contains("ConcurrentModification"),
+        "{}",
+        failure(&run, 0)
+    );
+}
+
+#[test]
+fn a26_an_incomplete_listing_writes_nothing() {
+    const NO_MARKER: &str = "<ListRolesResponse><ListRolesResult><Roles/><IsTruncated>true</IsTruncated></ListRolesResult></ListRolesResponse>";
+    const EMPTY_MARKER: &str = "<ListRolesResponse><ListRolesResult><Roles/><IsTruncated>true</IsTruncated><Marker></Marker></ListRolesResult></ListRolesResponse>";
+    const SAME_MARKER: &str = "<ListRolesResponse><ListRolesResult><Roles><member><Path>/</Path><RoleName>a</RoleName><RoleId>AROAX</RoleId><Arn>arn:aws:iam::123456789012:role/a</Arn><CreateDate>2024-01-01T00:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></member></Roles><IsTruncated>true</IsTruncated><Marker>x</Marker></ListRolesResult></ListRolesResponse>";
+    for page in [NO_MARKER, EMPTY_MARKER, SAME_MARKER] {
+        let run = under(vec![("ListRoles", 0, Fault::Garbage(200, page))], 6);
+        assert!(error(&run).contains("incomplete"), "{}", error(&run));
+    }
+}
+
+#[test]
+fn a31_what_is_not_an_answer_of_iam_is_shown_short_and_harmless() {
+    const HTML: &str =
+        "<html><body>\u{1b}[2J<h1>Blocked by proxy</h1>\n::error::gotcha</body></html>";
+    for status in [200, 403, 502] {
+        let run = under(vec![("ListRoles", 0, Fault::Garbage(status, HTML))], 6);
+        assert!(error(&run).contains("iam:ListRoles"), "{}", error(&run));
+        assert!(
+            !run.stderr.contains('\u{1b}') && !run.stderr.contains("\n::error"),
+            "{}",
+            run.stderr
+        );
+        assert!(error(&run).chars().count() < 400, "{}", error(&run));
+    }
+    // A write that was answered so may have been done.
+    under(vec![("CreateRole", 1, Fault::Garbage(200, HTML))], 0);
+}
+
+#[test]
+fn s8_planted_secrets_never_show() {
+    let repository = accounts(1);
+    let server = IamServer::empty();
+    server.script(vec![(
+        "ListRoles",
+        0,
+        Fault::Refused(403, "SignatureDoesNotMatch"),
+    )]);
+    let run = Cli::new(repository.path(), &["apply", "-vvv"])
+        .endpoint(&server.url)
+        .env("AWS_SESSION_TOKEN", "planted-session-token")
+        .env("GITHUB_TOKEN", "planted-git-token")
+        .run()
+        .ends(6);
+    let all = format!("{}{}", run.stdout, run.stderr);
+    assert!(
+        !all.contains("planted-") && !all.contains("Signature="),
+        "{all}"
+    );
+}
+
+#[test]
+fn g1_g2_g4_an_unreachable_host_is_named_and_a_secret_in_its_url_is_not() {
+    let repository = accounts(1);
+    let url = "https://user:planted-password@127.0.0.1:9/acme/apps";
+    let run = Cli::new(repository.path(), &["plan", url, "-vv", "--format", "json"])
+        .run()
+        .ends(6);
+    assert!(
+        error(&run).starts_with("cannot reach 127.0.0.1:9"),
+        "{}",
+        error(&run)
+    );
+    assert!(!format!("{}{}", run.stdout, run.stderr).contains("planted-password"));
+}
+
+#[test]
+fn p2_a_signal_stops_safely() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let repository = accounts(30);
+        let server = IamServer::empty();
+        server.script(vec![(
+            "CreateRole",
+            0,
+            Fault::Delayed(Duration::from_millis(400)),
+        )]);
+        let child = Cli::new(repository.path(), &["apply", "--format", "json"])
+            .endpoint(&server.url)
+            .start();
+        wait_for(|| !server.writes().is_empty());
+        let kill = std::process::Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .status();
+        assert!(kill.expect("kill can be run").success());
+        std::thread::sleep(Duration::from_millis(150));
+        let sent = server.writes().len();
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(code));
+        assert_eq!(
+            server.writes().len(),
+            sent,
+            "no write starts after the signal"
+        );
+        let run = Run {
+            code,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::new(),
+        };
+        let count = |end: &str| {
+            run.changes()
+                .iter()
+                .filter(|change| change.ends_with(end))
+                .count()
+        };
+        assert_eq!(count("create done"), sent, "what was sent was waited for");
+        assert_eq!(count("not-attempted"), 30 - sent);
+        server.script(vec![]);
+        apply(&repository, &server).ends(0);
+        assert_eq!(server.state(|state| state.roles.len()), 30);
+    }
+}
+
+#[test]
+fn p1_a_killed_run_is_finished_by_the_next() {
+    let actions = [
+        ("CreateRole", 1),
+        ("CreateRole", 3),
+        ("TagRole", 1),
+        ("UpdateAssumeRolePolicy", 1),
+    ];
+    for (action, nth) in actions {
+        let repository = accounts(3);
+        let server = IamServer::empty();
+        if action != "CreateRole" {
+            apply(&repository, &server).ends(0);
+            server.state(|state| {
+                state.roles[1].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+            });
+        }
+        server.script(vec![(action, nth, Fault::Delayed(Duration::from_secs(2)))]);
+        let mut child = Cli::new(repository.path(), &["apply"])
+            .endpoint(&server.url)
+            .start();
+        wait_for(|| {
+            server
+                .calls()
+                .iter()
+                .filter(|call| call.starts_with(action))
+                .count()
+                >= nth
+        });
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        server.script(vec![]);
+        apply(&repository, &server).ends(0);
+        server.script(vec![]);
+        apply(&repository, &server).ends(0);
+        assert_eq!(server.writes(), Vec::<String>::new(), "{action} {nth}");
+        assert_eq!(server.unowned_writes(), Vec::<String>::new());
+    }
+}
+
+#[track_caller]
+fn wait_for(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "it does not happen"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn p7_a_reader_that_has_gone_away_stops_nothing() {
+    let repository = accounts(3);
+    let server = IamServer::empty();
+    let mut child = Cli::new(repository.path(), &["apply"])
+        .endpoint(&server.url)
+        .start();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut stderr)
+        .expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "{stderr}");
+    assert_eq!(server.state(|state| state.roles.len()), 3);
+}
+
+#[test]
+fn p5_a_report_that_cannot_be_saved_is_said_on_standard_error() {
+    let repository = accounts(1);
+    let server = IamServer::empty();
+    let run = Cli::new(repository.path(), &["apply", "--output", "json=/dev/full"])
+        .endpoint(&server.url)
+        .run()
+        .ends(7);
+    assert!(
+        run.stderr.contains("report not saved") && run.stderr.contains("irsa-gitops/report/v1"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(server.state(|state| state.roles.len()), 1);
+}
+
+#[test]
+fn p8_p11_it_runs_with_little() {
+    let repository = accounts(2);
+    let server = IamServer::empty();
+    let program = env!("CARGO_BIN_EXE_irsa-gitops");
+    let script = format!("ulimit -n 64; unset HOME TMPDIR; exec {program} apply --format json");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(repository.path())
+        .env("AWS_ENDPOINT_URL", &server.url)
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "x"),
+            ("AWS_SECRET_ACCESS_KEY", "y"),
+            ("AWS_REGION", "eu-west-1"),
+        ])
+        .envs([
+            ("IRSA_GITOPS_CLUSTER_NAME", "prod"),
+            ("IRSA_GITOPS_OIDC_PROVIDER", crate::support::cli::ISSUER),
+        ])
+        .output()
+        .expect("sh can be run");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(server.state(|state| state.roles.len()), 2);
+}
+
+#[test]
+fn a1_a_storm_of_throttling_is_slowness_and_no_failure() {
+    let repository = accounts(60);
+    let server = IamServer::empty();
+    let storm = (1..200)
+        .filter(|n| n % 3 != 0)
+        .map(|n| ("CreateRole", n, Fault::Refused(400, "Throttling")));
+    server.script(storm.take(100).collect());
+    let run = apply(&repository, &server).ends(0);
+    assert_eq!(run.json()["summary"]["create"], 60);
+    assert_eq!(server.state(|state| state.roles.len()), 60);
+}
