@@ -410,7 +410,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused_by_its_flag() {
-        let cases: [(&str, fn(&mut ClusterInput)); 12] = [
+        type Spoil = fn(&mut ClusterInput);
+        let cases: [(&str, Spoil); 12] = [
             ("--cluster-name", |i| i.name = None),
             ("--cluster-name", |i| i.name = Some("a b".into())),
             ("--oidc-provider", |i| i.oidc_providers = vec![]),

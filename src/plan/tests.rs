@@ -195,7 +195,13 @@ fn the_decision_table() {
         role.listed.name = RoleName::new("K8S-sa_bar_foo").expect("valid");
         role
     };
-    let cases: Vec<(&str, Resolved, Vec<CurrentRole>, Vec<(&str, &str)>)> = vec![
+    type Case = (
+        &'static str,
+        Resolved,
+        Vec<CurrentRole>,
+        Vec<(&'static str, &'static str)>,
+    );
+    let cases: Vec<Case> = vec![
         (
             "absent",
             resolved(&[wanted("bar/foo")]),

@@ -4,6 +4,8 @@
 
 mod apply;
 mod architecture;
+mod clones;
+mod conformance;
 mod faults;
 mod safety;
 mod schedules;
@@ -12,6 +14,7 @@ mod sources;
 #[path = "../support"]
 mod support {
     pub mod cli;
+    pub mod git_host;
     pub mod iam_server;
     pub mod memory;
     pub mod repository;

@@ -144,11 +144,6 @@ impl IamServer {
         self.inner().unowned_writes.clone()
     }
 
-    /// The parameters of every call since the server started.
-    pub fn requests(&self) -> Vec<BTreeMap<String, String>> {
-        self.inner().requests.clone()
-    }
-
     /// Looks at the state, or changes it.
     pub fn state<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
         use_it(self.inner().state.as_mut().expect("always there"))
@@ -221,19 +216,21 @@ async fn answer(
             )
         }
         Err(Refused { kind, message }) => {
-            let (status, code) = code(kind);
+            let (status, code) = code(kind, &message);
             refusal(status, code, &message)
         }
     })
 }
 
-fn code(kind: Kind) -> (u16, &'static str) {
+fn code(kind: Kind, message: &str) -> (u16, &'static str) {
     match kind {
         Kind::NoSuchEntity => (404, "NoSuchEntity"),
         Kind::EntityAlreadyExists => (409, "EntityAlreadyExists"),
         Kind::DeleteConflict => (409, "DeleteConflict"),
         Kind::LimitExceeded => (409, "LimitExceeded"),
         Kind::MalformedPolicyDocument => (400, "MalformedPolicyDocument"),
+        // What is not of the right form is refused before IAM looks at its meaning.
+        _ if message.starts_with("Duplicate tag keys") => (400, "InvalidInput"),
         Kind::UnmodifiableEntity => (400, "UnmodifiableEntity"),
         _ => (400, "ValidationError"),
     }

@@ -147,7 +147,11 @@ fn service_error(
     lost: impl Fn(Kind) -> Kind,
 ) -> (Kind, String) {
     let status = reply.status().as_u16();
-    let kind = match error.code() {
+    // AWS says the code in the document; emulators that say it otherwise repeat it here.
+    let code = error
+        .code()
+        .or_else(|| reply.headers().get("x-amzn-errortype"));
+    let kind = match code {
         Some("NoSuchEntity") => Kind::NoSuchEntity,
         Some("EntityAlreadyExists") => Kind::EntityAlreadyExists,
         Some("DeleteConflict") => Kind::DeleteConflict,
@@ -189,7 +193,7 @@ fn service_error(
         Some(_) => Kind::InvalidInput,
         None => lost(Kind::BadReply),
     };
-    let mut message = match (error.code(), error.message()) {
+    let mut message = match (code, error.message()) {
         (Some(code), Some(text)) => format!("{code}: {text}"),
         (Some(code), None) => code.to_owned(),
         (None, _) => {

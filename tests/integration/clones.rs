@@ -1,0 +1,180 @@
+//! Clones over real transports on loopback.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::cli::{Cli, Run, not_run};
+use crate::support::git_host::{HttpsHost, SshHost};
+use crate::support::repository::{Repository, git, service_account};
+
+const TOKEN: &str = "planted-token";
+
+/// A directory that holds `acme/apps.git`, and the id of its commit.
+fn hosted() -> (TempDir, String) {
+    let root = TempDir::new().expect("a directory");
+    let repository = Repository::with(&[("apps/foo.yaml", &service_account("bar", "foo"))]);
+    let commit = repository.head();
+    let source = repository.path().to_str().expect("UTF-8");
+    git(
+        root.path(),
+        &["clone", "--quiet", "--bare", source, "acme/apps.git"],
+    );
+    (root, commit)
+}
+
+fn lint(home: &Path, url: &str) -> Cli {
+    Cli::new(home, &["lint", url, "--format", "json", "-vv"])
+}
+
+fn error(run: &Run) -> String {
+    let all = format!("{}{}", run.stdout, run.stderr);
+    assert!(!all.contains(TOKEN), "a secret shows: {all}");
+    run.json()["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn https_with_a_token_from_the_environment_or_the_url() {
+    let (root, commit) = hosted();
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let url = format!("{}/acme/apps.git", host.url);
+    let run = lint(root.path(), &url)
+        .env("SSL_CERT_FILE", &host.authority)
+        .env("IRSA_GITOPS_GIT_TOKEN", TOKEN)
+        .run()
+        .ends(0);
+    assert_eq!(run.json()["commit"], commit);
+    assert_eq!(run.json()["repository"], url);
+    assert_eq!(error(&run), "");
+    let with_token = url.replace("https://", &format!("https://x-access-token:{TOKEN}@"));
+    let run = lint(root.path(), &with_token)
+        .env("SSL_CERT_FILE", &host.authority)
+        .run()
+        .ends(0);
+    assert_eq!(run.json()["repository"], url, "G4: no secret in a report");
+    assert_eq!(error(&run), "");
+}
+
+#[test]
+fn g2_a_refused_token_is_named_by_its_source_and_never_shown() {
+    let (root, _) = hosted();
+    let host = HttpsHost::start(root.path(), "another", None);
+    let url = format!("{}/acme/apps.git", host.url);
+    let run = lint(root.path(), &url)
+        .env("SSL_CERT_FILE", &host.authority)
+        .env("IRSA_GITOPS_GIT_TOKEN", TOKEN)
+        .run()
+        .ends(6);
+    assert!(
+        error(&run).contains("refused the credential from IRSA_GITOPS_GIT_TOKEN"),
+        "{}",
+        error(&run)
+    );
+    let run = lint(root.path(), &url)
+        .env("SSL_CERT_FILE", &host.authority)
+        .run()
+        .ends(6);
+    assert!(
+        error(&run).contains("without a credential"),
+        "{}",
+        error(&run)
+    );
+}
+
+#[test]
+fn a_token_of_a_ci_system_is_shown_to_its_own_host_only() {
+    let (root, _) = hosted();
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let url = format!("{}/acme/apps.git", host.url);
+    lint(root.path(), &url)
+        .env("SSL_CERT_FILE", &host.authority)
+        .env("GITHUB_TOKEN", TOKEN)
+        .run()
+        .ends(6);
+    assert!(
+        host.shown
+            .lock()
+            .expect("nobody panics")
+            .iter()
+            .all(String::is_empty)
+    );
+}
+
+#[test]
+fn an_unknown_certificate_authority_is_refused() {
+    let (root, _) = hosted();
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let run = lint(root.path(), &format!("{}/acme/apps.git", host.url))
+        .env("IRSA_GITOPS_GIT_TOKEN", TOKEN)
+        .run()
+        .ends(6);
+    assert!(
+        error(&run).contains("is not known to be what it says"),
+        "{}",
+        error(&run)
+    );
+    assert!(
+        host.shown.lock().expect("nobody panics").is_empty(),
+        "no credential before the host is known"
+    );
+}
+
+#[test]
+fn s17_a_redirect_to_another_host_is_not_followed() {
+    let (root, _) = hosted();
+    let other = HttpsHost::start(root.path(), TOKEN, None);
+    let (second, _) = hosted();
+    let host = HttpsHost::start(second.path(), TOKEN, Some(other.url.clone()));
+    let run = lint(root.path(), &format!("{}/acme/apps.git", host.url))
+        .env("SSL_CERT_FILE", &host.authority)
+        .env("IRSA_GITOPS_GIT_TOKEN", TOKEN)
+        .run()
+        .ends(6);
+    assert_ne!(error(&run), "");
+    assert!(other.shown.lock().expect("nobody panics").is_empty());
+}
+
+#[test]
+fn ssh_with_a_key_file_and_a_known_host() {
+    let (root, commit) = hosted();
+    let Some(host) = SshHost::start(root.path()) else {
+        return not_run("clones over ssh, because there is no sshd: ci/packages.sh");
+    };
+    let user = String::from_utf8(
+        std::process::Command::new("id")
+            .arg("-un")
+            .output()
+            .expect("id can be run")
+            .stdout,
+    )
+    .expect("UTF-8");
+    let url = format!(
+        "ssh://{}@127.0.0.1:{}{}/acme/apps.git",
+        user.trim(),
+        host.port,
+        root.path().display()
+    );
+    let key = host.key.to_str().expect("UTF-8");
+    let run = || {
+        Cli::new(
+            root.path(),
+            &["lint", &url, "--ssh-key", key, "--format", "json"],
+        )
+        .run()
+    };
+    // G3: unknown, then known, then changed.
+    let unknown = run().ends(6);
+    assert!(error(&unknown).contains("SHA256:"), "{}", error(&unknown));
+    std::fs::create_dir(root.path().join(".ssh")).expect("a directory");
+    let known_hosts = root.path().join(".ssh/known_hosts");
+    let line = |key: &str| format!("[127.0.0.1]:{} {key}", host.port);
+    std::fs::write(&known_hosts, line(&host.host_key)).expect("a file");
+    assert_eq!(run().ends(0).json()["commit"], commit);
+    let other = std::fs::read_to_string(host.key.with_extension("pub")).expect("a key");
+    std::fs::write(&known_hosts, line(&other)).expect("a file");
+    let changed = run().ends(6);
+    assert!(error(&changed).contains("SHA256:"), "{}", error(&changed));
+}
