@@ -13,6 +13,7 @@ trap 'rm -rf "$work"' EXIT
 cp -R fixtures/quickstart/manifests "$work/apps"
 cp fixtures/quickstart/iam.json "$work/iam.json"
 git -C "$work/apps" init --quiet --initial-branch main
+git -C "$work/apps" remote add origin https://github.com/acme/apps
 git -C "$work/apps" add .
 git -C "$work/apps" -c user.name=Demo -c user.email=demo@example.com \
   commit --quiet --message "Declare the roles of bar/foo and shop/cart.v2"

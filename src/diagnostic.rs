@@ -91,7 +91,6 @@ codes! {
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
     BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
-    OrphanRole "orphan-role" "An owned role is no longer declared.",
     SecurityDrift "security-drift" "Somebody changed who may assume the role.",
 }
 

@@ -82,10 +82,10 @@ pub(super) struct NamingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArgs {
-    /// Name of the cluster, for the roles' cluster tag [required]
+    /// Name of the cluster, for the roles' cluster tag (required)
     #[arg(long, value_name = "NAME", env = "IRSA_GITOPS_CLUSTER_NAME")]
     cluster_name: Option<String>,
-    /// OIDC issuer of the cluster, with or without https:// (can be repeated) [required]
+    /// OIDC issuer of the cluster, with or without https:// (required, can be repeated)
     #[arg(
         long = "oidc-provider",
         value_name = "ISSUER",

@@ -7,6 +7,7 @@ mod architecture;
 mod clones;
 mod conformance;
 mod faults;
+mod readme;
 mod safety;
 mod schedules;
 mod sources;
