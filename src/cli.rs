@@ -15,6 +15,7 @@ use crate::report;
 mod apply;
 mod args;
 mod console;
+mod diff;
 mod error;
 mod input;
 mod lint;
@@ -59,6 +60,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::LintArgs),
+    Diff(diff::DiffArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
 }
@@ -83,6 +85,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match &cli.command {
         Command::Lint(args) => args.report.deliver(report::Command::Lint, &console, || {
             lint::run(args, &console)
+        }),
+        Command::Diff(args) => args.report.deliver(report::Command::Diff, &console, || {
+            diff::run(args, &console)
         }),
         Command::Plan(args) => args.report.deliver(report::Command::Plan, &console, || {
             plan::run(args, &console)

@@ -91,6 +91,7 @@ codes! {
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
     BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
+    RoleRenamed "role-renamed" "A ServiceAccount was renamed, so another role takes the place of its role.",
     SecurityDrift "security-drift" "Somebody changed who may assume the role.",
 }
 

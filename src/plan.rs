@@ -39,6 +39,7 @@ use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
 use crate::model::trust_policy::{self, TrustDocument};
 
+mod compare;
 mod diff;
 mod fence;
 pub mod guard;
@@ -47,6 +48,7 @@ pub mod ownership;
 pub mod prune;
 mod security;
 
+pub use compare::compare;
 pub use diff::Difference;
 pub use fence::Superseded;
 pub use history::History;
@@ -286,6 +288,11 @@ impl Plan {
 }
 
 impl Change {
+    /// Whether the role is not, or will not be, what it was.
+    pub fn is_change(&self) -> bool {
+        self.writes() || self.action == Action::Orphan
+    }
+
     /// Whether carrying it out writes to IAM.
     pub fn writes(&self) -> bool {
         match self.action {

@@ -40,6 +40,8 @@ pub struct Report {
 pub enum Command {
     /// Manifests only.
     Lint,
+    /// The manifests of two commits.
+    Diff,
     /// What apply would do.
     Plan,
     /// What apply did.
@@ -73,8 +75,32 @@ pub struct Section {
 pub struct Entry {
     /// The change.
     pub change: Change,
+    /// What caused it, where a base was given to compare with.
+    pub origin: Option<Origin>,
     /// What became of it; `None` where nothing was to be attempted.
     pub outcome: Option<Outcome>,
+}
+
+/// What caused a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The commits between the base and the revision.
+    ThisChange,
+    /// A commit of the base that nobody has applied yet.
+    PendingOnBase,
+    /// Somebody edited the role; Git did not change.
+    Drift,
+}
+
+impl Origin {
+    /// The words for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ThisChange => "this change",
+            Self::PendingOnBase => "pending on base",
+            Self::Drift => "drift",
+        }
+    }
 }
 
 /// Why a run could not go on.
@@ -152,6 +178,7 @@ impl Command {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lint => "lint",
+            Self::Diff => "diff",
             Self::Plan => "plan",
             Self::Apply => "apply",
         }

@@ -265,6 +265,11 @@ impl ClusterSettings {
         &self.name
     }
 
+    /// How the cluster's roles are named, as far as that was said.
+    pub fn naming(&self) -> &Naming {
+        &self.naming
+    }
+
     /// Completes the settings with whose credentials are used; they must fit.
     pub fn for_caller(
         &self,

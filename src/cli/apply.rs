@@ -54,7 +54,9 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> {
-    let clusters = args.cluster.settings(&args.source.paths, &args.iam)?;
+    let clusters = args
+        .cluster
+        .settings(&args.source.repository.paths, &args.iam)?;
     let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
     let (sections, signal) = super::runtime()?.block_on(async {
         match &args.iam.sandbox {

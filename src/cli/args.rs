@@ -6,30 +6,22 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::manifest::Completeness;
-use crate::model::cluster::Issuer;
+use crate::model::cluster::{ClusterName, Issuer};
 use crate::plan::guard::Allowed;
 use crate::plan::{Depth, Mode, Prune, Rewrite};
 use crate::settings::{ClusterInput, ClusterSettings, ConfigFile};
 
 use super::error::Error;
 
-/// Which manifests are read.
+/// Which repository is read, and how it is reached.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What to read")]
-pub(super) struct SourceArgs {
+pub(super) struct RepositoryArgs {
     /// Repository: a path (work tree or bare) or a URL (https, ssh, file)
     ///
     /// Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
     #[arg(default_value = ".", env = "IRSA_GITOPS_REPO")]
     pub(super) repo: String,
-    /// Branch, tag or commit to read
-    #[arg(
-        long,
-        value_name = "REV",
-        default_value = "HEAD",
-        env = "IRSA_GITOPS_REVISION"
-    )]
-    pub(super) revision: String,
     /// Read only this directory or file below the root (can be repeated) [default: everything]
     #[arg(
         long = "path",
@@ -38,6 +30,28 @@ pub(super) struct SourceArgs {
         value_delimiter = ','
     )]
     pub(super) paths: Vec<String>,
+    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
+    pub(super) ssh_key: Option<PathBuf>,
+    /// Read a repository that borrows objects from another one (objects/info/alternates)
+    #[arg(long)]
+    pub(super) allow_alternates: bool,
+}
+
+/// Which manifests are read.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct SourceArgs {
+    #[command(flatten)]
+    pub(super) repository: RepositoryArgs,
+    /// Branch, tag or commit to read
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "HEAD",
+        env = "IRSA_GITOPS_REVISION"
+    )]
+    pub(super) revision: String,
     /// Read plain files from this directory instead of a repository
     #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_DIRECTORY")]
     pub(super) directory: Option<PathBuf>,
@@ -49,12 +63,6 @@ pub(super) struct SourceArgs {
         env = "IRSA_GITOPS_COMMIT"
     )]
     pub(super) commit: Option<String>,
-    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
-    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
-    pub(super) ssh_key: Option<PathBuf>,
-    /// Read a repository that borrows objects from another one (objects/info/alternates)
-    #[arg(long)]
-    pub(super) allow_alternates: bool,
 }
 
 /// How roles are named: all that can be checked offline.
@@ -118,7 +126,7 @@ pub(super) struct ClusterArgs {
 }
 
 /// Which IAM, and with which credentials.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "IAM")]
 pub(super) struct IamArgs {
     /// Use the embedded IAM whose state is this JSON file: no AWS, no network, no credentials
@@ -271,6 +279,34 @@ impl ClusterArgs {
         paths: &[String],
         iam: &IamArgs,
     ) -> Result<Vec<ClusterSettings>, Error> {
+        let clusters = self.inputs(paths, iam)?;
+        Ok(clusters
+            .iter()
+            .map(ClusterInput::validate)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The settings of each cluster for a comparison that asks nobody: what is left out has a
+    /// stand-in that no role is written with. The names are those that were given.
+    pub(super) fn offline_settings(
+        &self,
+        paths: &[String],
+    ) -> Result<(Vec<ClusterSettings>, Vec<Option<ClusterName>>), Error> {
+        let mut all = (Vec::new(), Vec::new());
+        for mut input in self.inputs(paths, &IamArgs::default())? {
+            let is_named = input.name.is_some();
+            input.name.get_or_insert_with(|| "any-cluster".to_owned());
+            if input.oidc_providers.is_empty() {
+                input.oidc_providers.push("any-oidc-provider".to_owned());
+            }
+            let settings = input.validate()?;
+            all.1.push(is_named.then(|| settings.name().clone()));
+            all.0.push(settings);
+        }
+        Ok(all)
+    }
+
+    fn inputs(&self, paths: &[String], iam: &IamArgs) -> Result<Vec<ClusterInput>, Error> {
         let flags = ClusterInput {
             name: self.cluster_name.clone(),
             oidc_providers: self.oidc_providers.clone(),
@@ -284,10 +320,6 @@ impl ClusterArgs {
             assume_role: iam.assume_role.clone(),
             ..self.naming.input(paths)
         };
-        let clusters = self.naming.inputs(&flags)?;
-        Ok(clusters
-            .iter()
-            .map(ClusterInput::validate)
-            .collect::<Result<_, _>>()?)
+        self.naming.inputs(&flags)
     }
 }

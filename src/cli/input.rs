@@ -4,6 +4,7 @@ use crate::desired::{self, Resolved};
 use crate::diagnostic::{Code, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use crate::manifest::{self, Completeness, Extract, Management};
 use crate::model::cluster::Naming;
@@ -17,7 +18,7 @@ use crate::settings::ClusterSettings;
 use crate::source::{self, Alternates, Credentials, Phase, Replaced, Repository, Scope, Snapshot};
 use crate::source::{Token, Unread, UnreadReason};
 
-use super::args::SourceArgs;
+use super::args::{RepositoryArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Progress;
@@ -27,7 +28,7 @@ pub(super) struct Manifests {
     snapshot: Snapshot<Extract>,
     diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
-    repository: Option<Repository>,
+    repository: Option<Rc<Repository>>,
 }
 
 /// The paths of all clusters; one that reads everything makes it everything.
@@ -64,25 +65,18 @@ impl Manifests {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let mut diagnostics = Vec::new();
-        let mut repository = None;
-        let snapshot = match &args.directory {
-            Some(directory) => {
-                let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
-                source::directory::read(directory, &scope, commit, &manifest::extract)?
+        let Some(directory) = &args.directory else {
+            let repository = Rc::new(open(&args.repository, &args.revision, console)?);
+            let mut manifests = Self::at(&repository, &args.revision, paths)?;
+            if let Some(commit) = manifests.commit() {
+                let uncommitted = uncommitted(&repository, commit, &scope);
+                manifests.diagnostics.extend(uncommitted);
             }
-            None => {
-                let git = repository.insert(open(args, console)?);
-                let commit = git.resolve(&args.revision)?;
-                diagnostics.extend(uncommitted(git, &commit, &scope));
-                git.read(&commit, &scope, &manifest::extract)?
-            }
+            return Ok(manifests);
         };
-        tracing::info!(
-            files = snapshot.files_seen,
-            with_annotation = snapshot.files.len(),
-            "manifests read"
-        );
+        let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
+        let snapshot = source::directory::read(directory, &scope, commit, &manifest::extract)?;
+        let mut diagnostics = Vec::new();
         if snapshot.commit.is_none() {
             diagnostics.push(
                 Diagnostic::warning(
@@ -97,8 +91,57 @@ impl Manifests {
         Ok(Self {
             snapshot,
             diagnostics,
-            repository,
+            repository: None,
         })
+    }
+
+    /// Reads everything below the paths at one revision of an open repository.
+    pub(super) fn at(
+        repository: &Rc<Repository>,
+        revision: &str,
+        paths: &[RepoPath],
+    ) -> Result<Self, Error> {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let commit = repository.resolve(revision)?;
+        let snapshot = repository.read(&commit, &scope, &manifest::extract)?;
+        tracing::info!(
+            %commit,
+            files = snapshot.files_seen,
+            with_annotation = snapshot.files.len(),
+            "manifests read"
+        );
+        Ok(Self {
+            snapshot,
+            diagnostics: vec![],
+            repository: Some(repository.clone()),
+        })
+    }
+
+    /// As [`Manifests::at`], but a path that is not there yet holds nothing: for a base that a
+    /// change is compared with, never for what roles are retired by.
+    pub(super) fn at_base(
+        repository: &Rc<Repository>,
+        revision: &str,
+        paths: &[RepoPath],
+    ) -> Result<Self, Error> {
+        let mut existing = paths.to_vec();
+        loop {
+            match Self::at(repository, revision, &existing) {
+                Err(Error::Source(source::Error::MissingPath { path, .. })) => {
+                    existing.retain(|other| *other != path);
+                    if existing.is_empty() {
+                        // No path at all would mean everything.
+                        let mut nothing = Self::at(repository, revision, &[])?;
+                        nothing.snapshot.files.clear();
+                        nothing.snapshot.unread.clear();
+                        return Ok(nothing);
+                    }
+                }
+                read => return read,
+            }
+        }
     }
 
     /// The repository for people.
@@ -230,7 +273,11 @@ fn witnessed(
 }
 
 /// Opens or clones the repository, with whatever credentials the environment offers.
-fn open(args: &SourceArgs, console: &Console) -> Result<Repository, Error> {
+pub(super) fn open(
+    args: &RepositoryArgs,
+    revision: &str,
+    console: &Console,
+) -> Result<Repository, Error> {
     let alternates = if args.allow_alternates {
         Alternates::Allowed
     } else {
@@ -243,7 +290,7 @@ fn open(args: &SourceArgs, console: &Console) -> Result<Repository, Error> {
     };
     Ok(Repository::open(
         &args.repo,
-        &args.revision,
+        revision,
         &credentials(args),
         alternates,
         &report,
@@ -252,7 +299,7 @@ fn open(args: &SourceArgs, console: &Console) -> Result<Repository, Error> {
 
 /// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own
 /// host only; those that a user sets for this program, to any.
-fn credentials(args: &SourceArgs) -> Credentials {
+fn credentials(args: &RepositoryArgs) -> Credentials {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let host_of = |url: &str| {
         let host = url.split("://").last().unwrap_or_default();

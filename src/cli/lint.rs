@@ -35,7 +35,9 @@ pub(super) struct LintArgs {
 }
 
 pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
-    let clusters = args.naming.inputs(&args.naming.input(&args.source.paths))?;
+    let clusters = args
+        .naming
+        .inputs(&args.naming.input(&args.source.repository.paths))?;
     let namings = clusters
         .iter()
         .map(|cluster| cluster.naming())

@@ -44,7 +44,9 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
-    let clusters = args.cluster.settings(&args.source.paths, &args.iam)?;
+    let clusters = args
+        .cluster
+        .settings(&args.source.repository.paths, &args.iam)?;
     let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
     let sections = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");

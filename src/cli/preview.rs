@@ -124,6 +124,7 @@ impl Preview {
         let entry = |change: plan::Change| Entry {
             outcome: outcome(&change.role),
             change,
+            origin: None,
         };
         Section {
             cluster: Some(self.cluster.name),

@@ -83,7 +83,10 @@ fn changes(
             Medium::Terminal => writeln!(out, "{colour}{text}{colour:#}")?,
             Medium::Plain => writeln!(out, "{}", text.trim_end())?,
         }
-        writeln!(out, "      {}", line(&entry.change.reason))?;
+        let origin = entry
+            .origin
+            .map_or(String::new(), |origin| format!("{}: ", origin.as_str()));
+        writeln!(out, "      {origin}{}", line(&entry.change.reason))?;
         if let Action::Update(update) | Action::Restore(update) = &entry.change.action {
             for difference in &update.differences {
                 detail(difference, medium, out)?;

@@ -65,6 +65,8 @@ struct ChangeField<'a> {
     service_account: String,
     action: &'static str,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     location: Option<LocationField>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<DifferenceField<'a>>,
@@ -167,7 +169,11 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
 }
 
 fn change(entry: &Entry) -> ChangeField<'_> {
-    let Entry { change, outcome } = entry;
+    let Entry {
+        change,
+        origin,
+        outcome,
+    } = entry;
     let differences = match &change.action {
         Action::Update(update) | Action::Restore(update) => {
             update.differences.iter().map(difference).collect()
@@ -201,6 +207,7 @@ fn change(entry: &Entry) -> ChangeField<'_> {
         service_account: change.service_account.to_string(),
         action: action_word(&change.action),
         reason: &change.reason,
+        origin: origin.map(|origin| origin.as_str().replace(' ', "-")),
         location: change.location.as_ref().map(location),
         differences,
         removed_by: removal.map(|removal| CommitField {

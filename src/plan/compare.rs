@@ -1,0 +1,127 @@
+//! What changes between two commits, without asking IAM: the plan that an account would get which
+//! has exactly the roles of the first one.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Change, History, Plan, Run, Superseded, plan};
+use crate::desired::{self, Resolved, Verdict};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::cluster::Cluster;
+use crate::model::location::RepoPath;
+use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RoleLabel};
+
+/// Compares what two commits ask for. Roles that one of them holds back are left out of the first
+/// side and held on the second.
+///
+/// # Errors
+///
+/// Never, as the roles of the first side carry no commit; the type is that of [`plan`].
+pub fn compare(
+    base: &Resolved,
+    head: &Resolved,
+    cluster: &Cluster,
+    run: &Run,
+) -> Result<Plan, Superseded> {
+    let roles: Vec<CurrentRole> = base
+        .requests
+        .iter()
+        .filter_map(|(service_account, request)| {
+            let Verdict::Wanted(wanted) = &request.verdict else {
+                return None;
+            };
+            let at = &request.location;
+            let role = desired::desired_role(service_account, wanted, at, cluster, &run.repository);
+            Some(CurrentRole {
+                listed: ListedRole {
+                    name: role.arn.name,
+                    id: RoleId::new(""),
+                    path: role.arn.path,
+                    trust_policy: role.trust_policy,
+                    max_session_seconds: role.max_session_duration.map(|d| d.as_seconds()),
+                },
+                tags: role.tags,
+                permissions_boundary: role.permissions_boundary,
+                last_used: None,
+            })
+        })
+        .collect();
+    let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
+    for role in roles {
+        current.add_detail(&role.listed.name.clone(), Some(role));
+    }
+    let mut found = plan(head, &current, cluster, run, &History::default())?;
+    for change in found.changes.values_mut() {
+        explain(change, base, head);
+    }
+    let renamed = renamed(&found, base);
+    found.diagnostics.extend(renamed);
+    Ok(found)
+}
+
+/// Says of a change what it means between two commits.
+fn explain(change: &mut Change, base: &Resolved, head: &Resolved) {
+    let before = base.requests.get(&change.service_account);
+    match change.action {
+        Action::Create(_) => {
+            change.reason = match before.map(|request| &request.verdict) {
+                None => "declared by this change",
+                Some(Verdict::Unmanaged) => "its managed annotation becomes \"true\"",
+                Some(Verdict::Held { .. } | Verdict::Wanted(_)) => "its manifest becomes valid",
+            }
+            .to_owned();
+        }
+        Action::Orphan => {
+            change.reason = if head.requests.contains_key(&change.service_account) {
+                "its managed annotation becomes \"false\"; mode sync retires the role"
+            } else {
+                "no longer declared; mode sync retires the role"
+            }
+            .to_owned();
+            change.location = before.map(|request| request.location.clone());
+        }
+        Action::Update(_)
+        | Action::Restore(_)
+        | Action::Quarantine(_)
+        | Action::Delete(_)
+        | Action::InSync
+        | Action::Held => {}
+    }
+}
+
+/// Pairs a role that goes with the one that comes in the same file.
+fn renamed(plan: &Plan, base: &Resolved) -> Vec<Diagnostic> {
+    let mut by_file: BTreeMap<&RepoPath, (Vec<&RoleLabel>, Vec<&Change>)> = BTreeMap::new();
+    for change in plan.changes.values() {
+        let Some(location) = &change.location else {
+            continue;
+        };
+        let (gone, come) = by_file.entry(&location.path).or_default();
+        match change.action {
+            Action::Orphan => gone.push(&change.role),
+            Action::Create(_) if !base.requests.contains_key(&change.service_account) => {
+                come.push(change);
+            }
+            _ => {}
+        }
+    }
+    let pairs = by_file
+        .into_values()
+        .filter_map(|(gone, come)| match (&gone[..], &come[..]) {
+            ([old], [new]) => Some((*old, *new)),
+            _ => None,
+        });
+    let warn = |(old, new): (&RoleLabel, &Change)| {
+        let message = format!(
+            "role `{old}` would be replaced by `{}`, which is another role",
+            new.role
+        );
+        let diagnostic = Diagnostic::warning(Code::RoleRenamed, message).on(&new.service_account).with_hint(
+            "a new role has a new id and none of the policies that are attached to the old one: attach them before pods use it",
+        );
+        match &new.location {
+            Some(location) => diagnostic.at(location.clone()),
+            None => diagnostic,
+        }
+    };
+    pairs.map(warn).collect()
+}
