@@ -44,6 +44,7 @@ mod diff;
 mod fence;
 pub mod guard;
 pub mod history;
+mod origin;
 pub mod ownership;
 pub mod prune;
 mod security;
@@ -52,6 +53,7 @@ pub use compare::compare;
 pub use diff::Difference;
 pub use fence::Superseded;
 pub use history::History;
+pub use origin::{Origin, origins};
 use ownership::Ownership;
 pub use prune::Prune;
 

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::model::arn::AwsAccountId;
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Origin};
 
 pub mod human;
 pub mod json;
@@ -79,28 +79,6 @@ pub struct Entry {
     pub origin: Option<Origin>,
     /// What became of it; `None` where nothing was to be attempted.
     pub outcome: Option<Outcome>,
-}
-
-/// What caused a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The commits between the base and the revision.
-    ThisChange,
-    /// A commit of the base that nobody has applied yet.
-    PendingOnBase,
-    /// Somebody edited the role; Git did not change.
-    Drift,
-}
-
-impl Origin {
-    /// The words for people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ThisChange => "this change",
-            Self::PendingOnBase => "pending on base",
-            Self::Drift => "drift",
-        }
-    }
 }
 
 /// Why a run could not go on.

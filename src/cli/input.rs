@@ -154,6 +154,22 @@ impl Manifests {
         self.snapshot.commit.as_ref()
     }
 
+    /// The same repository's manifests at a base, which need not have all the paths yet.
+    pub(super) fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
+        let base = |repository| Self::at_base(repository, revision, paths);
+        self.repository.as_ref().map(base).transpose()
+    }
+
+    /// Whether a file has the same content at two commits.
+    pub(super) fn is_unchanged(&self, a: &CommitId, b: &CommitId, path: &RepoPath) -> bool {
+        let content = |commit| {
+            self.repository
+                .as_ref()
+                .and_then(|git| git.content(commit, path))
+        };
+        content(a).is_some_and(|before| content(b) == Some(before))
+    }
+
     /// Answers the planner's questions about history; without one, everything is unknown.
     pub(super) fn history(
         &self,

@@ -1,6 +1,6 @@
 //! `plan`: what apply would do.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
@@ -11,7 +11,8 @@ use super::preview::{self, preview};
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::iam::{self, IamReader, aws, sandbox};
-use crate::report::{Command, Report, Section};
+use crate::plan::Origin;
+use crate::report::{Command, Entry, Report, Section};
 use crate::settings::ClusterSettings;
 
 /// Show what apply would do, with read-only access to IAM
@@ -41,32 +42,75 @@ pub(super) struct PlanArgs {
     /// End with exit code 3 if there is something to change
     #[arg(long, help_heading = "Changes")]
     exit_code: bool,
+    /// Say of each change whether this change causes it, it is pending on this revision, or it is drift
+    #[arg(
+        long,
+        value_name = "REV",
+        help_heading = "Changes",
+        conflicts_with = "directory",
+        env = "IRSA_GITOPS_BASE"
+    )]
+    base: Option<String>,
+    /// With --base: end with exit code 3 if there is such a change
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_enum,
+        help_heading = "Changes",
+        requires = "base"
+    )]
+    fail_on: Option<FailOn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// One that the commits since the base cause
+    ThisChange,
+    /// Any
+    Any,
+}
+
+impl PlanArgs {
+    /// Whether the user wants to hear of a change by the exit code.
+    fn minds(&self, entry: &Entry) -> bool {
+        let of_this_change = entry.origin == Some(Origin::ThisChange);
+        match self.fail_on {
+            Some(FailOn::ThisChange) if of_this_change && entry.change.is_change() => true,
+            Some(FailOn::Any) if entry.change.is_change() => true,
+            _ => self.exit_code && entry.change.writes(),
+        }
+    }
 }
 
 pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
-    let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
+    let paths = input::all_paths(&clusters);
+    let manifests = Manifests::read(&args.source, &paths, console)?;
+    let base = match &args.base {
+        Some(base) => manifests.base(base, &paths)?,
+        None => None,
+    };
     let sections = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");
         match &args.iam.sandbox {
             Some(file) => {
                 let open = async |_: &ClusterSettings| sandbox::Reader::open(file);
-                preview_all(args, &clusters, &manifests, open).await
+                preview_all(args, &clusters, &manifests, base.as_ref(), open).await
             }
             None => {
                 let connect = async |c: &ClusterSettings| aws::Reader::connect(&c.access).await;
-                preview_all(args, &clusters, &manifests, connect).await
+                preview_all(args, &clusters, &manifests, base.as_ref(), connect).await
             }
         }
     })?;
     let pending = sections
         .iter()
-        .any(|s| s.entries.iter().any(|entry| entry.change.writes()));
+        .any(|s| s.entries.iter().any(|entry| args.minds(entry)));
     let exit = if preview::is_incomplete(&sections) {
         Exit::Incomplete
-    } else if args.exit_code && pending {
+    } else if pending {
         Exit::ChangesPending
     } else {
         Exit::Success
@@ -86,12 +130,16 @@ async fn preview_all<R: IamReader>(
     args: &PlanArgs,
     clusters: &[ClusterSettings],
     manifests: &Manifests,
+    base: Option<&Manifests>,
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Vec<Section>, Error> {
     let mut sections = Vec::new();
     for cluster in clusters {
         let iam = connect(cluster).await?;
-        let preview = preview(cluster, manifests, &args.changes, &iam).await?;
+        let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
+        if let Some(base) = base {
+            preview.label(cluster, manifests, base)?;
+        }
         sections.push(preview.section(|_| None));
     }
     Ok(sections)

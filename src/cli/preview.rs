@@ -2,11 +2,15 @@
 //!
 //! Given a reader, which has no method that writes.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::iam::{self, IamReader};
 use crate::model::cluster::Cluster;
+use crate::model::commit::CommitId;
 use crate::model::role::{CurrentRoles, RoleLabel};
-use crate::plan::{self, Action, Mode, Plan, Run, guard};
+use crate::model::tags;
+use crate::plan::{self, Action, History, Mode, Origin, Plan, Rewrite, Run, guard};
 use crate::report::{Entry, Section};
 use crate::settings::ClusterSettings;
 
@@ -19,6 +23,10 @@ pub(super) struct Preview {
     pub(super) cluster: Cluster,
     pub(super) plan: Plan,
     diagnostics: Vec<Diagnostic>,
+    origins: BTreeMap<RoleLabel, Origin>,
+    run: Run,
+    current: CurrentRoles,
+    history: History,
 }
 
 /// Reads what is current, compares it with what is asked for, and checks the guards.
@@ -65,6 +73,10 @@ pub(super) async fn preview(
         cluster,
         plan,
         diagnostics,
+        origins: BTreeMap::new(),
+        run,
+        current,
+        history,
     })
 }
 
@@ -116,6 +128,44 @@ async fn check_providers(cluster: &Cluster, iam: &impl IamReader) -> Result<(), 
 }
 
 impl Preview {
+    /// Labels every change with what caused it, seen from the manifests of a base.
+    pub(super) fn label(
+        &mut self,
+        settings: &ClusterSettings,
+        manifests: &Manifests,
+        base: &Manifests,
+    ) -> Result<(), Error> {
+        let asked = base.asked(&settings.paths, &self.cluster.naming());
+        // The base is older than what may have been applied: that is for the fence of the plan itself.
+        let run = Run {
+            rewrite: Rewrite::Accepted,
+            ..self.run.clone()
+        };
+        let at_base = plan::plan(
+            &asked.resolved,
+            &self.current,
+            &self.cluster,
+            &run,
+            &self.history,
+        )?;
+        let is_declared_as_written = |change: &plan::Change| {
+            let (Action::Update(update) | Action::Restore(update)) = &change.action else {
+                return false;
+            };
+            let written = update.current.tags.get(tags::LAST_COMMIT);
+            let written = written.and_then(|commit| CommitId::new(commit).ok());
+            let path = change.location.as_ref().map(|location| &location.path);
+            match (written, path, base.commit()) {
+                (Some(written), Some(path), Some(base)) => {
+                    manifests.is_unchanged(&written, base, path)
+                }
+                _ => false,
+            }
+        };
+        self.origins = plan::origins(&self.plan, &at_base, is_declared_as_written);
+        Ok(())
+    }
+
     /// The section of the report; `outcome` says what became of a role, if anything was to.
     pub(super) fn section(
         self,
@@ -123,8 +173,8 @@ impl Preview {
     ) -> Section {
         let entry = |change: plan::Change| Entry {
             outcome: outcome(&change.role),
+            origin: self.origins.get(&change.role).copied(),
             change,
-            origin: None,
         };
         Section {
             cluster: Some(self.cluster.name),
