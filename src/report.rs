@@ -12,9 +12,13 @@ use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::plan::{Action, Change, Origin};
 
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
+pub mod markdown;
 pub mod sanitize;
+pub mod sarif;
 
 /// Everything one run found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]

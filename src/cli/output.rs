@@ -13,7 +13,7 @@ use super::error::Error;
 use crate::exit::Exit;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
-use crate::report::{Command, Listing, Report, json};
+use crate::report::{Command, Listing, Report, github, gitlab, json, markdown, sarif};
 
 /// What is written about the run, and where.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +37,14 @@ enum Format {
     Human,
     /// One JSON document, schema irsa-gitops/report/v1
     Json,
+    /// A comment on a pull request; nothing if nothing changes
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions, and a step summary
+    Github,
+    /// Code quality report of GitLab
+    Gitlab,
 }
 
 #[derive(Clone, Debug)]
@@ -112,10 +120,10 @@ impl ReportArgs {
         if let Some(hint) = &stopped.hint {
             console.print_error(&format!("hint: {hint}\n"));
         }
-        if self.format == Format::Json {
+        if self.format != Format::Human {
             let report = stopped_report(error, command, self.listing());
             // Standard error has said it already.
-            let _ = console.print(&rendered(&report, Format::Json, Medium::Plain));
+            let _ = console.print(&rendered(&report, self.format, Medium::Plain));
         }
         error.exit()
     }
@@ -156,6 +164,10 @@ fn rendered(report: &Report, format: Format, medium: Medium) -> Vec<u8> {
     let written = match format {
         Format::Human => human::render(report, medium, &mut text),
         Format::Json => json::render(report, &mut text),
+        Format::Markdown => markdown::render(report, &mut text),
+        Format::Sarif => sarif::render(report, &mut text),
+        Format::Github => github::render(report, &mut text),
+        Format::Gitlab => gitlab::render(report, &mut text),
     };
     written.expect("a Vec takes all bytes, and reports have string keys only");
     text
