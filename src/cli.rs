@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::report;
@@ -17,6 +17,7 @@ mod args;
 mod console;
 mod diff;
 mod error;
+mod iam_policy;
 mod input;
 mod lint;
 mod output;
@@ -63,6 +64,14 @@ enum Command {
     Diff(diff::DiffArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    IamPolicy(iam_policy::IamPolicyArgs),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// Runs the command that the arguments name and says how it ended.
@@ -95,8 +104,33 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Apply(args) => args.report.deliver(report::Command::Apply, &console, || {
             apply::run(args, &console)
         }),
+        Command::IamPolicy(args) => end(iam_policy::run(args, &console), &console),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "irsa-gitops", &mut script);
+            end(print(&script, &console), &console)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            let written = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            written.expect("a Vec takes all bytes");
+            end(print(&page, &console), &console)
+        }
     };
     exit.code().into()
+}
+
+fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {
+    console.print(text).map_err(error::Error::Output)?;
+    Ok(Exit::Success)
+}
+
+/// How a verb without a report ends.
+fn end(result: Result<Exit, error::Error>, console: &Console) -> Exit {
+    result.unwrap_or_else(|error| {
+        error.print(console);
+        error.exit()
+    })
 }
 
 /// Started only by verbs that call IAM: the others need no threads.

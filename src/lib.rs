@@ -21,12 +21,13 @@
 //! | [`plan`] | desired and current roles | changes with their reasons, refusals | how to read or write |
 //! | [`apply`] | a plan and a writer | an outcome for each change | how anything was decided |
 //! | [`report`] | all of the above | text for people and machines | terminals, files |
+//! | [`permissions`] | a cluster | the IAM policy that a job needs | what a job does |
 //! | [`settings`] | what the user wrote | validated settings | environment, files |
 //! | [`cli`] | arguments | an exit code | — it is the shell around the rest |
 //!
-//! `model`, `diagnostic`, `manifest`, `desired`, `plan`, `report`, `exit` and `settings` are pure:
-//! no I/O, clock, environment, logging or async. A change to *what happens to a role* belongs into
-//! `desired` or `plan`, and its test is values in, values out.
+//! `model`, `diagnostic`, `manifest`, `desired`, `plan`, `report`, `permissions`, `exit` and `settings`
+//! are pure: no I/O, clock, environment, logging or async. A change to *what happens to a role*
+//! belongs into `desired` or `plan`, and its test is values in, values out.
 //!
 //! **A dry run is the absence of a call.** `plan` works on [`iam::IamReader`], which has no method
 //! that writes; [`apply::apply`] is the only function that is handed an [`iam::IamWriter`].
@@ -46,6 +47,7 @@ pub mod exit;
 pub mod iam;
 pub mod manifest;
 pub mod model;
+pub mod permissions;
 pub mod plan;
 pub mod report;
 pub mod settings;

@@ -186,7 +186,7 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ModeArg {
+pub(super) enum ModeArg {
     /// Make missing roles, and nothing else
     CreateOnly,
     /// Make missing roles and repair drifted ones
@@ -195,13 +195,19 @@ enum ModeArg {
     Sync,
 }
 
+impl ModeArg {
+    pub(super) fn mode(self) -> Mode {
+        match self {
+            Self::CreateOnly => Mode::CreateOnly,
+            Self::UpsertOnly => Mode::UpsertOnly,
+            Self::Sync => Mode::Sync,
+        }
+    }
+}
+
 impl ChangeArgs {
     pub(super) fn mode(&self) -> Mode {
-        match self.mode {
-            ModeArg::CreateOnly => Mode::CreateOnly,
-            ModeArg::UpsertOnly => Mode::UpsertOnly,
-            ModeArg::Sync => Mode::Sync,
-        }
+        self.mode.mode()
     }
 
     pub(super) fn prune(&self, manifests: Completeness) -> Prune {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
 use crate::plan::Superseded;
@@ -50,6 +51,9 @@ pub(super) enum Error {
         #[source]
         source: io::Error,
     },
+    /// The machine: standard output cannot be written to.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
     /// The machine: no thread or timer could be had.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
@@ -70,7 +74,7 @@ impl Error {
                 source::Class::Unavailable => Exit::Unavailable,
             },
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
-            Self::Iam(_) | Self::Runtime(_) => Exit::Unavailable,
+            Self::Iam(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
         }
     }
@@ -85,7 +89,20 @@ impl Error {
                 Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
             }
             Self::Superseded(superseded) => Some(superseded.hint()),
-            Self::Open { .. } | Self::Runtime(_) | Self::Issuer(_) | Self::NoPrefix => None,
+            Self::Open { .. }
+            | Self::Runtime(_)
+            | Self::Output(_)
+            | Self::Issuer(_)
+            | Self::NoPrefix => None,
+        }
+    }
+
+    /// Says it on standard error.
+    pub(super) fn print(&self, console: &Console) {
+        let stopped = self.stopped();
+        console.print_error(&format!("error: {}\n", stopped.message));
+        if let Some(hint) = &stopped.hint {
+            console.print_error(&format!("hint: {hint}\n"));
         }
     }
 

@@ -115,11 +115,7 @@ impl ReportArgs {
     }
 
     fn explain(&self, error: &Error, command: Command, console: &Console) -> Exit {
-        let stopped = error.stopped();
-        console.print_error(&format!("error: {}\n", stopped.message));
-        if let Some(hint) = &stopped.hint {
-            console.print_error(&format!("hint: {hint}\n"));
-        }
+        error.print(console);
         if self.format != Format::Human {
             let report = stopped_report(error, command, self.listing());
             // Standard error has said it already.

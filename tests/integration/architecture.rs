@@ -123,6 +123,7 @@ const PURE: &[&str] = &[
     "model",
     "manifest",
     "desired",
+    "permissions",
     "plan",
     "report",
     "settings",
