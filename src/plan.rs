@@ -47,6 +47,7 @@ pub mod history;
 mod origin;
 pub mod ownership;
 pub mod prune;
+pub mod saved;
 mod security;
 
 pub use compare::compare;

@@ -16,6 +16,7 @@ use crate::apply::{self, Cause, Failure, Outcome, Stop};
 use crate::exit::Exit;
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamWriter, aws, sandbox};
+use crate::plan::saved::SavedPlan;
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -51,22 +52,42 @@ pub(super) struct ApplyArgs {
         env = "IRSA_GITOPS_AUDIT_LOG"
     )]
     audit_log: Option<PathBuf>,
+    /// Do only what this plan says that plan --out has saved: its commit, its changes
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Changes",
+        conflicts_with = "directory"
+    )]
+    plan: Option<PathBuf>,
+    /// With --plan: only if its commit is in the history of this branch, tag or commit
+    #[arg(long, value_name = "REF", help_heading = "Changes", requires = "plan")]
+    require_reachable_from: Option<String>,
 }
 
 pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
-    let manifests = Manifests::read(&args.source, &input::all_paths(&clusters), console)?;
+    let saved = args.plan.as_deref().map(open_plan).transpose()?;
+    let mut source = args.source.clone();
+    if let Some(saved) = &saved {
+        source.revision = saved.commit()?.to_string();
+    }
+    let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
+    if let Some(reference) = &args.require_reachable_from {
+        manifests.require_reachable_from(reference)?;
+    }
+    let saved = saved.as_ref();
     let (sections, signal) = super::runtime()?.block_on(async {
         match &args.iam.sandbox {
             Some(file) => {
                 let open = async |_: &ClusterSettings| sandbox::Writer::open(file);
-                apply_all(args, &clusters, &manifests, console, open).await
+                apply_all(args, &clusters, &manifests, saved, console, open).await
             }
             None => {
                 let connect = async |c: &ClusterSettings| aws::Writer::connect(&c.access).await;
-                apply_all(args, &clusters, &manifests, console, connect).await
+                apply_all(args, &clusters, &manifests, saved, console, connect).await
             }
         }
     })?;
@@ -87,6 +108,7 @@ async fn apply_all<W: IamWriter>(
     args: &ApplyArgs,
     clusters: &[ClusterSettings],
     manifests: &Manifests,
+    saved: Option<&SavedPlan>,
     console: &Console,
     connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
 ) -> Result<(Vec<Section>, Option<Exit>), Error> {
@@ -99,7 +121,11 @@ async fn apply_all<W: IamWriter>(
         .transpose()?;
     for cluster in clusters {
         let iam = Audited::new(connect(cluster).await?, log.as_ref());
-        planned.push((preview(cluster, manifests, &args.changes, &iam).await?, iam));
+        let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
+        if let Some(saved) = saved {
+            preview.limit(saved)?;
+        }
+        planned.push((preview, iam));
     }
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
@@ -111,6 +137,14 @@ async fn apply_all<W: IamWriter>(
         signal = signal.or(caught);
     }
     Ok((sections, signal))
+}
+
+fn open_plan(path: &Path) -> Result<SavedPlan, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(SavedPlan::parse(&text)?)
 }
 
 fn open_log(path: &Path, manifests: &Manifests) -> Result<AuditLog, Error> {

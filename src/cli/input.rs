@@ -13,6 +13,7 @@ use crate::model::history::{Absence, Ancestry, Removal};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
+use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
 use crate::source::{self, Alternates, Credentials, Phase, Replaced, Repository, Scope, Snapshot};
@@ -158,6 +159,19 @@ impl Manifests {
     pub(super) fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
         let base = |repository| Self::at_base(repository, revision, paths);
         self.repository.as_ref().map(base).transpose()
+    }
+
+    /// Refuses a commit that is not in the history of a branch, tag or other commit.
+    pub(super) fn require_reachable_from(&self, reference: &str) -> Result<(), Error> {
+        let (Some(repository), Some(commit)) = (&self.repository, self.commit()) else {
+            return Ok(());
+        };
+        let later = repository.resolve(reference)?;
+        if repository.ancestry(commit, &later) == Ancestry::Ancestor {
+            return Ok(());
+        }
+        let (commit, reference) = (commit.clone(), reference.to_owned());
+        Err(Refusal::Unreachable { commit, reference }.into())
     }
 
     /// Whether a file has the same content at two commits.

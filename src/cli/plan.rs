@@ -1,5 +1,7 @@
 //! `plan`: what apply would do.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
@@ -12,6 +14,7 @@ use super::progress::Progress;
 use crate::exit::Exit;
 use crate::iam::{self, IamReader, aws, sandbox};
 use crate::plan::Origin;
+use crate::plan::saved::SavedPlan;
 use crate::report::{Command, Entry, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -60,6 +63,14 @@ pub(super) struct PlanArgs {
         requires = "base"
     )]
     fail_on: Option<FailOn>,
+    /// Save the plan to this file, for apply --plan
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Changes",
+        conflicts_with = "directory"
+    )]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -134,13 +145,24 @@ async fn preview_all<R: IamReader>(
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Vec<Section>, Error> {
     let mut sections = Vec::new();
+    let commit = manifests.commit().filter(|_| args.out.is_some());
+    let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
     for cluster in clusters {
         let iam = connect(cluster).await?;
         let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
         if let Some(base) = base {
             preview.label(cluster, manifests, base)?;
         }
+        if let Some(saved) = &mut saved {
+            preview.save(saved);
+        }
         sections.push(preview.section(|_| None));
+    }
+    if let (Some(path), Some(saved)) = (&args.out, saved) {
+        std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
+            path: path.clone(),
+            source,
+        })?;
     }
     Ok(sections)
 }

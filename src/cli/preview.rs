@@ -10,6 +10,7 @@ use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::role::{CurrentRoles, RoleLabel};
 use crate::model::tags;
+use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Action, History, Mode, Origin, Plan, Rewrite, Run, guard};
 use crate::report::{Entry, Section};
 use crate::settings::ClusterSettings;
@@ -128,6 +129,16 @@ async fn check_providers(cluster: &Cluster, iam: &impl IamReader) -> Result<(), 
 }
 
 impl Preview {
+    /// Adds what is to be done to a plan that is saved.
+    pub(super) fn save(&self, saved: &mut SavedPlan) {
+        saved.add(&self.plan, &self.cluster, &self.run);
+    }
+
+    /// Holds what is not in a saved plan.
+    pub(super) fn limit(&mut self, saved: &SavedPlan) -> Result<(), Error> {
+        Ok(saved.limit(&mut self.plan, &self.cluster, &self.run)?)
+    }
+
     /// Labels every change with what caused it, seen from the manifests of a base.
     pub(super) fn label(
         &mut self,

@@ -8,6 +8,7 @@ use super::{Action, Change, Difference, Plan};
 use crate::desired::{self, Resolved, Verdict};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::{Audience, Cluster, Issuer};
+use crate::model::commit::CommitId;
 use crate::model::role::RoleLabel;
 
 /// So many roles may always be retired by one run.
@@ -64,6 +65,20 @@ pub enum Refusal {
         old: Issuer,
         /// The roles.
         roles: Vec<RoleLabel>,
+    },
+    /// The file of a saved plan: it is not one that this program wrote.
+    #[error("the saved plan cannot be used: {0}")]
+    TamperedPlan(String),
+    /// The file of a saved plan: it is about another state than this one.
+    #[error("the saved plan is stale: {0}")]
+    StalePlan(String),
+    /// The file of a saved plan: its commit is not part of what may be applied.
+    #[error("commit {commit} of the saved plan is not in the history of `{reference}`")]
+    Unreachable {
+        /// The commit.
+        commit: CommitId,
+        /// What it has to be reachable from.
+        reference: String,
     },
     /// The account: there is no room for the new roles.
     #[error("{wanted} roles are to be made, but the account has {used} of the {quota} it may have")]
@@ -125,6 +140,12 @@ impl Refusal {
             Self::IssuerChange { old, .. } => format!(
                 "while both clusters are in use give --oidc-provider twice; if the old one is gone, use --allow-issuer-change {old}"
             ),
+            Self::TamperedPlan(_) | Self::StalePlan(_) => {
+                "make a new plan, have it looked at, and apply that one".to_owned()
+            }
+            Self::Unreachable { .. } => {
+                "merge it first; a plan of a branch that was not merged is not applied".to_owned()
+            }
             Self::RolesQuota { .. } => {
                 "ask AWS for a higher quota `Roles per account`, or remove roles that are not needed".to_owned()
             }

@@ -8,6 +8,7 @@ mod clones;
 mod conformance;
 mod faults;
 mod readme;
+mod reviews;
 mod safety;
 mod schedules;
 mod sources;

@@ -1,0 +1,277 @@
+//! What reviewers work with: diffs, bases, saved plans, reports in files, the IAM policy.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::support::cli::{Cli, Run, sandbox, state};
+use crate::support::repository::{Repository, service_account};
+
+struct World {
+    repository: Repository,
+    directory: TempDir,
+}
+
+impl World {
+    /// Two ServiceAccounts in the commit that the tag `base` names.
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        sandbox(directory.path());
+        let repository = Repository::with(&[
+            ("a.yaml", &service_account("bar", "a")),
+            ("b.yaml", &service_account("bar", "b")),
+        ]);
+        repository.git(&["tag", "base"]);
+        Self {
+            repository,
+            directory,
+        }
+    }
+
+    fn iam(&self) -> PathBuf {
+        self.directory.path().join("iam.json")
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let all = [arguments, &["--format", "json"]].concat();
+        Cli::new(self.repository.path(), &all)
+            .sandbox(&self.iam())
+            .run()
+    }
+
+    fn edit(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut state = state(&self.iam());
+        change(&mut state);
+        std::fs::write(self.iam(), state.to_string()).expect("written");
+    }
+}
+
+#[test]
+fn diff_needs_neither_credentials_nor_settings_and_pairs_renames() {
+    let world = World::new();
+    world
+        .repository
+        .write("a.yaml", service_account("bar", "renamed"));
+    world.repository.remove("b.yaml");
+    world
+        .repository
+        .write("new/c.yaml", service_account("bar", "c"));
+    world.repository.commit("change");
+    let diff = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_irsa-gitops");
+        let output = std::process::Command::new(program)
+            .args([&["diff", "base..HEAD", "--format", "json"], arguments].concat())
+            .current_dir(world.repository.path())
+            .env_clear()
+            .output();
+        let output = output.expect("the program can be run");
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    };
+    let run = diff(&[]).ends(0);
+    assert_eq!(
+        run.changes(),
+        [
+            "k8s-sa_bar_a orphan",
+            "k8s-sa_bar_b orphan",
+            "k8s-sa_bar_c create",
+            "k8s-sa_bar_renamed create"
+        ]
+    );
+    assert_eq!(run.codes(), ["role-renamed"]);
+    diff(&["--exit-code"]).ends(3);
+    assert_eq!(
+        diff(&["--path", "new"]).ends(0).changes(),
+        ["k8s-sa_bar_c create"]
+    );
+}
+
+#[test]
+fn a_base_tells_this_change_from_what_was_pending_and_from_drift() {
+    let world = World::new();
+    world.run(&["apply"]).ends(0);
+    world.edit(|state| {
+        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
+    });
+    world
+        .repository
+        .write("pending.yaml", service_account("bar", "pending"));
+    world.repository.commit("on the base");
+    world.repository.git(&["tag", "--force", "base"]);
+    world
+        .repository
+        .write("mine.yaml", service_account("bar", "mine"));
+    world.repository.commit("the change");
+    let plan = |arguments: &[&str]| world.run(&[&["plan", "--base", "base"], arguments].concat());
+    let run = plan(&[]).ends(0);
+    let document = run.json();
+    let changes = document["clusters"][0]["changes"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let origins: Vec<_> = changes
+        .iter()
+        .map(|c| {
+            (
+                c["role"].as_str().unwrap_or_default(),
+                c["origin"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        origins,
+        [
+            ("k8s-sa_bar_a", "drift"),
+            ("k8s-sa_bar_mine", "this-change"),
+            ("k8s-sa_bar_pending", "pending-on-base")
+        ]
+    );
+    plan(&["--fail-on", "this-change"]).ends(3);
+    world
+        .repository
+        .git(&["reset", "--quiet", "--hard", "base"]);
+    plan(&["--fail-on", "this-change"]).ends(0);
+    plan(&["--fail-on", "any"]).ends(3);
+}
+
+#[test]
+fn a_saved_plan_is_applied_as_it_was_approved_or_not_at_all() {
+    let world = World::new();
+    let plan = world.file("plan.json");
+    world.run(&["plan", "--out", &plan]).ends(0);
+    // A commit that came later has no say.
+    world
+        .repository
+        .write("c.yaml", service_account("bar", "c"));
+    world.repository.commit("later");
+    let run = world.run(&["apply", "--plan", &plan]).ends(0);
+    assert_eq!(
+        run.changes(),
+        ["k8s-sa_bar_a create done", "k8s-sa_bar_b create done"]
+    );
+    // C8: applied again, or edited.
+    world.run(&["apply", "--plan", &plan]).ends(5);
+    let text = std::fs::read_to_string(&plan).expect("a file");
+    for edited in [
+        text.replace("k8s-sa_bar_b", "k8s-sa_bar_c"),
+        text[..text.len() / 2].to_owned(),
+        "{}".to_owned(),
+    ] {
+        std::fs::write(&plan, edited).expect("written");
+        world.run(&["apply", "--plan", &plan]).ends(5);
+    }
+    std::fs::write(&plan, text).expect("written");
+    world
+        .run(&["apply", "--plan", &plan, "--max-session-duration", "7200"])
+        .ends(5);
+}
+
+#[test]
+fn a_role_that_moved_is_refused_by_itself() {
+    let world = World::new();
+    world.run(&["apply"]).ends(0);
+    world.edit(|state| {
+        for role in state["roles"].as_array_mut().expect("roles") {
+            role["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        }
+    });
+    let plan = world.file("plan.json");
+    world.run(&["plan", "--out", &plan]).ends(0);
+    world.edit(|state| state["roles"][0]["trustPolicy"]["Statement"][0]["Effect"] = "Deny".into());
+    let run = world.run(&["apply", "--plan", &plan]).ends(7);
+    assert_eq!(
+        run.changes(),
+        ["k8s-sa_bar_a held", "k8s-sa_bar_b update done"]
+    );
+}
+
+#[test]
+fn a_plan_of_a_branch_that_was_not_merged_is_refused() {
+    let world = World::new();
+    world
+        .repository
+        .git(&["checkout", "--quiet", "-b", "topic"]);
+    world
+        .repository
+        .write("c.yaml", service_account("bar", "c"));
+    world.repository.commit("topic");
+    let plan = world.file("plan.json");
+    world.run(&["plan", "--out", &plan]).ends(0);
+    let apply = [
+        "apply",
+        "--plan",
+        plan.as_str(),
+        "--require-reachable-from",
+        "main",
+    ];
+    world.run(&apply).ends(5);
+    assert!(state(&world.iam())["roles"].is_null());
+    world.repository.git(&["checkout", "--quiet", "main"]);
+    world
+        .repository
+        .git(&["merge", "--quiet", "--ff-only", "topic"]);
+    world.run(&apply).ends(0);
+}
+
+#[test]
+fn several_reports_are_written_at_once() {
+    let world = World::new();
+    let formats = ["human", "json", "markdown", "sarif", "github", "gitlab"];
+    let outputs: Vec<String> = formats
+        .iter()
+        .map(|format| format!("{format}={}", world.file(format)))
+        .collect();
+    let mut arguments = vec!["plan"];
+    for output in &outputs {
+        arguments.extend(["--output", output]);
+    }
+    world.run(&arguments).ends(0);
+    for format in formats {
+        let text = std::fs::read_to_string(world.file(format)).expect("a report");
+        assert!(
+            format == "gitlab" || text.contains("k8s-sa_bar_a"),
+            "{format}: {text}"
+        );
+    }
+}
+
+#[test]
+fn the_policy_of_a_job_names_its_roles() {
+    let world = World::new();
+    let run = Cli::new(
+        world.repository.path(),
+        &[
+            "iam-policy",
+            "--for",
+            "apply",
+            "--mode",
+            "sync",
+            "--account",
+            "123456789012",
+        ],
+    )
+    .run()
+    .ends(0);
+    let policy = run.json();
+    assert_eq!(policy["Version"], "2012-10-17");
+    assert!(
+        run.stdout
+            .contains("arn:aws:iam::123456789012:role/k8s-sa_*"),
+        "{}",
+        run.stdout
+    );
+    Cli::new(world.repository.path(), &["iam-policy", "--for", "plan"])
+        .run()
+        .ends(2);
+    Cli::new(world.repository.path(), &["completions", "bash"])
+        .run()
+        .ends(0);
+    Cli::new(world.repository.path(), &["man"]).run().ends(0);
+}
