@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::report;
 
+mod adopt;
 mod apply;
 mod args;
 mod console;
@@ -24,6 +25,7 @@ mod output;
 mod plan;
 mod preview;
 mod progress;
+mod roles;
 mod signals;
 
 use console::Console;
@@ -64,6 +66,8 @@ enum Command {
     Diff(diff::DiffArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Adopt(adopt::AdoptArgs),
+    Roles(roles::RolesArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     /// Print the completion script of a shell
     Completions {
@@ -104,6 +108,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Apply(args) => args.report.deliver(report::Command::Apply, &console, || {
             apply::run(args, &console)
         }),
+        Command::Adopt(args) => args.report.deliver(report::Command::Adopt, &console, || {
+            adopt::run(args, &console)
+        }),
+        Command::Roles(args) => end(roles::run(args, &console), &console),
         Command::IamPolicy(args) => end(iam_policy::run(args, &console), &console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

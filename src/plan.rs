@@ -39,6 +39,7 @@ use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
 use crate::model::trust_policy::{self, TrustDocument};
 
+mod adopt;
 mod compare;
 mod diff;
 mod fence;
@@ -50,6 +51,7 @@ pub mod prune;
 pub mod saved;
 mod security;
 
+pub use adopt::adopt;
 pub use compare::compare;
 pub use diff::Difference;
 pub use fence::Superseded;

@@ -15,6 +15,7 @@ use crate::plan::{Action, Change, Origin};
 pub mod github;
 pub mod gitlab;
 pub mod human;
+pub mod inventory;
 pub mod json;
 pub mod markdown;
 pub mod sanitize;
@@ -50,6 +51,8 @@ pub enum Command {
     Plan,
     /// What apply did.
     Apply,
+    /// Which roles were taken over.
+    Adopt,
 }
 
 /// Whether roles that are as they should be are listed.
@@ -163,6 +166,7 @@ impl Command {
             Self::Diff => "diff",
             Self::Plan => "plan",
             Self::Apply => "apply",
+            Self::Adopt => "adopt",
         }
     }
 }

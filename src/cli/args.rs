@@ -65,6 +65,55 @@ pub(super) struct SourceArgs {
     pub(super) commit: Option<String>,
 }
 
+/// Which manifests are read, for verbs whose positional arguments are something else.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct NamedSourceArgs {
+    /// Repository: a path (work tree or bare) or a URL (https, ssh, file)
+    #[arg(
+        long,
+        value_name = "REPO",
+        default_value = ".",
+        env = "IRSA_GITOPS_REPO"
+    )]
+    repo: String,
+    /// Branch, tag or commit to read
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "HEAD",
+        env = "IRSA_GITOPS_REVISION"
+    )]
+    revision: String,
+    /// Read only this directory or file below the root (can be repeated) [default: everything]
+    #[arg(
+        long = "path",
+        value_name = "DIR",
+        env = "IRSA_GITOPS_PATH",
+        value_delimiter = ','
+    )]
+    paths: Vec<String>,
+    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
+    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
+    ssh_key: Option<PathBuf>,
+}
+
+impl NamedSourceArgs {
+    pub(super) fn source(&self) -> SourceArgs {
+        SourceArgs {
+            repository: RepositoryArgs {
+                repo: self.repo.clone(),
+                paths: self.paths.clone(),
+                ssh_key: self.ssh_key.clone(),
+                allow_alternates: false,
+            },
+            revision: self.revision.clone(),
+            directory: None,
+            commit: None,
+        }
+    }
+}
+
 /// How roles are named: all that can be checked offline.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
@@ -208,6 +257,16 @@ impl ModeArg {
 impl ChangeArgs {
     pub(super) fn mode(&self) -> Mode {
         self.mode.mode()
+    }
+
+    /// For verbs that retire nothing.
+    pub(super) fn no_prune(manifests: Completeness) -> Prune {
+        let (after, now) = (SignedDuration::ZERO, jiff::Timestamp::UNIX_EPOCH);
+        Prune {
+            after,
+            now,
+            manifests,
+        }
     }
 
     pub(super) fn prune(&self, manifests: Completeness) -> Prune {

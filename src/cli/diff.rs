@@ -3,9 +3,8 @@
 use std::rc::Rc;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ClusterArgs, RepositoryArgs};
+use super::args::{ChangeArgs, ClusterArgs, RepositoryArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input::{self, Manifests};
@@ -13,7 +12,7 @@ use super::output::ReportArgs;
 use crate::exit::Exit;
 use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
-use crate::plan::{Depth, Mode, Prune, Rewrite, Run};
+use crate::plan::{Depth, Mode, Rewrite, Run};
 use crate::report::{Command, Entry, Report, Section};
 
 /// Stands for the account in documents where nobody said which one it is.
@@ -73,11 +72,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
             commit: after.commit().cloned(),
             mode: Mode::UpsertOnly,
             depth: Depth::Listing,
-            prune: Prune {
-                after: SignedDuration::ZERO,
-                now: Timestamp::UNIX_EPOCH,
-                manifests: Completeness::Whole,
-            },
+            prune: ChangeArgs::no_prune(Completeness::Whole),
             rewrite: Rewrite::Accepted,
         };
         let base = before.asked(&settings.paths, naming).resolved;

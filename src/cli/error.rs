@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
+use crate::model::cluster::RolePrefix;
+use crate::model::role::{InvalidRole, RoleName};
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::report::Stopped;
@@ -51,6 +53,15 @@ pub(super) enum Error {
         #[source]
         source: io::Error,
     },
+    /// The user: a role name that is none.
+    #[error("ROLE")]
+    Role(#[source] InvalidRole),
+    /// The user: a role whose name is not one that this cluster gives.
+    #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
+    Nobodys(RoleName, RolePrefix),
+    /// The user: several clusters where one is meant.
+    #[error("this works on one cluster at a time: leave --config out, or list one cluster in it")]
+    OneCluster,
     /// The machine: standard output cannot be written to.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -66,6 +77,9 @@ impl Error {
             | Self::Commit(_)
             | Self::Issuer(_)
             | Self::NoPrefix
+            | Self::Role(_)
+            | Self::Nobodys(..)
+            | Self::OneCluster
             | Self::Open { .. } => Exit::Usage,
             Self::Superseded(_) => Exit::Superseded,
             Self::Source(error) => match error.class() {
@@ -89,7 +103,12 @@ impl Error {
                 Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
             }
             Self::Superseded(superseded) => Some(superseded.hint()),
+            Self::Nobodys(..) => {
+                Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
+            }
             Self::Open { .. }
+            | Self::Role(_)
+            | Self::OneCluster
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Issuer(_)

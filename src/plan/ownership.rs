@@ -68,24 +68,19 @@ pub fn of(role: &CurrentRole, cluster: &Cluster) -> Ownership {
 impl Foreign {
     /// What to do about it.
     pub fn hint(&self, service_account: &ServiceAccountRef, cluster: &Cluster) -> String {
-        let tags = desired::ownership_tags(service_account, cluster);
-        let tags: Vec<String> = tags
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
         match self {
             Self::Name | Self::Path(_) => format!(
                 "rename that role or the ServiceAccount; owned roles are named {}_NAMESPACE_NAME under path {}",
                 cluster.prefix, cluster.path
             ),
             Self::Tag { key, .. } if *key == tags::CLUSTER => format!(
-                "if cluster `{}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under an older name, tag it {}",
+                "if cluster `{}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under another name (the controller's default is `cluster`), take it over: irsa-gitops adopt {}",
                 cluster.name,
-                tags.join(" ")
+                role_name::label(&cluster.naming(), service_account).as_str()
             ),
             Self::Tag { .. } | Self::MissingTag(_) => format!(
-                "if it serves this ServiceAccount, hand it over by tagging it {}; if not, rename one of the two",
-                tags.join(" ")
+                "if it serves this ServiceAccount, take it over: irsa-gitops adopt {}; if not, rename one of the two",
+                role_name::label(&cluster.naming(), service_account).as_str()
             ),
         }
     }

@@ -41,7 +41,7 @@ pub(super) struct Leftover<'a> {
 }
 
 /// Whether a role is quarantined: it says so, and nobody can assume it.
-pub(super) fn is_quarantined(role: &CurrentRole) -> bool {
+pub fn is_quarantined(role: &CurrentRole) -> bool {
     role.tags.get(tags::QUARANTINED_AT).is_some()
         && role
             .listed

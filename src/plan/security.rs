@@ -7,6 +7,7 @@ use crate::desired::DesiredRole;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::role::CurrentRole;
+use crate::model::service_account::ServiceAccountRef;
 
 /// Names the first statement that lets anybody in but the role's own ServiceAccount.
 pub(super) fn finding(
@@ -29,6 +30,26 @@ pub(super) fn finding(
             .at(desired.location.clone())
             .with_hint("apply puts the declared trust policy back; look for UpdateAssumeRolePolicy on this role in CloudTrail, and remember that sessions that run are not ended"),
     )
+}
+
+/// Whether the trust policy lets the ServiceAccount in through this cluster's OIDC provider.
+pub(super) fn serves(
+    role: &CurrentRole,
+    service_account: &ServiceAccountRef,
+    cluster: &Cluster,
+) -> bool {
+    let document: Option<Value> = serde_json::from_str(role.listed.trust_policy.as_str()).ok();
+    let subject = service_account.subject();
+    document.iter().flat_map(statements).any(|statement| {
+        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+        let mut actions = one_or_many(statement.get("Action")).filter_map(Value::as_str);
+        let names_somebody =
+            one_or_many(statement.get("Principal").and_then(|p| p.get("Federated")));
+        allows
+            && actions.any(|action| action == "sts:AssumeRoleWithWebIdentity")
+            && names_somebody.count() > 0
+            && serves_only(statement, &subject, cluster)
+    })
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {

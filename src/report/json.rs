@@ -25,8 +25,13 @@ pub const SCHEMA: &str = "irsa-gitops/report/v1";
 /// Characters that could act on a terminal or a CI log are written as `\uXXXX`: it is the same
 /// JSON value, and a log that shows it stays harmless.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    write(&Document::new(report), out)
+}
+
+/// Writes any document so.
+pub(super) fn write(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Harmless::default());
-    Document::new(report).serialize(&mut serializer)?;
+    document.serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 

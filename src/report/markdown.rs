@@ -199,7 +199,7 @@ fn code(text: &str) -> String {
 }
 
 /// A code span inside a table, where `|` ends a cell even in code.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 

@@ -275,3 +275,79 @@ fn the_policy_of_a_job_names_its_roles() {
         .ends(0);
     Cli::new(world.repository.path(), &["man"]).run().ends(0);
 }
+
+/// A role exactly as the controller makes it: no `aud`, cluster `cluster`, no commit tags.
+fn controllers_role(name: &str) -> serde_json::Value {
+    let issuer = crate::support::cli::ISSUER;
+    let tag = |key: &str, value: &str| serde_json::json!({ "key": key, "value": value });
+    serde_json::json!({
+        "name": format!("k8s-sa_bar_{name}"),
+        "id": format!("AROA{name}"),
+        "trustPolicy": { "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{issuer}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": { format!("{issuer}:sub"): format!("system:serviceaccount:bar:{name}") } },
+        }] },
+        "tags": [
+            tag("role.k8s.aws/managed-by", "iam-service-account-controller"),
+            tag("serviceaccount.k8s.aws/stack", &format!("bar/{name}")),
+            tag("role.k8s.aws/cluster", "cluster"),
+        ],
+        "attachedPolicies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+    })
+}
+
+#[test]
+fn the_controllers_roles_are_taken_over_without_losing_access() {
+    let world = World::new();
+    world.edit(|state| {
+        let mut other = controllers_role("b");
+        other["trustPolicy"]["Statement"][0]["Principal"] = serde_json::json!({ "AWS": "*" });
+        state["roles"] = serde_json::json!([controllers_role("a"), other]);
+    });
+    let before = state(&world.iam());
+    let run = world.run(&["plan"]).ends(7);
+    assert!(
+        run.stdout.contains("irsa-gitops adopt k8s-sa_bar_a"),
+        "I11: {}",
+        run.stdout
+    );
+    let run = world.run(&["adopt", "k8s-sa_bar_a"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a update"]);
+    assert_eq!(state(&world.iam()), before, "shown only");
+    // No proof, no adoption.
+    assert_eq!(
+        world
+            .run(&["adopt", "--yes", "k8s-sa_bar_b", "k8s-sa_bar_nobody"])
+            .ends(7)
+            .changes(),
+        ["k8s-sa_bar_b held", "k8s-sa_bar_nobody held"]
+    );
+    world.run(&["adopt", "--yes", "Admin"]).ends(2);
+    assert_eq!(state(&world.iam()), before);
+    assert_eq!(
+        world
+            .run(&["adopt", "--yes", "k8s-sa_bar_a"])
+            .ends(0)
+            .changes(),
+        ["k8s-sa_bar_a update done"]
+    );
+    let adopted = state(&world.iam())["roles"][0].clone();
+    assert_eq!(adopted["trustPolicy"], before["roles"][0]["trustPolicy"]);
+    // The next apply brings the audience in; with --audience none there is nothing to do.
+    let quiet = world.run(&["plan", "--audience", "none", "--full"]).ends(7);
+    assert_eq!(quiet.changes(), ["k8s-sa_bar_b held"]);
+    assert_eq!(
+        world.run(&["apply"]).ends(7).changes(),
+        ["k8s-sa_bar_a update done", "k8s-sa_bar_b held"]
+    );
+    let ours = state(&world.iam())["roles"][0].clone();
+    assert_eq!(
+        (&ours["id"], &ours["attachedPolicies"]),
+        (
+            &before["roles"][0]["id"],
+            &before["roles"][0]["attachedPolicies"]
+        )
+    );
+}

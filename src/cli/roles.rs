@@ -1,0 +1,136 @@
+//! `roles`: the inventory of owned roles.
+
+use clap::{Args, ValueEnum};
+use futures::{StreamExt, TryStreamExt};
+
+use super::args::{ChangeArgs, ClusterArgs, IamArgs};
+use super::console::Console;
+use super::error::Error;
+use super::progress::Progress;
+use crate::desired::Resolved;
+use crate::exit::Exit;
+use crate::iam::{self, IamReader, aws, sandbox};
+use crate::manifest::Completeness;
+use crate::model::role::{CurrentRole, CurrentRoles};
+use crate::model::tags;
+use crate::plan::ownership::{self, Ownership};
+use crate::plan::{self, Depth, Mode, Rewrite, Run};
+use crate::report::inventory::{self, ClusterRoles, Inventory, OwnedRole, RoleState};
+use crate::settings::ClusterSettings;
+
+/// How many roles are looked at for attachments at a time.
+const CONCURRENCY: usize = 8;
+
+/// List the owned roles, with their commits, state, last use and what is attached to them
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  irsa-gitops roles --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops roles --format html --cluster-name prod --oidc-provider ISSUER > roles.html
+
+Exit codes: 0 listed, 2 usage, 6 AWS unavailable or access denied.")]
+pub(super) struct RolesArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    iam: IamArgs,
+    /// Format of the list
+    #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Columns on a terminal, fields with tabs between them in a pipe
+    #[default]
+    Human,
+    /// One JSON document, schema irsa-gitops/roles/v1
+    Json,
+    /// A table
+    Markdown,
+    /// One page that needs nothing else
+    Html,
+}
+
+pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
+    let clusters = args.cluster.settings(&[], &args.iam)?;
+    let inventory = super::runtime()?.block_on(async {
+        let _progress = Progress::spinner(console, "reading roles");
+        let mut inventory = Inventory { clusters: vec![] };
+        for settings in &clusters {
+            inventory.clusters.push(match &args.iam.sandbox {
+                Some(file) => list(settings, &sandbox::Reader::open(file)?).await?,
+                None => list(settings, &aws::Reader::connect(&settings.access).await?).await?,
+            });
+        }
+        Ok::<_, Error>(inventory)
+    })?;
+    let mut text = Vec::new();
+    let written = match args.format {
+        Format::Human => inventory::render_human(&inventory, console.medium(), &mut text),
+        Format::Json => inventory::render_json(&inventory, &mut text),
+        Format::Markdown => inventory::render_markdown(&inventory, &mut text),
+        Format::Html => inventory::render_html(&inventory, &mut text),
+    };
+    written.expect("a Vec takes all bytes, and the inventory has string keys only");
+    console.print(&text).map_err(Error::Output)?;
+    Ok(Exit::Success)
+}
+
+async fn list(settings: &ClusterSettings, iam: &impl IamReader) -> Result<ClusterRoles, Error> {
+    let caller = iam.caller().await?;
+    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let run = Run {
+        repository: String::new(),
+        commit: None,
+        mode: Mode::UpsertOnly,
+        depth: Depth::Full,
+        prune: ChangeArgs::no_prune(Completeness::Whole),
+        rewrite: Rewrite::Refused,
+    };
+    let listed = CurrentRoles::new(iam.list_roles().await?);
+    // Nothing is declared here, so every role that could be ours is one to look at.
+    let names = plan::to_examine(&Resolved::default(), &listed, &cluster, &run);
+    let details = iam::roles(iam, &names).await?;
+    let owned = details
+        .into_iter()
+        .filter_map(|(_, role)| role)
+        .filter_map(|role| match ownership::of(&role, &cluster) {
+            Ownership::Owned(service_account) => Some((role, service_account.to_string())),
+            Ownership::Foreign(_) => None,
+        });
+    let with_attachments = async |(role, service_account): (CurrentRole, String)| {
+        let attachments = iam.attachments(&role.listed.name).await?;
+        let attached = attachments.names().map(str::to_owned).collect();
+        Ok::<_, Error>(inventory_of(&role, service_account, attached))
+    };
+    let roles = futures::stream::iter(owned)
+        .map(with_attachments)
+        .buffered(CONCURRENCY);
+    Ok(ClusterRoles {
+        name: cluster.name.to_string(),
+        account: cluster.account.to_string(),
+        roles: roles.try_collect().await?,
+    })
+}
+
+fn inventory_of(role: &CurrentRole, service_account: String, attached: Vec<String>) -> OwnedRole {
+    let tag = |key| role.tags.get(key).map(str::to_owned);
+    let quarantined = plan::prune::is_quarantined(role);
+    OwnedRole {
+        role: role.listed.name.to_string(),
+        role_id: role.listed.id.to_string(),
+        service_account,
+        commit: tag(tags::COMMIT),
+        last_commit: tag(tags::LAST_COMMIT),
+        source: tag(tags::SOURCE),
+        state: if quarantined {
+            RoleState::Quarantined
+        } else {
+            RoleState::Active
+        },
+        quarantined_at: tag(tags::QUARANTINED_AT).filter(|_| quarantined),
+        last_used: role.last_used.clone(),
+        attached,
+    }
+}

@@ -1,0 +1,104 @@
+//! Which named roles can be taken over: those whose trust policy proves that they serve their
+//! ServiceAccount already.
+
+use super::ownership::{self, Ownership};
+use super::{
+    Action, Change, Difference, Plan, Run, Update, desired, new_role, provenance, security,
+};
+use crate::desired::{Resolved, role_name};
+use crate::model::cluster::Cluster;
+use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags;
+
+/// Plans to tag each named role as ours; its trust policy is left to the next apply.
+///
+/// `current` must hold the named roles in full. A name that stands for no ServiceAccount at all is
+/// in the second list.
+pub fn adopt(
+    names: &[RoleName],
+    resolved: &Resolved,
+    current: &CurrentRoles,
+    cluster: &Cluster,
+    run: &Run,
+) -> (Plan, Vec<RoleName>) {
+    let mut plan = Plan::default();
+    let mut nobodys = Vec::new();
+    for name in names {
+        let Some(service_account) = role_name::parse(&cluster.prefix, name) else {
+            nobodys.push(name.clone());
+            continue;
+        };
+        let request = resolved.requests.get(&service_account);
+        let (action, reason) = match current.detail(name) {
+            None => (Action::Held, "there is no such role".to_owned()),
+            Some(role) => decide(role, &service_account, resolved, cluster, run),
+        };
+        let role = RoleLabel::from(name);
+        let location = request.map(|request| request.location.clone());
+        let change = Change {
+            role: role.clone(),
+            service_account,
+            location,
+            action,
+            reason,
+        };
+        plan.changes.insert(role, change);
+    }
+    (plan, nobodys)
+}
+
+fn decide(
+    role: &CurrentRole,
+    service_account: &ServiceAccountRef,
+    resolved: &Resolved,
+    cluster: &Cluster,
+    run: &Run,
+) -> (Action, String) {
+    let held = |reason: String| (Action::Held, reason);
+    if let Ownership::Owned(_) = ownership::of(role, cluster) {
+        return (Action::InSync, "it is owned already".to_owned());
+    }
+    if role.listed.path != cluster.path {
+        return held(format!(
+            "its path is `{}`, not `{}`",
+            role.listed.path, cluster.path
+        ));
+    }
+    let request = resolved.requests.get(service_account);
+    let Some(desired) = request.and_then(|r| desired(service_account, r, cluster, run)) else {
+        return held(format!(
+            "no manifest asks for a role of ServiceAccount `{service_account}`"
+        ));
+    };
+    if !security::serves(role, service_account, cluster) {
+        return held(format!(
+            "its trust policy does not let `{}` of this cluster's OIDC provider in, so it is not proven to be its role",
+            service_account.subject()
+        ));
+    }
+    let mut wanted = provenance(&desired, run);
+    for (key, value) in desired.tags.iter() {
+        wanted.set(key, value);
+    }
+    if let (None, Some(commit)) = (role.tags.get(tags::COMMIT), &run.commit) {
+        wanted.set(tags::COMMIT, commit.as_str());
+    }
+    let differences = wanted
+        .iter()
+        .filter(|(key, value)| role.tags.get(key) != Some(value));
+    let differences = differences.map(|(key, value)| Difference::Tag {
+        key: key.to_owned(),
+        current: role.tags.get(key).map(str::to_owned),
+        desired: value.to_owned(),
+    });
+    let update = Update {
+        differences: differences.collect(),
+        tags: wanted,
+        untag: vec![],
+        current: role.clone(),
+        replacement: new_role(&desired, run),
+    };
+    let reason = "its trust policy proves that it serves the ServiceAccount; it gets our tags";
+    (Action::Update(Box::new(update)), reason.to_owned())
+}

@@ -1,0 +1,199 @@
+//! The inventory of owned roles, for people and machines: one value, four formats.
+
+use std::io::{self, Write};
+
+use comfy_table::Table;
+use serde::Serialize;
+
+use super::human::Medium;
+use super::sanitize::line;
+
+mod html;
+
+pub use html::render as render_html;
+
+/// The version of the JSON document.
+const SCHEMA: &str = "irsa-gitops/roles/v1";
+
+/// The owned roles of one cluster after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// One for each cluster.
+    pub clusters: Vec<ClusterRoles>,
+}
+
+/// The owned roles of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClusterRoles {
+    /// Its name.
+    pub name: String,
+    /// The account.
+    pub account: String,
+    /// The roles, by name.
+    pub roles: Vec<OwnedRole>,
+}
+
+/// One owned role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedRole {
+    /// Its name.
+    pub role: String,
+    /// Its id.
+    pub role_id: String,
+    /// Whose it is.
+    pub service_account: String,
+    /// The commit that created it.
+    pub commit: Option<String>,
+    /// The commit of the run that last wrote to it.
+    pub last_commit: Option<String>,
+    /// Repository and path of the manifest.
+    pub source: Option<String>,
+    /// Whether pods can assume it.
+    pub state: RoleState,
+    /// Since when it is quarantined (RFC 3339).
+    pub quarantined_at: Option<String>,
+    /// When it was last used (RFC 3339), if IAM knows.
+    pub last_used: Option<String>,
+    /// Policies and instance profiles that are attached to it.
+    pub attached: Vec<String>,
+}
+
+/// Whether pods can assume a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoleState {
+    /// They can.
+    Active,
+    /// Nobody can.
+    Quarantined,
+}
+
+impl RoleState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// The headings of the columns.
+const COLUMNS: [&str; 7] = [
+    "ServiceAccount",
+    "role",
+    "state",
+    "commit",
+    "last used",
+    "attached",
+    "source",
+];
+
+impl OwnedRole {
+    fn cells(&self) -> [String; 7] {
+        let text = |text: &Option<String>| line(text.as_deref().unwrap_or("-")).into_owned();
+        let commit = self
+            .commit
+            .as_ref()
+            .map(|commit| commit.chars().take(12).collect());
+        let attached = if self.attached.is_empty() {
+            "-".to_owned()
+        } else {
+            self.attached.join(", ")
+        };
+        [
+            line(&self.service_account).into_owned(),
+            line(&self.role).into_owned(),
+            self.state.as_str().to_owned(),
+            text(&commit),
+            text(&self.last_used),
+            line(&attached).into_owned(),
+            text(&self.source),
+        ]
+    }
+}
+
+/// Writes columns, or one line a role with tabs between the fields.
+pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
+    for cluster in &inventory.clusters {
+        let ClusterRoles {
+            name,
+            account,
+            roles,
+        } = cluster;
+        let count = super::human::plural(roles.len(), "owned role");
+        writeln!(
+            out,
+            "{count} of cluster {} in account {}",
+            line(name),
+            line(account)
+        )?;
+        match medium {
+            Medium::Terminal => {
+                let mut table = Table::new();
+                table.load_style(comfy_table::presets::NOTHING);
+                table.set_header(COLUMNS);
+                for role in roles {
+                    table.add_row(role.cells());
+                }
+                writeln!(out, "{table}")?;
+            }
+            Medium::Plain => {
+                for role in roles {
+                    writeln!(out, "{}", role.cells().join("\t"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes one JSON document.
+pub fn render_json(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        #[serde(flatten)]
+        inventory: &'a Inventory,
+    }
+    super::json::write(
+        &Document {
+            schema: SCHEMA,
+            inventory,
+        },
+        out,
+    )
+}
+
+/// Writes one Markdown table for each cluster.
+pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
+    for cluster in &inventory.clusters {
+        let ClusterRoles {
+            name,
+            account,
+            roles,
+        } = cluster;
+        let code = super::markdown::cell;
+        writeln!(
+            out,
+            "### Roles of cluster {} in account {}: {}\n",
+            code(name),
+            code(account),
+            roles.len()
+        )?;
+        writeln!(
+            out,
+            "| {} |\n|{}",
+            COLUMNS.join(" | "),
+            "---|".repeat(COLUMNS.len())
+        )?;
+        for role in roles {
+            let cells = role
+                .cells()
+                .map(|text| if text == "-" { text } else { code(&text) });
+            writeln!(out, "| {} |", cells.join(" | "))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
