@@ -18,6 +18,7 @@ mod args;
 mod console;
 mod diff;
 mod error;
+mod explain;
 mod iam_policy;
 mod input;
 mod lint;
@@ -68,6 +69,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Adopt(adopt::AdoptArgs),
     Roles(roles::RolesArgs),
+    Explain(explain::ExplainArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     /// Print the completion script of a shell
     Completions {
@@ -111,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Adopt(args) => args.report.deliver(report::Command::Adopt, &console, || {
             adopt::run(args, &console)
         }),
+        Command::Explain(args) => end(explain::run(args, &console), &console),
         Command::Roles(args) => end(roles::run(args, &console), &console),
         Command::IamPolicy(args) => end(iam_policy::run(args, &console), &console),
         Command::Completions { shell } => {

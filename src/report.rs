@@ -12,6 +12,7 @@ use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::plan::{Action, Change, Origin};
 
+pub mod explanation;
 pub mod github;
 pub mod gitlab;
 pub mod human;

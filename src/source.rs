@@ -15,7 +15,7 @@ mod remote;
 
 pub use error::{Class, Error};
 pub use git::{Alternates, Repository};
-pub use history::Replaced;
+pub use history::{Blob, Changed};
 pub use remote::{Credentials, Phase, Token};
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::iam;
 use crate::model::cluster::RolePrefix;
 use crate::model::role::{InvalidRole, RoleName};
+use crate::model::service_account::InvalidName;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::report::Stopped;
@@ -56,6 +57,9 @@ pub(super) enum Error {
     /// The user: a role name that is none.
     #[error("ROLE")]
     Role(#[source] InvalidRole),
+    /// The user: a ServiceAccount that is none.
+    #[error("NAMESPACE/NAME")]
+    ServiceAccount(#[source] InvalidName),
     /// The user: a role whose name is not one that this cluster gives.
     #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
     Nobodys(RoleName, RolePrefix),
@@ -78,6 +82,7 @@ impl Error {
             | Self::Issuer(_)
             | Self::NoPrefix
             | Self::Role(_)
+            | Self::ServiceAccount(_)
             | Self::Nobodys(..)
             | Self::OneCluster
             | Self::Open { .. } => Exit::Usage,
@@ -108,6 +113,7 @@ impl Error {
             }
             Self::Open { .. }
             | Self::Role(_)
+            | Self::ServiceAccount(_)
             | Self::OneCluster
             | Self::Runtime(_)
             | Self::Output(_)

@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use crate::manifest::{self, Completeness, Extract, Management};
+use crate::manifest::{self, Completeness, Declaration, Extract, Management};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, Removal};
+use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
-use crate::source::{self, Alternates, Credentials, Phase, Replaced, Repository, Scope, Snapshot};
+use crate::source::{
+    self, Alternates, Blob, Changed, Credentials, Phase, Repository, Scope, Snapshot,
+};
 use crate::source::{Token, Unread, UnreadReason};
 
 use super::args::{RepositoryArgs, SourceArgs};
@@ -54,6 +56,40 @@ pub(super) struct Asked {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Whether a ServiceAccount can have been missed.
     pub(super) completeness: Completeness,
+}
+
+/// A commit that changed what is declared of a ServiceAccount.
+pub(super) struct Version {
+    pub(super) commit: CommitInfo,
+    pub(super) before: Option<Declaration>,
+    pub(super) after: Option<Declaration>,
+}
+
+impl Version {
+    /// Whether the declaration has only changed its line within a file.
+    fn is_only_a_move(&self) -> bool {
+        let essence = |declaration: &Declaration| {
+            let value = |annotation: &Option<manifest::Annotation>| {
+                annotation
+                    .as_ref()
+                    .map(|annotation| annotation.value.clone())
+            };
+            let Declaration {
+                location,
+                management,
+                role_arn,
+                audience,
+                ..
+            } = declaration;
+            (
+                location.path.clone(),
+                *management,
+                value(role_arn),
+                value(audience),
+            )
+        };
+        self.before.as_ref().map(essence) == self.after.as_ref().map(essence)
+    }
 }
 
 impl Manifests {
@@ -212,26 +248,27 @@ impl Manifests {
             .map(|last| last.as_ref().filter(known).cloned())
             .collect();
         let mut absences = BTreeMap::new();
-        let mut visit = |replaced: &Replaced<'_>| {
-            let before = manifest::extract(replaced.path, replaced.content);
+        let mut visit = |changed: &Changed<'_>| {
+            let Some(before) = changed.before else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let content = repository.blob(before, changed.path)?;
+            let before = manifest::extract(changed.path, &content);
             for declaration in before.into_iter().flat_map(|extract| extract.declarations) {
                 let service_account = &declaration.service_account;
                 let declared = declaration.management != Management::Unmanaged;
                 if declared && open.remove(service_account) {
-                    let removal = Removal {
-                        commit: replaced.commit.clone(),
-                        path: replaced.path.clone(),
-                    };
-                    absences.insert(service_account.clone(), removal);
+                    let (commit, path) = (changed.commit.clone(), changed.path.clone());
+                    absences.insert(service_account.clone(), Removal { commit, path });
                 }
             }
-            if open.is_empty() {
+            Ok(if open.is_empty() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
-            }
+            })
         };
-        repository.replaced(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
+        repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
         for (service_account, removal) in absences {
             let last = questions
                 .absent
@@ -241,6 +278,58 @@ impl Manifests {
             history.absences.insert(service_account, absence);
         }
         Ok(history)
+    }
+
+    /// Every commit that changed what is declared of a ServiceAccount, the newest first.
+    pub(super) fn versions(
+        &self,
+        service_account: &ServiceAccountRef,
+        paths: &[RepoPath],
+    ) -> Result<Vec<Version>, Error> {
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return Ok(vec![]);
+        };
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let mut versions: Vec<Version> = Vec::new();
+        let declared = |blob: Option<Blob>, path: &RepoPath| -> Result<_, source::Error> {
+            let Some(blob) = blob else {
+                return Ok(None);
+            };
+            let extract = manifest::extract(path, &repository.blob(blob, path)?);
+            let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
+            Ok(declarations.find(|declaration| declaration.service_account == *service_account))
+        };
+        let mut visit = |changed: &Changed<'_>| {
+            let before = declared(changed.before, changed.path)?;
+            let after = declared(changed.after, changed.path)?;
+            if before.is_none() && after.is_none() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            // A declaration that moves from file to file shows up twice in one commit.
+            match versions
+                .last_mut()
+                .filter(|last| last.commit.id == changed.commit.id)
+            {
+                Some(last) => {
+                    last.before = last.before.take().or(before);
+                    last.after = last.after.take().or(after);
+                }
+                None => {
+                    let commit = changed.commit.clone();
+                    versions.push(Version {
+                        commit,
+                        before,
+                        after,
+                    });
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        repository.changes(ours, &[], &scope, &mut visit)?;
+        versions.retain(|version| !version.is_only_a_move());
+        Ok(versions)
     }
 
     /// What the manifests below the paths ask for.

@@ -4,9 +4,10 @@
 //! First parents only: what a merge brought in happened at the merge. Unchanged trees are never
 //! entered, so a step costs what it changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use git2::{Oid, Sort, Tree};
+use git2::{ObjectType, Oid, Sort, Tree};
 
 use super::git::{damaged, joined};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
@@ -14,16 +15,22 @@ use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};
 use crate::model::location::RepoPath;
 
-/// A manifest as it was before a commit changed or removed it.
+/// A manifest that a commit added, changed or removed.
 #[derive(Debug)]
-pub struct Replaced<'a> {
+pub struct Changed<'a> {
     /// The commit.
     pub commit: &'a CommitInfo,
     /// The file.
     pub path: &'a RepoPath,
-    /// Its content before.
-    pub content: &'a [u8],
+    /// Its content before, unless the commit added it.
+    pub before: Option<Blob>,
+    /// Its content after, unless the commit removed it.
+    pub after: Option<Blob>,
 }
+
+/// The content of a file, not yet read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blob(Oid);
 
 impl Repository {
     /// Whether `earlier` is in the history of `later`, or is `later` itself.
@@ -57,18 +64,18 @@ impl Repository {
     }
 
     /// Goes back from a commit along first parents and shows every manifest in scope that a commit
-    /// changed or removed, as it was before; the newest first. Goes no further back than to what
-    /// all of `since` have in common, if there are any.
+    /// added, changed or removed; the newest first. Goes no further back than to what all of `since`
+    /// have in common, if there are any. The first commit of all adds everything.
     ///
     /// # Errors
     ///
     /// If an object of that history cannot be read.
-    pub fn replaced(
+    pub fn changes(
         &self,
         from: &CommitId,
         since: &[CommitId],
         scope: &Scope,
-        visit: &mut dyn FnMut(&Replaced<'_>) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&Changed<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let broken = |error: git2::Error| damaged(Oid::ZERO_SHA1, b"history", &error);
         let start = Oid::from_str(from.as_str()).map_err(broken)?;
@@ -94,38 +101,60 @@ impl Repository {
                 .git()
                 .find_commit(id)
                 .map_err(|e| damaged(id, b"history", &e))?;
-            let Ok(parent) = commit.parent(0) else {
-                return Ok(());
+            let tree = |commit: &git2::Commit<'_>| {
+                let found = self.git().find_tree(commit.tree_id());
+                found.map_err(|e| damaged(commit.tree_id(), b"history", &e))
             };
-            if parent.tree_id() == commit.tree_id() {
+            let parent = match commit.parent(0) {
+                Ok(parent) => Some(parent),
+                Err(_) if self.git().is_shallow() => return Ok(()),
+                Err(_) => None,
+            };
+            if parent
+                .as_ref()
+                .is_some_and(|parent| parent.tree_id() == commit.tree_id())
+            {
                 continue;
             }
-            let before = parent
-                .tree()
-                .map_err(|e| damaged(parent.tree_id(), b"history", &e))?;
-            let after = commit
-                .tree()
-                .map_err(|e| damaged(commit.tree_id(), b"history", &e))?;
-            let mut gone = Vec::new();
-            self.compare(&before, Some(&after), &[], 0, scope, &mut gone)?;
-            if gone.is_empty() {
+            let before = parent.as_ref().map(&tree).transpose()?;
+            let mut changed = Vec::new();
+            self.compare(
+                before.as_ref(),
+                Some(&tree(&commit)?),
+                &[],
+                0,
+                scope,
+                &mut changed,
+            )?;
+            if changed.is_empty() {
                 continue;
             }
             let commit = info(&commit);
-            for (path, blob) in gone {
-                let found = self.git().find_blob(blob);
-                let found = found.map_err(|error| damaged(blob, path.as_bytes(), &error))?;
-                let replaced = Replaced {
+            for (path, before, after) in changed {
+                let (before, after) = (before.map(Blob), after.map(Blob));
+                let changed = Changed {
                     commit: &commit,
                     path: &path,
-                    content: found.content(),
+                    before,
+                    after,
                 };
-                if visit(&replaced).is_break() {
+                if visit(&changed)?.is_break() {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    ///
+    /// If the object cannot be read.
+    pub fn blob(&self, blob: Blob, path: &RepoPath) -> Result<Vec<u8>, Error> {
+        let found = self.git().find_blob(blob.0);
+        let found = found.map_err(|error| damaged(blob.0, path.as_bytes(), &error))?;
+        Ok(found.content().to_vec())
     }
 
     /// The content of a file at a commit; `None` if it is not there.
@@ -149,15 +178,15 @@ impl Repository {
         None
     }
 
-    /// Lists the manifests of one tree that another has otherwise or not at all.
+    /// Lists the manifests that two trees do not have in common, with the blobs of both sides.
     fn compare(
         &self,
-        before: &Tree<'_>,
+        before: Option<&Tree<'_>>,
         after: Option<&Tree<'_>>,
         directory: &[u8],
         depth: usize,
         scope: &Scope,
-        gone: &mut Vec<(RepoPath, Oid)>,
+        changed: &mut Vec<(RepoPath, Option<Oid>, Option<Oid>)>,
     ) -> Result<(), Error> {
         if depth > MAX_TREE_DEPTH {
             let path = RepoPath::new(directory);
@@ -166,32 +195,38 @@ impl Repository {
                 limit: MAX_TREE_DEPTH,
             });
         }
-        for entry in before {
-            let now = after.and_then(|tree| tree.get_name_bytes(entry.name_bytes()));
-            let now = now.map(|entry| entry.id());
-            if now == Some(entry.id()) {
+        let names = |tree: Option<&Tree<'_>>| -> BTreeMap<Vec<u8>, (Oid, Option<ObjectType>)> {
+            let entries = tree.into_iter().flat_map(Tree::iter);
+            entries
+                .map(|e| (e.name_bytes().to_vec(), (e.id(), e.kind())))
+                .collect()
+        };
+        let (before, after) = (names(before), names(after));
+        let all: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
+        for name in all {
+            let (old, new) = (before.get(name).copied(), after.get(name).copied());
+            if old == new {
                 continue;
             }
-            let path = RepoPath::new(joined(directory, entry.name_bytes()));
-            match entry.kind() {
-                Some(git2::ObjectType::Tree) if scope.touches(&path) => {
-                    let tree = |id| self.git().find_tree(id);
-                    let below =
-                        tree(entry.id()).map_err(|e| damaged(entry.id(), path.as_bytes(), &e))?;
-                    let now = now.and_then(|id| tree(id).ok());
-                    self.compare(
-                        &below,
-                        now.as_ref(),
-                        path.as_bytes(),
-                        depth + 1,
-                        scope,
-                        gone,
-                    )?;
-                }
-                Some(git2::ObjectType::Blob) if is_manifest(&path) && scope.covers(&path) => {
-                    gone.push((path, entry.id()));
-                }
-                _ => {}
+            let path = RepoPath::new(joined(directory, name));
+            let of_kind = |side: Option<(Oid, Option<ObjectType>)>, kind: ObjectType| {
+                side.filter(|(_, found)| *found == Some(kind))
+                    .map(|(id, _)| id)
+            };
+            let trees = [old, new].map(|side| of_kind(side, ObjectType::Tree));
+            if trees != [None, None] && scope.touches(&path) {
+                let tree = |id: Oid| {
+                    let found = self.git().find_tree(id);
+                    found.map_err(|e| damaged(id, path.as_bytes(), &e))
+                };
+                let [old, new] = trees.map(|id| id.map(tree).transpose());
+                let (old, new) = (old?, new?);
+                let below = path.as_bytes();
+                self.compare(old.as_ref(), new.as_ref(), below, depth + 1, scope, changed)?;
+            }
+            let [old, new] = [old, new].map(|side| of_kind(side, ObjectType::Blob));
+            if (old, new) != (None, None) && is_manifest(&path) && scope.covers(&path) {
+                changed.push((path, old, new));
             }
         }
         Ok(())

@@ -351,3 +351,88 @@ fn the_controllers_roles_are_taken_over_without_losing_access() {
         )
     );
 }
+
+#[test]
+fn explain_traces_a_role_to_its_commits_and_tells_where_drift_comes_from() {
+    let world = World::new();
+    let first = world.repository.head();
+    world.run(&["apply"]).ends(0);
+    world.repository.write(
+        "a.yaml",
+        service_account("bar", "a") + "    eks.amazonaws.com/audience: sts.example.com\n",
+    );
+    let second = world.repository.commit("Another audience");
+    world.edit(|state| {
+        state["oidcProviders"][0]["audiences"] =
+            serde_json::json!(["sts.amazonaws.com", "sts.example.com"])
+    });
+    let explain = |what: &str| world.run(&["explain", what]).ends(0).json();
+    let found = explain("bar/a");
+    assert_eq!(found["location"], "a.yaml:1:1");
+    assert_eq!(found["introducedBy"]["commit"], first);
+    assert_eq!(found["lastChangedBy"]["commit"], second);
+    assert_eq!(found["lastChangedBy"]["author"], "Ann Author");
+    assert_eq!(found["state"], "update");
+    assert!(
+        found["drift"]
+            .as_str()
+            .unwrap_or_default()
+            .contains(&first[..12]),
+        "{found}"
+    );
+    world.edit(|state| {
+        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
+    });
+    let found = explain("k8s-sa_bar_a");
+    assert!(
+        found["drift"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("out-of-band"),
+        "{found}"
+    );
+    world.repository.remove("b.yaml");
+    let third = world.repository.commit("Remove b");
+    let found = explain("bar/b");
+    assert_eq!(
+        (found["location"].as_str(), found["state"].as_str()),
+        (None, Some("orphan"))
+    );
+    assert_eq!(found["lastChangedBy"]["commit"], third);
+    world.run(&["explain", "Admin"]).ends(2);
+}
+
+#[test]
+fn roles_lists_what_is_owned_in_every_format() {
+    let world = World::new();
+    world.run(&["apply"]).ends(0);
+    world.edit(|state| {
+        state["roles"][0]["attachedPolicies"] = serde_json::json!(["arn:aws:iam::aws:policy/<b>"]);
+        state["roles"][1]["tags"] = serde_json::json!([]);
+    });
+    let roles = |format: &str| {
+        Cli::new(world.repository.path(), &["roles", "--format", format])
+            .sandbox(&world.iam())
+            .run()
+            .ends(0)
+    };
+    let listed = roles("json").json();
+    let listed = listed["clusters"][0]["roles"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    assert_eq!(listed.len(), 1, "a role without our tags is foreign");
+    assert_eq!(listed[0]["commit"], world.repository.head());
+    assert_eq!(listed[0]["attached"][0], "arn:aws:iam::aws:policy/<b>");
+    assert!(
+        roles("human")
+            .stdout
+            .contains("bar/a\tk8s-sa_bar_a\tactive")
+    );
+    assert!(roles("markdown").stdout.contains("| `bar/a` |"));
+    let page = roles("html").stdout;
+    assert!(
+        page.contains("&lt;b&gt;") && !page.contains("<b>") && !page.contains("http"),
+        "{page}"
+    );
+}

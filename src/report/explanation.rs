@@ -1,0 +1,162 @@
+//! Everything that is known of one ServiceAccount and its role.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::sanitize::line;
+use crate::model::history::CommitInfo;
+
+/// The version of the JSON document.
+const SCHEMA: &str = "irsa-gitops/explanation/v1";
+
+/// What is known of one ServiceAccount and its role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// Whose role it is.
+    pub service_account: String,
+    /// The role that is, or would be, its own.
+    pub role: String,
+    /// Where it is declared: `PATH:LINE:COLUMN`.
+    pub location: Option<String>,
+    /// The commit that brought the declaration in.
+    pub introduced_by: Option<CommitField>,
+    /// The commit that last changed or removed it.
+    pub last_changed_by: Option<CommitField>,
+    /// What becomes of the role, in the words of the reports.
+    pub state: String,
+    /// Why.
+    pub reason: String,
+    /// Where a drifted trust policy comes from.
+    pub drift: Option<String>,
+    /// The role as it is.
+    pub current: Option<CurrentField>,
+}
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CommitField {
+    commit: String,
+    author: String,
+    date: String,
+    subject: String,
+}
+
+/// A role as it is in IAM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentField {
+    /// Its id.
+    pub role_id: String,
+    /// The commit that created it.
+    pub commit: Option<String>,
+    /// The commit of the run that last wrote to it.
+    pub last_commit: Option<String>,
+    /// Since when it is quarantined.
+    pub quarantined_at: Option<String>,
+    /// When it was last used, if IAM knows.
+    pub last_used: Option<String>,
+    /// Policies and instance profiles that are attached to it.
+    pub attached: Vec<String>,
+}
+
+impl From<&CommitInfo> for CommitField {
+    fn from(info: &CommitInfo) -> Self {
+        Self {
+            commit: info.id.to_string(),
+            author: info.author.clone(),
+            date: info.date.clone(),
+            subject: info.subject.clone(),
+        }
+    }
+}
+
+impl CommitField {
+    fn in_words(&self) -> String {
+        let Self {
+            commit,
+            author,
+            date,
+            subject,
+        } = self;
+        format!("{} of {author} ({date}): {subject}", &commit[..12])
+    }
+}
+
+impl Explanation {
+    /// Every fact with its name, in the order in which people ask.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("ServiceAccount", self.service_account.clone())];
+        let mut fact = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+        fact(
+            "declared at",
+            self.location.clone().or(Some("nowhere".to_owned())),
+        );
+        fact(
+            "introduced by",
+            self.introduced_by.as_ref().map(CommitField::in_words),
+        );
+        fact(
+            "last changed by",
+            self.last_changed_by.as_ref().map(CommitField::in_words),
+        );
+        fact("role", Some(self.role.clone()));
+        fact("state", Some(format!("{}: {}", self.state, self.reason)));
+        fact("drift", self.drift.clone());
+        if let Some(current) = &self.current {
+            fact("role id", Some(current.role_id.clone()));
+            fact("created for", current.commit.clone());
+            fact("last written for", current.last_commit.clone());
+            fact("quarantined since", current.quarantined_at.clone());
+            fact(
+                "last used",
+                current.last_used.clone().or(Some("unknown".to_owned())),
+            );
+            let attached = current.attached.join(", ");
+            fact(
+                "attached",
+                Some(if attached.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    attached
+                }),
+            );
+        }
+        facts
+    }
+}
+
+/// Writes one fact a line.
+pub fn render_human(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    for (name, value) in explanation.facts() {
+        writeln!(out, "{name:<18} {}", line(&value))?;
+    }
+    Ok(())
+}
+
+/// Writes one JSON document.
+pub fn render_json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        #[serde(flatten)]
+        explanation: &'a Explanation,
+    }
+    super::json::write(
+        &Document {
+            schema: SCHEMA,
+            explanation,
+        },
+        out,
+    )
+}
+
+/// Writes a table of the facts.
+pub fn render_markdown(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "| | |\n|---|---|")?;
+    for (name, value) in explanation.facts() {
+        writeln!(out, "| {name} | {} |", super::markdown::cell(&value))?;
+    }
+    Ok(())
+}
