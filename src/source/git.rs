@@ -4,6 +4,7 @@
 //! are not looked at by libgit2. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use git2::{ErrorCode, ObjectType, Odb, Oid, StatusOptions};
 use tempfile::TempDir;
@@ -18,7 +19,13 @@ use crate::model::location::RepoPath;
 
 const SYMLINK: i32 = 0o120_000;
 const SUBMODULE: i32 = 0o160_000;
+const DIRECTORY: i32 = 0o040_000;
 const KIND_OF_ENTRY: i32 = 0o170_000;
+
+/// How many blobs a thread takes at a time.
+const PIECE: usize = 256;
+/// The most threads that read; each has caches of its own.
+const MAX_THREADS: usize = 8;
 
 /// An open repository: one on this machine, or a temporary clone.
 pub struct Repository {
@@ -26,6 +33,12 @@ pub struct Repository {
     label: String,
     /// Deleted with the clone in it.
     _clone: Option<TempDir>,
+}
+
+/// What was found in a blob.
+enum Read<T> {
+    Found(RepoPath, T),
+    LfsPointer(RepoPath),
 }
 
 /// An entry of a tree that is still to be looked at.
@@ -135,21 +148,18 @@ impl Repository {
         CommitId::new(&commit.id().to_string()).map_err(|_| missing())
     }
 
-    /// Reads every manifest in scope at one commit.
+    /// Reads every manifest in scope at one commit, on all processors.
     ///
     /// # Errors
     ///
-    /// If a path of the scope is missing, or any object in scope cannot be read.
-    pub fn read<T>(
+    /// If a path of the scope is missing, or any object in scope cannot be read; of several such
+    /// objects, the first by path.
+    pub fn read<T: Send>(
         &self,
         commit: &CommitId,
         scope: &Scope,
-        look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Snapshot<T>, Error> {
-        let odb = self.git.odb().map_err(|error| Error::NotARepository {
-            path: self.git.path().to_owned(),
-            reason: reason(&error),
-        })?;
         let mut snapshot = Snapshot {
             repository: self.label.clone(),
             commit: Some(commit.clone()),
@@ -157,39 +167,79 @@ impl Repository {
             unread: vec![],
             files_seen: 0,
         };
+        let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
         let mut pending = self.starts(commit, scope)?;
         while let Some(entry) = pending.pop() {
             let path = RepoPath::new(entry.path.clone());
+            let unread = |reason| Unread {
+                path: path.clone(),
+                reason,
+            };
             match entry.mode & KIND_OF_ENTRY {
-                SUBMODULE => snapshot.unread.push(Unread {
-                    path,
-                    reason: UnreadReason::Submodule,
-                }),
+                SUBMODULE => snapshot.unread.push(unread(UnreadReason::Submodule)),
                 SYMLINK if is_manifest(&path) => {
-                    snapshot.unread.push(Unread {
-                        path,
-                        reason: UnreadReason::Symlink,
-                    });
+                    snapshot.unread.push(unread(UnreadReason::Symlink));
                 }
                 SYMLINK => {}
-                0o040_000 => self.list(&entry, &mut pending)?,
-                _ if is_manifest(&path) => {
-                    snapshot.files_seen += 1;
-                    let blob = read_blob(&odb, entry.id, &path)?;
-                    if blob.data().starts_with(LFS_POINTER) {
-                        snapshot.unread.push(Unread {
-                            path,
-                            reason: UnreadReason::LfsPointer,
-                        });
-                    } else if let Some(found) = look(&path, blob.data()) {
-                        snapshot.files.push((path, found));
-                    }
-                }
+                DIRECTORY => self.list(&entry, &mut pending)?,
+                _ if is_manifest(&path) => blobs.push((path, entry.id)),
                 _ => {}
+            }
+        }
+        snapshot.files_seen = blobs.len();
+        // Neighbours in the tree are neighbours in the pack, more often than not.
+        blobs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for read in self.read_blobs(&blobs, look)? {
+            match read {
+                Read::Found(path, found) => snapshot.files.push((path, found)),
+                Read::LfsPointer(path) => {
+                    let reason = UnreadReason::LfsPointer;
+                    snapshot.unread.push(Unread { path, reason });
+                }
             }
         }
         snapshot.sort();
         Ok(snapshot)
+    }
+
+    /// Reads blobs in pieces, as many at a time as there are processors; each thread has its own
+    /// handle, because libgit2's caches cannot be shared.
+    fn read_blobs<T: Send>(
+        &self,
+        blobs: &[(RepoPath, Oid)],
+        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+    ) -> Result<Vec<Read<T>>, Error> {
+        let pieces: Vec<_> = blobs.chunks(PIECE).collect();
+        let next = AtomicUsize::new(0);
+        let work = |git: &git2::Repository| -> Vec<(usize, Result<Vec<Read<T>>, Error>)> {
+            let take = || {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                pieces
+                    .get(index)
+                    .map(|piece| (index, read_piece(git, piece, look)))
+            };
+            std::iter::from_fn(take).collect()
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let helpers = threads.min(MAX_THREADS).min(pieces.len()).saturating_sub(1);
+        let path = self.git.path();
+        let mut results = std::thread::scope(|scope| {
+            // A handle or a thread that cannot be had is one helper less.
+            let help = || git2::Repository::open(path).map_or_else(|_| vec![], |git| work(&git));
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, help).ok();
+            let helpers: Vec<_> = (0..helpers).filter_map(start).collect();
+            let mut results = work(&self.git);
+            for helper in helpers {
+                match helper.join() {
+                    Ok(more) => results.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            results
+        });
+        results.sort_by_key(|(index, _)| *index);
+        let pieces: Result<Vec<_>, Error> = results.into_iter().map(|(_, read)| read).collect();
+        Ok(pieces?.into_iter().flatten().collect())
     }
 
     /// Where a walk over the scope starts.
@@ -206,7 +256,7 @@ impl Repository {
         let root = Pending {
             path: vec![],
             id: found.tree_id(),
-            mode: 0o040_000,
+            mode: DIRECTORY,
             depth: 0,
         };
         let roots = scope.roots().into_iter().map(|path| {
@@ -222,7 +272,7 @@ impl Repository {
                     path: path.clone(),
                     commit: commit.clone(),
                 };
-                if at.mode & KIND_OF_ENTRY != 0o040_000 {
+                if at.mode & KIND_OF_ENTRY != DIRECTORY {
                     return Err(missing());
                 }
                 let tree = self
@@ -302,6 +352,28 @@ pub enum Alternates {
     Refused,
     /// The user said so.
     Allowed,
+}
+
+/// Reads some blobs, one after the other.
+fn read_piece<T>(
+    git: &git2::Repository,
+    blobs: &[(RepoPath, Oid)],
+    look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+) -> Result<Vec<Read<T>>, Error> {
+    let odb = git.odb().map_err(|error| Error::NotARepository {
+        path: git.path().to_owned(),
+        reason: reason(&error),
+    })?;
+    let mut read = Vec::new();
+    for (path, id) in blobs {
+        let blob = read_blob(&odb, *id, path)?;
+        if blob.data().starts_with(LFS_POINTER) {
+            read.push(Read::LfsPointer(path.clone()));
+        } else if let Some(found) = look(path, blob.data()) {
+            read.push(Read::Found(path.clone(), found));
+        }
+    }
+    Ok(read)
 }
 
 /// Reads a blob; its size is known before it is unpacked.
