@@ -32,14 +32,14 @@ use crate::desired::{self, DesiredRole, Request, Resolved, Verdict, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
-use crate::model::history::Removal;
 use crate::model::location::Location;
 use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, NewRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
-use crate::model::trust_policy::{self, TrustDocument};
+use crate::model::trust_policy;
 
 mod adopt;
+mod change;
 mod compare;
 mod diff;
 mod fence;
@@ -52,6 +52,7 @@ pub mod saved;
 mod security;
 
 pub use adopt::adopt;
+pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
 pub use diff::Difference;
 pub use fence::Superseded;
@@ -116,79 +117,6 @@ pub struct Plan {
     pub changes: BTreeMap<RoleLabel, Change>,
     /// What IAM's side of the comparison showed.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// What becomes of one role, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The role.
-    pub role: RoleLabel,
-    /// Whose it is.
-    pub service_account: ServiceAccountRef,
-    /// Where that is declared.
-    pub location: Option<Location>,
-    /// What becomes of it.
-    pub action: Action,
-    /// Why, in one line.
-    pub reason: String,
-}
-
-/// What becomes of a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It is made.
-    Create(NewRole),
-    /// It is brought back to what it should be, in place.
-    Update(Box<Update>),
-    /// Its quarantine ends: the same role, with whatever is attached to it.
-    Restore(Box<Update>),
-    /// Nobody may assume it any more; everything else of it is kept.
-    Quarantine(Box<Quarantine>),
-    /// It goes.
-    Delete(Box<Delete>),
-    /// It is as it should be.
-    InSync,
-    /// It is owned, no longer declared, and left in place.
-    Orphan,
-    /// It is left exactly as it is.
-    Held,
-}
-
-/// How one existing role is repaired.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
-    /// The role as it was when the change was planned; a role that is no longer so is not written to.
-    pub current: CurrentRole,
-    /// What differs.
-    pub differences: Vec<Difference>,
-    /// The tags to write, last-commit among them.
-    pub tags: Tags,
-    /// The keys of tags to take away.
-    pub untag: Vec<&'static str>,
-    /// The role to make instead if it turns out to be gone.
-    pub replacement: NewRole,
-}
-
-/// How a role is quarantined.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    /// The role as it was when the change was planned.
-    pub current: CurrentRole,
-    /// The tags to write.
-    pub tags: Tags,
-    /// The trust policy that denies everybody.
-    pub trust_policy: TrustDocument,
-    /// The commit that removed its ServiceAccount.
-    pub removal: Removal,
-}
-
-/// Which role is deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delete {
-    /// The role as it was when the change was planned.
-    pub current: CurrentRole,
-    /// The commit that removed its ServiceAccount, if it is deleted without a quarantine.
-    pub removal: Option<Removal>,
 }
 
 /// The roles that have to be read in full before [`plan`] can decide.
@@ -289,25 +217,6 @@ impl Plan {
     /// The changes that write to IAM.
     pub fn writes(&self) -> impl Iterator<Item = &Change> {
         self.changes.values().filter(|change| change.writes())
-    }
-}
-
-impl Change {
-    /// Whether the role is not, or will not be, what it was.
-    pub fn is_change(&self) -> bool {
-        self.writes() || self.action == Action::Orphan
-    }
-
-    /// Whether carrying it out writes to IAM.
-    pub fn writes(&self) -> bool {
-        match self.action {
-            Action::Create(_)
-            | Action::Update(_)
-            | Action::Restore(_)
-            | Action::Quarantine(_)
-            | Action::Delete(_) => true,
-            Action::InSync | Action::Orphan | Action::Held => false,
-        }
     }
 }
 

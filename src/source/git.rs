@@ -211,7 +211,7 @@ impl Repository {
     ) -> Result<Vec<Read<T>>, Error> {
         let pieces: Vec<_> = blobs.chunks(PIECE).collect();
         let next = AtomicUsize::new(0);
-        let work = |git: &git2::Repository| -> Vec<(usize, Result<Vec<Read<T>>, Error>)> {
+        let work = |git: &git2::Repository| -> Vec<_> {
             let take = || {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 pieces

@@ -1,0 +1,344 @@
+//! How files are cut into documents, and what documents hold.
+
+use super::*;
+
+#[test]
+fn m20_anchors_and_merge_keys_are_resolved() {
+    let merged = |value: &str| {
+        format!(
+            "x-a: &a {{security.kaluza.com/iam-role-managed: \"true\"}}\nx-b: &b {{security.kaluza.com/iam-role-managed: \"false\"}}\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: foo\n  namespace: bar\n  annotations:\n{value}"
+        )
+    };
+    check(&[
+        (
+            "alias",
+            merged("    security.kaluza.com/iam-role-managed: &t \"true\"\n    note: *t\n"),
+            GOOD,
+        ),
+        ("merge", merged("    <<: *a\n"), GOOD),
+        ("first wins", merged("    <<: [*a, *b]\n"), GOOD),
+        (
+            "own key wins",
+            merged("    <<: *a\n    security.kaluza.com/iam-role-managed: \"false\"\n"),
+            "bar/foo Unmanaged",
+        ),
+        (
+            "not a mapping",
+            merged("    <<: 5\n"),
+            "invalid-yaml@9:5, partial",
+        ),
+        (
+            "quoted is an ordinary key",
+            service_account(&["    \"<<\": x"]),
+            GOOD,
+        ),
+        (
+            "unknown alias",
+            service_account(&["    note: *nobody"]),
+            "invalid-yaml@9:11, partial",
+        ),
+        (
+            "itself",
+            service_account(&["  labels: &l {a: *l}"]),
+            "invalid-yaml@9:18, partial",
+        ),
+    ]);
+}
+
+#[test]
+fn documents_are_cut_as_kubectl_cuts_them() {
+    let one = service_account(&[]);
+    let two = service_account(&["  name: two"]);
+    let both = "bar/foo Managed, bar/two Managed";
+    let crlf = format!("{one}---\n{two}").replace('\n', "\r\n");
+    check(&[
+        ("BOM", format!("\u{feff}{one}"), GOOD),
+        (
+            "BOM after a separator",
+            format!("{one}---\n\u{feff}{two}"),
+            both,
+        ),
+        ("CRLF", crlf, both),
+        ("CR only", one.replace('\n', "\r"), GOOD),
+        ("comment", format!("{one}--- # c\n{two}"), both),
+        ("blanks", format!("{one}---  \t\n{two}"), both),
+        ("first line", format!("---\n{one}---\n"), GOOD),
+        (
+            "inline",
+            format!("{one}--- {{a: b}}\n---\n{two}"),
+            "bar/foo Managed, bar/two Managed, invalid-yaml@9:1, partial",
+        ),
+        (
+            "no blank",
+            format!("{one}---foo\n{two}"),
+            "bar/foo Managed, invalid-yaml@9:1, partial",
+        ),
+        (
+            "four dashes",
+            format!("{one}----\n"),
+            "bar/foo Managed, invalid-yaml@9:1, partial",
+        ),
+        (
+            "indented",
+            format!("{one} ---\n{two}"),
+            "invalid-yaml@9:2, partial",
+        ),
+        (
+            "end marker and separator",
+            format!("{one}...\n---\n{two}"),
+            both,
+        ),
+        (
+            "end marker and text",
+            format!("{one}...\n{two}"),
+            "invalid-yaml@10:1, partial",
+        ),
+        (
+            "cut inside quotes",
+            service_account(&["    note: \"a", "---", "b\""]),
+            "invalid-yaml@9:11, invalid-yaml@11:1, partial",
+        ),
+        (
+            "directive",
+            format!("%YAML 1.2\n---\n{one}"),
+            "bar/foo Managed, invalid-yaml@2:1, partial",
+        ),
+        (
+            "empty documents",
+            format!("---\n# c\n---\nnull\n---\n{one}"),
+            GOOD,
+        ),
+        (
+            "scalar document",
+            format!("{one}---\nhello\n---\n{two}"),
+            "bar/foo Managed, bar/two Managed, invalid-yaml@10:1, partial",
+        ),
+        (
+            "list document",
+            format!("{one}---\n- a\n"),
+            "bar/foo Managed, invalid-yaml@10:1, partial",
+        ),
+        (
+            "one bad among good",
+            format!("{one}---\na: [\n---\n{two}"),
+            "bar/foo Managed, bar/two Managed, invalid-yaml@10:4, partial",
+        ),
+        (
+            "alias to another document",
+            format!("{one}---\na: &x 1\n---\nb: *x\n---\n{two}"),
+            "bar/foo Managed, bar/two Managed, invalid-yaml@12:4, partial",
+        ),
+        (
+            "tab indent",
+            one.replace("    security", "\tsecurity"),
+            "invalid-yaml@7:2, partial",
+        ),
+        ("tab after a colon", one.replace("name: ", "name:\t"), GOOD),
+    ]);
+}
+
+#[test]
+fn m2_templates_are_recognised() {
+    check(&[
+        (
+            "control line",
+            format!("{{{{- if .Values.x }}}}\n{}", service_account(&[])),
+            "unrendered-template@1:3, partial",
+        ),
+        (
+            "value",
+            service_account(&["    note: {{ .Values.x }}y"]),
+            "unrendered-template@9:26, partial",
+        ),
+    ]);
+}
+
+#[test]
+fn m22_control_characters_and_bad_encodings_are_refused() {
+    check(&[
+        (
+            "NUL",
+            service_account(&["    note: \"a\0b\""]),
+            "invalid-yaml@9:13, partial",
+        ),
+        (
+            "BEL",
+            service_account(&["    note: a\u{7}b"]),
+            "invalid-yaml@9:12, partial",
+        ),
+        (
+            "DEL",
+            service_account(&["    note: a\u{7f}b"]),
+            "invalid-yaml@9:12, partial",
+        ),
+        (
+            "U+2028 in a plain scalar",
+            service_account(&["    note: a\u{2028}b: c"]),
+            "invalid-yaml@9:14, partial",
+        ),
+    ]);
+    let mut latin1 = service_account(&["    note: caf?"]).into_bytes();
+    let at = latin1
+        .iter()
+        .rposition(|b| *b == b'?')
+        .expect("it is there");
+    latin1[at] = 0xe9;
+    let found = extract(&"a.yaml".into(), &latin1).expect("it holds the annotation");
+    assert_eq!(gist(&found), "invalid-encoding@9:14, partial");
+    let utf16: Vec<u8> = format!("\u{feff}{}", service_account(&[]))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let found = extract(&"a.yaml".into(), &utf16).expect("it holds the annotation");
+    assert_eq!(gist(&found), "invalid-encoding@1:1, partial");
+}
+
+#[test]
+fn m18_m19_bombs_are_refused_quickly() {
+    let key = "# security.kaluza.com/iam-role-managed\n";
+    let laughs: String = (1..30)
+        .map(|n| {
+            format!(
+                "a{n}: &a{n} [{}]\n",
+                vec![format!("*a{}", n - 1); 9].join(",")
+            )
+        })
+        .collect();
+    let text = "x".repeat(100_000);
+    let blow_up = format!(
+        "{key}a: &a \"{text}\"\nb: [{}]\n",
+        vec!["*a"; 200].join(",")
+    );
+    let flow = format!("{key}a: {}\n", "[".repeat(100_000));
+    let block: String = (0..3000)
+        .map(|n| format!("{}a:\n", " ".repeat(n)))
+        .collect();
+    let json = format!(
+        "{{\"security.kaluza.com/iam-role-managed\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    for (row, text) in [
+        ("billion laughs", format!("{key}a0: &a0 [x]\n{laughs}")),
+        ("alias blow-up", blow_up),
+        ("flow nesting", flow),
+        ("block nesting", format!("{key}{block}")),
+        ("JSON nesting", json),
+    ] {
+        let found = read(&text);
+        assert_eq!(found.completeness, Completeness::Partial, "{row}");
+        let codes: Vec<_> = found.diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!(codes, [Code::LimitExceeded], "{row}");
+    }
+}
+
+#[test]
+fn m23_lists_and_json_are_read() {
+    let item = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"foo","namespace":"bar","annotations":{"security.kaluza.com/iam-role-managed":"true","note":"\ud83d\ude00"}}}"#;
+    let untyped = item.replace(r#""apiVersion":"v1","kind":"ServiceAccount","#, "");
+    let list = |kind: &str, items: &str| {
+        format!(r#"{{"apiVersion":"v1","kind":"{kind}","items":[{items}]}}"#)
+    };
+    let yaml_item = service_account(&[]).replace('\n', "\n  ");
+    let bad = item.replace("\"true\"", "true");
+    let repeated = item.replace("\"name\":\"foo\"", "\"name\":\"foo\",\"name\":\"x\"");
+    check(&[
+        ("JSON", item.to_owned(), GOOD),
+        ("JSON with tabs", item.replace(',', ",\n\t"), GOOD),
+        ("two JSON objects", format!("{item}\n{}", item.replace("foo", "two")), "bar/foo Managed, bar/two Managed"),
+        ("JSON documents", format!("{item}\n---\n{}", item.replace("foo", "two")), "bar/foo Managed, bar/two Managed"),
+        ("escaped key", item.replace("com/iam", "com\\/iam"), GOOD),
+        ("broken JSON", item.replace("\"kind\":", "\"kind\""), "invalid-json@1:26, partial"),
+        ("broken second object", format!("{item}\n{{\"a\":}}"), "bar/foo Managed, invalid-json@2:6, partial"),
+        ("flow YAML", "{apiVersion: v1, kind: ServiceAccount, metadata: {name: foo, namespace: bar, annotations: {security.kaluza.com/iam-role-managed: 'true'}}}".to_owned(), GOOD),
+        ("List", list("List", item), GOOD),
+        ("ServiceAccountList", list("ServiceAccountList", &untyped), GOOD),
+        ("typed items of a ServiceAccountList", list("ServiceAccountList", item), GOOD),
+        ("List in a List", list("List", &list("List", item)), GOOD),
+        ("too many Lists", (0..6).fold(item.to_owned(), |inner, _| list("List", &inner)), "invalid-list@1:210, partial"),
+        ("YAML List", format!("apiVersion: v1\nkind: List\nitems:\n- {yaml_item}"), GOOD),
+        ("items null", format!("apiVersion: v1\nkind: List\nitems: null\n---\n{item}"), GOOD),
+        ("items missing", format!("apiVersion: v1\nkind: List\n---\n{item}"), GOOD),
+        ("items no list", format!("apiVersion: v1\nkind: List\nitems: x\n---\n{item}"), "bar/foo Managed, invalid-list@3:8, partial"),
+        ("item no mapping", list("List", &format!("{item},5")), "bar/foo Managed, invalid-list@1:215, partial"),
+        ("one bad item", list("List", &format!("{},{bad}", item.replace("foo", "two"))), "bar/two Managed, bar/foo Invalid, unquoted-scalar@1:355"),
+        ("repeated key in one item", list("List", &format!("{},{repeated}", item.replace("foo", "two"))), "bar/two Managed, bar/foo Invalid, duplicate-key@1:283"),
+    ]);
+}
+
+#[test]
+fn m24_m29_what_is_no_service_account_is_none() {
+    let config_map = "kind: ConfigMap\napiVersion: v1\ndata:\n  a: |\n    security.kaluza.com/iam-role-managed: \"true\"\n".to_owned();
+    check(&[
+        ("text in a ConfigMap", config_map, ""),
+        (
+            "other apiVersion",
+            service_account(&["apiVersion: core/v1"]),
+            "wrong-kind?@7:43",
+        ),
+        (
+            "other case",
+            service_account(&["kind: serviceaccount"]),
+            "wrong-kind?@7:43",
+        ),
+        (
+            "misspelled",
+            service_account(&["  annotations:"]).replace("annotations", "anotations"),
+            "misspelled?@6:3",
+        ),
+        (
+            "capital",
+            service_account(&[]).replace("annotations", "Annotations"),
+            "misspelled?@6:3",
+        ),
+        (
+            "no annotations",
+            service_account(&[]).replace("annotations", "labels"),
+            "",
+        ),
+        (
+            "comment",
+            "a: b # security.kaluza.com/iam-role-managed\n".to_owned(),
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn block_scalars_end_with_a_line_break_that_is_taken_off() {
+    let text = service_account(&[
+        "    eks.amazonaws.com/role-arn: |\n      arn:aws:iam::123456789012:role/x",
+    ]);
+    let found = read(&text);
+    assert_eq!(gist(&found), "bar/foo Managed, trailing-newline?@9:7");
+    let arn = found.declarations[0]
+        .role_arn
+        .as_ref()
+        .map(|arn| arn.value.as_str());
+    assert_eq!(arn, Some("arn:aws:iam::123456789012:role/x"));
+}
+
+#[test]
+fn annotations_carry_their_places() {
+    let found = read(&service_account(&[
+        "    eks.amazonaws.com/audience: sts.example.com",
+    ]));
+    let declaration = &found.declarations[0];
+    assert_eq!(
+        (declaration.location.line, declaration.location.column),
+        (1, 1)
+    );
+    let audience = declaration.audience.as_ref().expect("it is there");
+    assert_eq!(
+        (
+            audience.value.as_str(),
+            audience.location.line,
+            audience.location.column
+        ),
+        ("sts.example.com", 9, 33)
+    );
+    assert_eq!(
+        audience.source_line,
+        "    eks.amazonaws.com/audience: sts.example.com"
+    );
+}
