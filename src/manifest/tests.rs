@@ -368,9 +368,17 @@ mod properties {
             let ours = yaml::read(&text, 0);
             let theirs = serde_yaml::from_str::<serde_yaml::Value>(&text);
             if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.duplicates.is_empty() {
-                prop_assert_eq!(flat_tree(&tree, tree.root), flat_value(&value), "{}", text);
+                let ours = flat_tree(&tree, tree.root).into_iter().map(plain).collect::<Vec<_>>();
+                let theirs = flat_value(&value).into_iter().map(plain).collect::<Vec<_>>();
+                prop_assert_eq!(ours, theirs, "{}", text);
             }
         }
+    }
+
+    /// One spelling for each number: the library hands numbers out in its own.
+    fn plain(text: String) -> String {
+        text.parse::<f64>()
+            .map_or(text, |number| number.to_string())
     }
 
     /// All keys and scalars in their order, types aside.
