@@ -11,7 +11,7 @@ use super::input::{self, Manifests};
 use super::output::ReportArgs;
 use super::preview::{self, Preview, preview};
 use super::progress::Progress;
-use super::signals::Signals;
+use super::signals::{Signals, Stopped};
 use crate::apply::{self, Cause, Failure, Outcome, Stop};
 use crate::exit::Exit;
 use crate::iam::audit::{AuditLog, Audited};
@@ -111,7 +111,7 @@ async fn apply_all<W: IamWriter>(
     saved: Option<&SavedPlan>,
     console: &Console,
     connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
-) -> Result<(Vec<Section>, Option<Exit>), Error> {
+) -> Result<(Vec<Section>, Option<Stopped>), Error> {
     let mut planned = Vec::new();
     let reading = Progress::spinner(console, "reading roles");
     let log = args
@@ -160,7 +160,7 @@ async fn apply_one(
     console: &Console,
     stop: &Stop,
     signals: &mut Signals,
-) -> (Section, Option<Exit>) {
+) -> (Section, Option<Stopped>) {
     let bar = Progress::steps(console, "applying", preview.plan.writes().count());
     let outcomes = apply::Outcomes::new(&preview.plan);
     let finished = |change: &crate::plan::Change, outcome: &Outcome| {
@@ -173,17 +173,23 @@ async fn apply_one(
     (preview.section(|role| outcomes.remove(role)), signal)
 }
 
-fn exit(sections: &[Section], signal: Option<Exit>) -> Exit {
+fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
     let outcomes = || {
         sections
             .iter()
             .flat_map(|s| &s.entries)
             .filter_map(|e| e.outcome.as_ref())
     };
-    if outcomes().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+    if let Some(Stopped {
+        exit,
+        at_once: true,
+    }) = signal
+    {
+        exit
+    } else if outcomes().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
         Exit::OutcomeUnknown
     } else if let Some(signal) = signal {
-        signal
+        signal.exit
     } else if outcomes().any(is_superseded) {
         Exit::Superseded
     } else if preview::is_incomplete(sections)

@@ -7,6 +7,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::apply::Stop;
 use crate::exit::Exit;
 
+/// That the run was stopped by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stopped {
+    /// What the process ends with.
+    pub(super) exit: Exit,
+    /// A second signal came, and nothing more was waited for.
+    pub(super) at_once: bool,
+}
+
 /// The two signals that ask a program to end.
 pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -35,7 +44,7 @@ impl Signals {
         &mut self,
         stop: &Stop,
         work: impl Future<Output = ()>,
-    ) -> Option<Exit> {
+    ) -> Option<Stopped> {
         tokio::pin!(work);
         let first = tokio::select! {
             () = &mut work => return None,
@@ -45,10 +54,13 @@ impl Signals {
         tracing::warn!(
             "stopping: calls under way are waited for, nothing new is started; a second signal leaves at once"
         );
-        tokio::select! {
-            () = work => {}
-            _ = self.next() => {}
-        }
-        Some(first)
+        let at_once = tokio::select! {
+            () = work => false,
+            _ = self.next() => true,
+        };
+        Some(Stopped {
+            exit: first,
+            at_once,
+        })
     }
 }

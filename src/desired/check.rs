@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_annotation_must_be_the_computed_arn() {
+    fn m9_m10_m11_m12_m13_the_annotation_must_be_the_computed_arn() {
         let right = "arn:aws:iam::123456789012:role/k8s-sa_bar_foo";
         assert!(wanted(&declaration(Some(right)), &naming()).is_ok());
         // One row each for M9, M10 (three), M11, M12, M13 and a wrong name.

@@ -102,7 +102,8 @@ fn no_credentials(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    // The SDK lists what it tried line by line.
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 async fn configuration(access: &Access) -> SdkConfig {

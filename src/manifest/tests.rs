@@ -81,7 +81,7 @@ fn check(rows: &[(&str, String, &str)]) {
 const GOOD: &str = "bar/foo Managed";
 
 #[test]
-fn m7_m9_scalars_are_read_as_kubernetes_reads_them() {
+fn m7_m9_m30_scalars_are_read_as_kubernetes_reads_them() {
     let managed = |value: &str| {
         service_account(&[&format!(
             "    security.kaluza.com/iam-role-managed: {value}"

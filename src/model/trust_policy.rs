@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_a_document_does_not_matter() {
+    fn a30_the_form_of_a_document_does_not_matter() {
         let written = document(
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"p"},
                 "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"i:sub":"s","i:aud":["b","a"]}}}]}"#,

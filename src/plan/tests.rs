@@ -305,7 +305,7 @@ fn an_update_keeps_the_creating_commit_and_sets_the_last() {
 }
 
 #[test]
-fn i6_to_i10_ownership_is_the_whole_tuple() {
+fn i6_i7_i8_i9_i10_c6_ownership_is_the_whole_tuple() {
     let drifted = with_trust(role("bar/foo"), OPEN);
     let untagged = CurrentRole {
         tags: Tags::new(),
@@ -395,7 +395,7 @@ fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
 }
 
 #[test]
-fn tags_and_boundary_are_compared_only_in_full() {
+fn a34_tags_and_boundary_are_compared_only_in_full() {
     let mut configured = cluster();
     configured.permissions_boundary = Some("arn:aws:iam::123456789012:policy/limit".to_owned());
     let drifted = with_tag(role("bar/foo"), "team", "b");

@@ -230,7 +230,7 @@ fn a16_a17_a18_denied_actions_are_named() {
 }
 
 #[test]
-fn a19_expired_credentials_stop_before_the_next_write() {
+fn a19_p13_expired_credentials_stop_before_the_next_write() {
     let repository = accounts(40);
     let server = IamServer::empty();
     server.script(
@@ -521,4 +521,110 @@ fn a1_a_storm_of_throttling_is_slowness_and_no_failure() {
     let run = apply(&repository, &server).ends(0);
     assert_eq!(run.json()["summary"]["create"], 60);
     assert_eq!(server.state(|state| state.roles.len()), 60);
+}
+
+#[test]
+fn a5_a_connection_that_is_never_made_writes_nothing() {
+    let repository = accounts(1);
+    let run = Cli::new(repository.path(), &["apply", "--format", "json"])
+        .endpoint("http://127.0.0.1:9")
+        .run()
+        .ends(6);
+    assert!(error(&run).contains("cannot connect"), "{}", error(&run));
+}
+
+#[test]
+fn a10_a_lost_reply_to_a_delete_is_settled() {
+    for fault in [Fault::LostReply, Fault::NotSent] {
+        let repository = Repository::with(&[
+            ("a.yaml", &service_account("bar", "a")),
+            ("b.yaml", &service_account("bar", "b")),
+        ]);
+        let server = IamServer::empty();
+        apply(&repository, &server).ends(0);
+        repository.remove("a.yaml");
+        repository.commit("Remove a");
+        server.script(vec![("DeleteRole", 1, fault)]);
+        let arguments = [
+            "apply",
+            "--mode",
+            "sync",
+            "--prune-after",
+            "0",
+            "--format",
+            "json",
+        ];
+        let run = Cli::new(repository.path(), &arguments)
+            .endpoint(&server.url)
+            .run()
+            .ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a delete done"]);
+        assert_eq!(server.state(|state| state.roles.len()), 1);
+    }
+}
+
+#[test]
+fn a23_a_document_that_iam_refuses_is_not_sent_again() {
+    let run = under(
+        vec![(
+            "CreateRole",
+            1,
+            Fault::Refused(400, "MalformedPolicyDocument"),
+        )],
+        7,
+    );
+    let failed: Vec<_> = run
+        .changes()
+        .into_iter()
+        .filter(|change| change.ends_with("failed"))
+        .collect();
+    assert_eq!(failed.len(), 1, "{:?}", run.changes());
+}
+
+#[test]
+fn a25_a_role_that_belongs_to_aws_ends_the_run() {
+    let repository = accounts(40);
+    let server = IamServer::empty();
+    server.script(vec![(
+        "CreateRole",
+        1,
+        Fault::Refused(400, "UnmodifiableEntity"),
+    )]);
+    let run = apply(&repository, &server).ends(7);
+    assert!(
+        run.changes()
+            .iter()
+            .any(|change| change.ends_with("not-attempted")),
+        "{:?}",
+        run.changes()
+    );
+}
+
+#[test]
+fn p3_a_second_signal_leaves_at_once() {
+    let repository = accounts(3);
+    let server = IamServer::empty();
+    server.script(vec![(
+        "CreateRole",
+        0,
+        Fault::Delayed(Duration::from_secs(60)),
+    )]);
+    let mut child = Cli::new(repository.path(), &["apply"])
+        .endpoint(&server.url)
+        .start();
+    wait_for(|| !server.writes().is_empty());
+    let interrupt = || {
+        std::process::Command::new("kill")
+            .args(["-s", "INT", &child.id().to_string()])
+            .status()
+    };
+    assert!(interrupt().expect("kill can be run").success());
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(interrupt().expect("kill can be run").success());
+    let start = Instant::now();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(
+        start.elapsed() < Duration::from_secs(9),
+        "it waited for the calls"
+    );
 }

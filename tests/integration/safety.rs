@@ -97,7 +97,7 @@ fn message(run: &Run) -> String {
 }
 
 #[test]
-fn a_removed_service_account_is_quarantined_restored_and_at_last_deleted() {
+fn a15_a_removed_service_account_is_quarantined_restored_and_at_last_deleted() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     let before = world.role("a");
@@ -441,7 +441,7 @@ fn i6_i7_i8_i11_foreign_roles_are_never_written_to() {
 }
 
 #[test]
-fn a21_quotas_are_looked_at_before_the_first_write() {
+fn a21_a22_quotas_are_looked_at_before_the_first_write() {
     let world = World::new(&["a", "b"]);
     world.edit(|state| state["quotas"] = json!({ "roles": 1 }));
     let run = world.run(&["apply"]).ends(5);

@@ -261,3 +261,67 @@ fn twenty_thousand_files_with_one_unreadable_blob_are_read() {
         .ends(0);
     assert_eq!(run.changes(), ["k8s-sa_bar_foo create"]);
 }
+
+#[test]
+fn g10_an_object_that_was_never_fetched_is_named() {
+    let repository = foo();
+    let id = repository.git(&["rev-parse", "HEAD:apps/foo.yaml"]);
+    fs::remove_file(
+        repository
+            .path()
+            .join(format!(".git/objects/{}/{}", &id[..2], &id[2..])),
+    )
+    .expect("a loose object");
+    let run = lint(&repository, &[]).ends(4);
+    assert!(
+        message(&run).contains(&id) && run.stdout.contains("partial clone"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn g15_directories_that_nest_too_deeply_are_refused() {
+    let repository = Repository::new();
+    let blob = repository.write("x", "a: 1\n");
+    let id = repository.git(&["hash-object", "-w", blob.to_str().expect("UTF-8")]);
+    let mut entry = format!("100644 blob {id}\ta.yaml\n");
+    for _ in 0..600 {
+        let list = repository.write("list", &entry);
+        let script = format!("git mktree < {}", list.display());
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(repository.path())
+            .output()
+            .expect("sh can be run");
+        let tree = String::from_utf8(output.stdout).expect("an id");
+        entry = format!("040000 tree {}\td\n", tree.trim());
+    }
+    let root = entry.split_whitespace().nth(2).expect("a tree").to_owned();
+    let commit = repository.git(&["commit-tree", &root, "-m", "deep"]);
+    repository.git(&["update-ref", "refs/heads/main", &commit]);
+    let run = lint(&repository, &[]).ends(4);
+    assert!(
+        message(&run).contains("nested more than"),
+        "{}",
+        message(&run)
+    );
+}
+
+#[test]
+fn g20_a_repository_of_another_user_is_explained() {
+    let repository = foo();
+    if std::os::unix::fs::chown(repository.path(), Some(12345), None).is_err() {
+        return crate::support::cli::not_run(
+            "a repository of another user, because only root can give one away",
+        );
+    }
+    std::os::unix::fs::chown(repository.path().join(".git"), Some(12345), None).expect("root can");
+    let run = lint(&repository, &[]).ends(4);
+    assert!(
+        run.stdout
+            .contains("git config --global --add safe.directory"),
+        "{}",
+        run.stdout
+    );
+}
