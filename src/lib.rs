@@ -30,7 +30,7 @@
 //! belongs into `desired` or `plan`, and its test is values in, values out.
 //!
 //! **A dry run is the absence of a call.** `plan` works on [`iam::IamReader`], which has no method
-//! that writes; [`apply::apply`] is the only function that is handed an [`iam::IamWriter`].
+//! that writes; only [`apply::apply`] calls the methods of an [`iam::IamWriter`].
 //!
 //! **Third-party types stop at their module**: `git2` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),

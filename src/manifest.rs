@@ -32,6 +32,9 @@ pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 /// See <https://github.com/aws/amazon-eks-pod-identity-webhook>.
 pub const AUDIENCE_ANNOTATION: &str = "eks.amazonaws.com/audience";
 
+/// Changes whenever [`extract`] may find something in a file in which it found nothing before.
+pub const VERSION: &str = "1";
+
 /// One ServiceAccount that carries the managed annotation and is known by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {

@@ -7,12 +7,14 @@
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
+mod cache;
 pub mod directory;
 mod error;
 mod git;
 mod history;
 mod remote;
 
+pub use cache::Cache;
 pub use error::{Class, Error};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed};

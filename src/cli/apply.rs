@@ -70,7 +70,7 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
     let saved = args.plan.as_deref().map(open_plan).transpose()?;
-    let mut source = args.source.clone();
+    let mut source = args.changes.source(&args.source);
     if let Some(saved) = &saved {
         source.revision = saved.commit()?.to_string();
     }

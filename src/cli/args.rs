@@ -36,6 +36,12 @@ pub(super) struct RepositoryArgs {
     /// Read a repository that borrows objects from another one (objects/info/alternates)
     #[arg(long)]
     pub(super) allow_alternates: bool,
+    /// Remember in this directory which files hold nothing [default: irsa-gitops in the user's cache]
+    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_CACHE_DIR")]
+    pub(super) cache_dir: Option<PathBuf>,
+    /// Read everything, and remember nothing
+    #[arg(long, env = "IRSA_GITOPS_NO_CACHE")]
+    pub(super) no_cache: bool,
 }
 
 /// Which manifests are read.
@@ -106,6 +112,8 @@ impl NamedSourceArgs {
                 paths: self.paths.clone(),
                 ssh_key: self.ssh_key.clone(),
                 allow_alternates: false,
+                cache_dir: None,
+                no_cache: true,
             },
             revision: self.revision.clone(),
             directory: None,
@@ -257,6 +265,13 @@ impl ModeArg {
 impl ChangeArgs {
     pub(super) fn mode(&self) -> Mode {
         self.mode.mode()
+    }
+
+    /// What to read for a run of this mode: whatever may retire roles reads everything itself.
+    pub(super) fn source(&self, source: &SourceArgs) -> SourceArgs {
+        let mut source = source.clone();
+        source.repository.no_cache |= self.mode == ModeArg::Sync;
+        source
     }
 
     /// For verbs that retire nothing.

@@ -54,7 +54,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let paths = input::all_paths(&clusters);
     let repository = Rc::new(input::open(&args.repository, head, console)?);
     let before = Manifests::at_base(&repository, base, &paths)?;
-    let after = Manifests::at(&repository, head, &paths)?;
+    let after = Manifests::at(&repository, head, &paths, None)?;
     let mut sections = Vec::new();
     for (settings, name) in clusters.iter().zip(names) {
         let naming = settings.naming();

@@ -4,6 +4,7 @@ use crate::desired::{self, Resolved};
 use crate::diagnostic::{Code, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::manifest::{self, Completeness, Declaration, Extract, Management};
@@ -17,7 +18,7 @@ use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
 use crate::source::{
-    self, Alternates, Blob, Changed, Credentials, Phase, Repository, Scope, Snapshot,
+    self, Alternates, Blob, Cache, Changed, Credentials, Phase, Repository, Scope, Snapshot,
 };
 use crate::source::{Token, Unread, UnreadReason};
 
@@ -104,7 +105,8 @@ impl Manifests {
         };
         let Some(directory) = &args.directory else {
             let repository = Rc::new(open(&args.repository, &args.revision, console)?);
-            let mut manifests = Self::at(&repository, &args.revision, paths)?;
+            let cache = cache(&args.repository);
+            let mut manifests = Self::at(&repository, &args.revision, paths, cache.as_ref())?;
             if let Some(commit) = manifests.commit() {
                 let uncommitted = uncommitted(&repository, commit, &scope);
                 manifests.diagnostics.extend(uncommitted);
@@ -137,12 +139,13 @@ impl Manifests {
         repository: &Rc<Repository>,
         revision: &str,
         paths: &[RepoPath],
+        cache: Option<&Cache>,
     ) -> Result<Self, Error> {
         let scope = Scope {
             paths: paths.to_vec(),
         };
         let commit = repository.resolve(revision)?;
-        let snapshot = repository.read(&commit, &scope, &manifest::extract)?;
+        let snapshot = repository.read(&commit, &scope, cache, &manifest::extract)?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -165,12 +168,12 @@ impl Manifests {
     ) -> Result<Self, Error> {
         let mut existing = paths.to_vec();
         loop {
-            match Self::at(repository, revision, &existing) {
+            match Self::at(repository, revision, &existing, None) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
                     existing.retain(|other| *other != path);
                     if existing.is_empty() {
                         // No path at all would mean everything.
-                        let mut nothing = Self::at(repository, revision, &[])?;
+                        let mut nothing = Self::at(repository, revision, &[], None)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
@@ -414,6 +417,21 @@ pub(super) fn open(
         alternates,
         &report,
     )?)
+}
+
+/// The cache that the user wants; nowhere to keep one is no fault.
+fn cache(args: &RepositoryArgs) -> Option<Cache> {
+    if args.no_cache {
+        return None;
+    }
+    let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let directory = args.cache_dir.clone().or_else(|| {
+        let base = env("XDG_CACHE_HOME").map(PathBuf::from);
+        let base = base.or_else(|| Some(PathBuf::from(env("HOME")?).join(".cache")));
+        base.filter(|base| base.is_absolute())
+            .map(|base| base.join("irsa-gitops"))
+    });
+    Some(Cache::open(&directory?, manifest::VERSION))
 }
 
 /// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own

@@ -98,7 +98,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
     let paths = input::all_paths(&clusters);
-    let manifests = Manifests::read(&args.source, &paths, console)?;
+    let source = args.changes.source(&args.source);
+    let manifests = Manifests::read(&source, &paths, console)?;
     let base = match &args.base {
         Some(base) => manifests.base(base, &paths)?,
         None => None,

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use super::remote::{self, Address, Credentials, Phase};
 use super::{
-    Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason,
-    directory, is_manifest,
+    Cache, Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread,
+    UnreadReason, directory, is_manifest,
 };
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -148,7 +148,8 @@ impl Repository {
         CommitId::new(&commit.id().to_string()).map_err(|_| missing())
     }
 
-    /// Reads every manifest in scope at one commit, on all processors.
+    /// Reads every manifest in scope at one commit, on all processors; what a cache knows to hold
+    /// nothing is not read.
     ///
     /// # Errors
     ///
@@ -158,6 +159,7 @@ impl Repository {
         &self,
         commit: &CommitId,
         scope: &Scope,
+        cache: Option<&Cache>,
         look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Snapshot<T>, Error> {
         let mut snapshot = Snapshot {
@@ -187,9 +189,19 @@ impl Repository {
             }
         }
         snapshot.files_seen = blobs.len();
+        if let Some(cache) = cache {
+            blobs.retain(|(_, id)| !cache.holds_nothing(id));
+        }
         // Neighbours in the tree are neighbours in the pack, more often than not.
         blobs.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for read in self.read_blobs(&blobs, look)? {
+        let look = |path: &RepoPath, id: &Oid, content: &[u8]| {
+            let found = look(path, content);
+            if let (None, Some(cache)) = (&found, cache) {
+                cache.add(id);
+            }
+            found
+        };
+        for read in self.read_blobs(&blobs, &look)? {
             match read {
                 Read::Found(path, found) => snapshot.files.push((path, found)),
                 Read::LfsPointer(path) => {
@@ -199,6 +211,9 @@ impl Repository {
             }
         }
         snapshot.sort();
+        if let Some(cache) = cache {
+            cache.save();
+        }
         Ok(snapshot)
     }
 
@@ -207,7 +222,7 @@ impl Repository {
     fn read_blobs<T: Send>(
         &self,
         blobs: &[(RepoPath, Oid)],
-        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+        look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<T> + Sync),
     ) -> Result<Vec<Read<T>>, Error> {
         let pieces: Vec<_> = blobs.chunks(PIECE).collect();
         let next = AtomicUsize::new(0);
@@ -358,7 +373,7 @@ pub enum Alternates {
 fn read_piece<T>(
     git: &git2::Repository,
     blobs: &[(RepoPath, Oid)],
-    look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+    look: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<T>,
 ) -> Result<Vec<Read<T>>, Error> {
     let odb = git.odb().map_err(|error| Error::NotARepository {
         path: git.path().to_owned(),
@@ -369,7 +384,7 @@ fn read_piece<T>(
         let blob = read_blob(&odb, *id, path)?;
         if blob.data().starts_with(LFS_POINTER) {
             read.push(Read::LfsPointer(path.clone()));
-        } else if let Some(found) = look(path, blob.data()) {
+        } else if let Some(found) = look(path, id, blob.data()) {
             read.push(Read::Found(path.clone(), found));
         }
     }

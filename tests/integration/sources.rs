@@ -325,3 +325,38 @@ fn g20_a_repository_of_another_user_is_explained() {
         run.stdout
     );
 }
+
+#[test]
+fn s13_a_cache_changes_no_result_and_is_not_used_for_retiring_roles() {
+    let repository = foo();
+    repository.write("other.yaml", "a: 1\n");
+    repository.commit("other");
+    let cache = tempfile::tempdir().expect("a directory");
+    let iam = sandbox(cache.path());
+    let run = |arguments: &[&str]| {
+        let all = [&["plan", "--format", "json"], arguments].concat();
+        Cli::new(repository.path(), &all)
+            .sandbox(&iam)
+            .env("IRSA_GITOPS_NO_CACHE", "false")
+            .env("IRSA_GITOPS_CACHE_DIR", cache.path().join("cache"))
+            .run()
+            .ends(0)
+    };
+    let ids = || {
+        fs::read_dir(cache.path().join("cache")).map_or(0, |files| {
+            files
+                .map(|file| file.expect("a file").metadata().expect("its size").len())
+                .sum::<u64>()
+        })
+    };
+    run(&["--mode", "sync"]);
+    assert_eq!(ids(), 0);
+    let cold = run(&[]);
+    let remembered = ids();
+    assert!(remembered > 0);
+    assert_eq!(run(&[]).stdout, cold.stdout);
+    repository.write("another.yaml", "b: 1\n");
+    repository.commit("another");
+    assert_eq!(run(&[]).changes(), ["k8s-sa_bar_foo create"]);
+    assert_eq!(ids(), remembered + 20);
+}

@@ -28,6 +28,7 @@ impl Cli {
         command.env("HOME", directory);
         command.env("IRSA_GITOPS_CLUSTER_NAME", "prod");
         command.env("IRSA_GITOPS_OIDC_PROVIDER", ISSUER);
+        command.env("IRSA_GITOPS_NO_CACHE", "true");
         command.stdin(Stdio::null());
         Self(command)
     }

@@ -1,0 +1,149 @@
+//! Blobs that are known to hold nothing, so that they need not be read again.
+//!
+//! A sorted table of object ids in one file, opened by one read. It holds negatives only: an id
+//! names its content, so a stale table costs nothing, and a poisoned one can hide a manifest from a
+//! plan but never make or change a role; runs that retire roles do not use it. One that is damaged,
+//! of another version or somebody else's is left aside.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+/// The most ids that are kept: 80 MB on disk.
+const MOST: usize = 4_000_000;
+/// How the file starts; the version is that of the format.
+const MAGIC: &[u8] = b"irsa-gitops cache 1\n";
+const CHECKSUM: usize = 32;
+
+type Id = [u8; 20];
+
+/// An open cache.
+#[derive(Debug)]
+pub struct Cache {
+    path: PathBuf,
+    /// Sorted.
+    known: Vec<Id>,
+    fresh: Mutex<BTreeSet<Id>>,
+}
+
+impl Cache {
+    /// Opens the cache of a directory for one version of whatever looks at the blobs; empty if there
+    /// is none that can be used.
+    pub fn open(directory: &Path, version: &str) -> Self {
+        let path = directory.join(format!("nothing-{version}.ids"));
+        let known = match std::fs::read(&path) {
+            Ok(bytes) => parse(&bytes).unwrap_or_else(|| {
+                tracing::warn!(path = %path.display(), "the cache is damaged or of another version and is not used");
+                vec![]
+            }),
+            Err(_) => vec![],
+        };
+        Self {
+            path,
+            known,
+            fresh: Mutex::default(),
+        }
+    }
+
+    pub(super) fn holds_nothing(&self, id: &git2::Oid) -> bool {
+        self.known
+            .binary_search_by(|known| known.as_slice().cmp(id.as_bytes()))
+            .is_ok()
+    }
+
+    pub(super) fn add(&self, id: &git2::Oid) {
+        if let Ok(id) = Id::try_from(id.as_bytes()) {
+            // Whoever panicked while holding it left a whole set.
+            self.fresh
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(id);
+        }
+    }
+
+    /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
+    pub(super) fn save(&self) {
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if fresh.is_empty() {
+            return;
+        }
+        let mut all: BTreeSet<Id> = fresh.clone();
+        if self.known.len() + all.len() <= MOST {
+            all.extend(&self.known);
+        }
+        let ids: Vec<u8> = all.into_iter().flatten().collect();
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(directory)?;
+            let mut file = tempfile::NamedTempFile::new_in(directory)?;
+            file.write_all(MAGIC)?;
+            file.write_all(&Sha256::digest(&ids))?;
+            file.write_all(&ids)?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        if let Err(error) = write() {
+            tracing::info!(path = %self.path.display(), %error, "the cache was not written");
+        }
+    }
+}
+
+/// The ids of a file that is whole and sorted.
+fn parse(bytes: &[u8]) -> Option<Vec<Id>> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (checksum, ids) = rest.split_at_checked(CHECKSUM)?;
+    let (ids, rest) = ids.as_chunks::<20>();
+    let whole = rest.is_empty() && Sha256::digest(ids.as_flattened()).as_slice() == checksum;
+    (whole && ids.is_sorted()).then(|| ids.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn oid(byte: u8) -> git2::Oid {
+        git2::Oid::from_bytes(&[byte; 20]).expect("twenty bytes")
+    }
+
+    #[test]
+    fn what_was_saved_is_known_to_the_next_run() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = Cache::open(directory.path(), "1");
+        for byte in [7, 3, 5] {
+            first.add(&oid(byte));
+        }
+        first.save();
+        let second = Cache::open(directory.path(), "1");
+        assert!(second.holds_nothing(&oid(3)) && !second.holds_nothing(&oid(4)));
+        assert!(
+            !Cache::open(directory.path(), "2").holds_nothing(&oid(3)),
+            "another version"
+        );
+    }
+
+    #[test]
+    fn p6_a_damaged_cache_is_not_used() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache = Cache::open(directory.path(), "1");
+        cache.add(&oid(3));
+        cache.save();
+        let path = directory.path().join("nothing-1.ids");
+        let whole = std::fs::read(&path).expect("a file");
+        let mut flipped = whole.clone();
+        *flipped.last_mut().expect("not empty") ^= 1;
+        let future = [b"irsa-gitops cache 2\n", &whole[MAGIC.len()..]].concat();
+        for damaged in [
+            &whole[..whole.len() - 1],
+            &flipped,
+            &future,
+            b"",
+            b"garbage",
+        ] {
+            std::fs::write(&path, damaged).expect("written");
+            assert!(!Cache::open(directory.path(), "1").holds_nothing(&oid(3)));
+        }
+    }
+}
