@@ -12,6 +12,7 @@ pub mod directory;
 mod error;
 mod git;
 mod history;
+mod pack;
 mod remote;
 
 pub use cache::Cache;

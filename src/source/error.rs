@@ -70,6 +70,14 @@ pub enum Error {
         /// Git's reason.
         reason: String,
     },
+    /// The repository: a pack or its index is damaged.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Pack {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The repository: a file is too large.
     #[error("`{path}` has {size} bytes; the limit is {limit}")]
     TooLarge {
@@ -154,6 +162,7 @@ impl Error {
             | Self::Revision { .. }
             | Self::MissingPath { .. }
             | Self::Object { .. }
+            | Self::Pack { .. }
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
             | Self::Io { .. } => Class::Rejected,
@@ -188,6 +197,9 @@ impl Error {
             Self::MissingPath { .. } => "correct --path; a path that is not there never means that its roles may go".to_owned(),
             Self::Object { .. } => {
                 "the object is damaged or was never fetched (a partial clone has no blobs): check with git fsck, or clone again in full".to_owned()
+            }
+            Self::Pack { .. } => {
+                "check with git fsck; git index-pack makes an index again, a damaged pack has to be cloned again".to_owned()
             }
             Self::TooLarge { .. } => "split the file, or leave it out with --path".to_owned(),
             Self::TooDeep { .. } => "leave it out with --path".to_owned(),

@@ -3,8 +3,9 @@
 //! The work tree, hooks, filters and the repository's own configuration have no say. Replace refs
 //! are not looked at by libgit2. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use git2::{ErrorCode, ObjectType, Odb, Oid, StatusOptions};
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use super::remote::{self, Address, Credentials, Phase};
 use super::{
     Cache, Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread,
-    UnreadReason, directory, is_manifest,
+    UnreadReason, directory, is_manifest, pack,
 };
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -94,6 +95,7 @@ impl Repository {
                 alternates: borrowed,
             });
         }
+        pack::check_indexes(&packs(&git))?;
         let origin = git.find_remote("origin").ok();
         let url = origin.and_then(|origin| origin.url().ok().map(remote::without_credentials));
         let place = git.workdir().unwrap_or(git.path());
@@ -192,16 +194,14 @@ impl Repository {
         if let Some(cache) = cache {
             blobs.retain(|(_, id)| !cache.holds_nothing(id));
         }
-        // Neighbours in the tree are neighbours in the pack, more often than not.
-        blobs.sort_by(|(a, _), (b, _)| a.cmp(b));
         let look = |path: &RepoPath, id: &Oid, content: &[u8]| {
-            let found = look(path, content);
-            if let (None, Some(cache)) = (&found, cache) {
+            let read = read_content(path, content, look);
+            if let (None, Some(cache)) = (&read, cache) {
                 cache.add(id);
             }
-            found
+            read
         };
-        for read in self.read_blobs(&blobs, &look)? {
+        for read in self.read_blobs(blobs, &look)? {
             match read {
                 Read::Found(path, found) => snapshot.files.push((path, found)),
                 Read::LfsPointer(path) => {
@@ -217,12 +217,46 @@ impl Repository {
         Ok(snapshot)
     }
 
-    /// Reads blobs in pieces, as many at a time as there are processors; each thread has its own
-    /// handle, because libgit2's caches cannot be shared.
+    /// Reads blobs: what is in packs along their delta trees, and what is left object by object.
     fn read_blobs<T: Send>(
         &self,
+        mut blobs: Vec<(RepoPath, Oid)>,
+        look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
+    ) -> Result<Vec<Read<T>>, Error> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(MAX_THREADS);
+        // The same content may be in several places.
+        blobs.sort_by(|(a_path, a), (b_path, b)| (a, a_path).cmp(&(b, b_path)));
+        let places: Vec<_> = blobs.chunk_by(|(_, a), (_, b)| a == b).collect();
+        let ids: Vec<Oid> = places.iter().map(|places| places[0].1).collect();
+        let found = Mutex::new(Vec::new());
+        let see = |place: usize, content: &[u8]| {
+            for (path, id) in places[place] {
+                if let Some(read) = look(path, id, content) {
+                    // Whoever panicked while holding it left a whole list.
+                    found
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(read);
+                }
+            }
+        };
+        let seen = pack::read(&packs(&self.git), &ids, threads, &see)?;
+        let left = seen.iter().zip(&places).filter(|(seen, _)| !**seen);
+        let mut left: Vec<_> = left.flat_map(|(_, places)| *places).cloned().collect();
+        left.sort();
+        let mut reads = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        reads.extend(self.read_objects(&left, threads, look)?);
+        Ok(reads)
+    }
+
+    /// Reads blobs in pieces, as many at a time as there are threads; each thread has its own
+    /// handle, because libgit2's caches cannot be shared.
+    fn read_objects<T: Send>(
+        &self,
         blobs: &[(RepoPath, Oid)],
-        look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<T> + Sync),
+        threads: usize,
+        look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
     ) -> Result<Vec<Read<T>>, Error> {
         let pieces: Vec<_> = blobs.chunks(PIECE).collect();
         let next = AtomicUsize::new(0);
@@ -235,8 +269,7 @@ impl Repository {
             };
             std::iter::from_fn(take).collect()
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let helpers = threads.min(MAX_THREADS).min(pieces.len()).saturating_sub(1);
+        let helpers = threads.min(pieces.len()).saturating_sub(1);
         let path = self.git.path();
         let mut results = std::thread::scope(|scope| {
             // A handle or a thread that cannot be had is one helper less.
@@ -369,11 +402,15 @@ pub enum Alternates {
     Allowed,
 }
 
+fn packs(git: &git2::Repository) -> PathBuf {
+    git.commondir().join("objects/pack")
+}
+
 /// Reads some blobs, one after the other.
 fn read_piece<T>(
     git: &git2::Repository,
     blobs: &[(RepoPath, Oid)],
-    look: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<T>,
+    look: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>>,
 ) -> Result<Vec<Read<T>>, Error> {
     let odb = git.odb().map_err(|error| Error::NotARepository {
         path: git.path().to_owned(),
@@ -382,13 +419,21 @@ fn read_piece<T>(
     let mut read = Vec::new();
     for (path, id) in blobs {
         let blob = read_blob(&odb, *id, path)?;
-        if blob.data().starts_with(LFS_POINTER) {
-            read.push(Read::LfsPointer(path.clone()));
-        } else if let Some(found) = look(path, id, blob.data()) {
-            read.push(Read::Found(path.clone(), found));
-        }
+        read.extend(look(path, id, blob.data()));
     }
     Ok(read)
+}
+
+/// Looks at what a blob holds.
+fn read_content<T>(
+    path: &RepoPath,
+    content: &[u8],
+    look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+) -> Option<Read<T>> {
+    if content.starts_with(LFS_POINTER) {
+        return Some(Read::LfsPointer(path.clone()));
+    }
+    look(path, content).map(|found| Read::Found(path.clone(), found))
 }
 
 /// Reads a blob; its size is known before it is unpacked.

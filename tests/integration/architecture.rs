@@ -134,6 +134,8 @@ const PURE: &[&str] = &[
 /// Each third-party name and the modules that may use it.
 const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("git2", &["source"]),
+    ("gix_hash", &["source"]),
+    ("gix_pack", &["source"]),
     ("walkdir", &["source"]),
     ("serde_yaml", &["manifest", "settings"]),
     ("granit_parser", &["manifest"]),

@@ -7,6 +7,7 @@ mod architecture;
 mod clones;
 mod conformance;
 mod faults;
+mod packs;
 mod readme;
 mod reviews;
 mod safety;

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Prints the table of the README's section on speed. Needs git and python3; rg is measured if it is there.
+#
+#   FILES=100000 ROUNDS=5 ci/bench.sh
+#
+# Every round runs all commands one after the other, so that each pair of figures was taken side by side.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked --quiet
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+FILES="${FILES:-100000}" ROUNDS="${ROUNDS:-5}" python3 - "$work" "$PWD/target/release/irsa-gitops" <<'PYTHON'
+import os, random, shutil, statistics, subprocess, sys, time
+
+work, program = sys.argv[1], sys.argv[2]
+files, rounds = int(os.environ["FILES"]), int(os.environ["ROUNDS"])
+git, checkout = f"{work}/r.git", f"{work}/checkout"
+random.seed(1)
+words = ["%06x" % random.getrandbits(24) for _ in range(4000)]
+
+def manifest(n, edit=""):
+    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-%d\n  namespace: ns-%d\nspec:%s\n  containers:\n" % (n, n % 200, edit)
+    while len(text) < 8600:
+        w = random.choices(words, k=4)
+        text += "    - name: %s\n      image: registry.example.com/%s/%s:%s\n" % (w[0], w[1], w[2], w[3])
+    if n % 20 == 0:
+        role = "arn:aws:iam::123456789012:role/k8s-sa_ns-%d_app-%d" % (n % 200, n)
+        text = ("apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app-%d\n  namespace: ns-%d\n  annotations:\n"
+                "    security.kaluza.com/iam-role-managed: \"true\"\n    eks.amazonaws.com/role-arn: %s\n---\n" % (n, n % 200, role)) + text
+    return text.encode()
+
+def commit(importer, parent, changes):
+    importer.write(b"commit refs/heads/main\ncommitter A <a@example.com> %d +0000\ndata 1\nx\n" % (1700000000 + parent))
+    for n, content in changes:
+        importer.write(b"M 100644 inline apps/ns-%d/app-%d.yaml\ndata %d\n%s\n" % (n % 200, n, len(content), content))
+
+subprocess.run(["git", "init", "-q", "--bare", "-b", "main", git], check=True)
+importer = subprocess.Popen(["git", "-C", git, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+commit(importer.stdin, 0, ((n, manifest(n)) for n in range(files)))
+commit(importer.stdin, 1, [(7, manifest(7, " {}"))])
+importer.stdin.close()
+importer.wait()
+subprocess.run(["git", "-C", git, "repack", "-adfq", "--threads=2"], check=True)
+subprocess.run(["git", "clone", "-q", git, checkout], check=True)
+
+key = "security.kaluza.com/iam-role-managed"
+settings = "--oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE --cluster-name prod --account 123456789012"
+lint = f"{program} lint {settings} --format json"
+environment = dict(os.environ, XDG_CACHE_HOME=f"{work}/cache", HOME=work)
+commands = {
+    "git ls-tree, git cat-file --batch": f"git -C {git} ls-tree -r --object-only HEAD | git -C {git} cat-file --batch --buffer",
+    "git grep -l --threads 2": f"git -C {git} grep -l --threads 2 {key} HEAD",
+    "cold read": f"{lint} --no-cache {git}",
+    "cache of the commit before": f"rm -rf {work}/cache && cp -r {work}/before {work}/cache && {lint} {git}",
+    "--directory": f"{lint} --directory {checkout}",
+    "--version": f"{program} --version",
+}
+if shutil.which("rg"):
+    commands["rg -l -j2 over a checkout"] = f"rg -l -j2 {key} {checkout}"
+
+def run(command):
+    start = time.monotonic()
+    child = os.posix_spawn("/bin/sh", ["sh", "-c", f"{{ {command}; }} >{work}/out 2>{work}/err"], environment)
+    _, status, used = os.wait4(child, 0)
+    assert status == 0, (command, open(f"{work}/out").read()[-2000:], open(f"{work}/err").read())
+    return time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+run(f"{lint} --revision HEAD~1 {git}")
+os.rename(f"{work}/cache", f"{work}/before")
+figures = {name: [] for name in commands}
+for _ in range(rounds):
+    for name, command in commands.items():
+        figures[name].append(run(command))
+
+median = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in figures.items()}
+base = median["git ls-tree, git cat-file --batch"]
+pack = sum(entry.stat().st_size for entry in os.scandir(f"{git}/objects/pack"))
+print(f"{files} files, pack of {pack / 1e6:.0f} MB, {os.cpu_count()} processors, median of {rounds} rounds; program of {os.stat(program).st_size / 1e6:.1f} MB\n")
+print("| command | seconds | ratio | CPU seconds | ratio | peak MiB |\n|---|---:|---:|---:|---:|---:|")
+for name, (wall, cpu, memory) in median.items():
+    print(f"| {name} | {wall:.3f} | {wall / base[0]:.3f} | {cpu:.3f} | {cpu / base[1]:.3f} | {memory:.0f} |")
+PYTHON
