@@ -5,10 +5,11 @@
 //! reads back what happened. Stops at nothing silently; every change gets an outcome.
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use crate::iam::{Error, IamWriter, Kind};
@@ -56,7 +57,8 @@ pub async fn apply(
                 return;
             }
             outcomes.set(change, in_flight());
-            let outcome = carry_out(change, iam, stop).await;
+            let work = AssertUnwindSafe(carry_out(change, iam, stop)).catch_unwind();
+            let outcome = work.await.unwrap_or_else(|_| broken(stop));
             finished(change, &outcome);
             outcomes.set(change, outcome);
         });
@@ -371,6 +373,16 @@ fn failed(error: &Error, stop: &Stop) -> Outcome {
         cause: Cause::Other,
         message: error.to_string(),
         hint: error.hint(),
+    })
+}
+
+/// What is known of a change in which this program broke down: the others end the calls they are in.
+fn broken(stop: &Stop) -> Outcome {
+    stop.request();
+    Outcome::Unknown(Failure {
+        cause: Cause::Bug,
+        message: "this program broke down here, which is a bug of it".to_owned(),
+        hint: Some("run again: it starts from what IAM has then".to_owned()),
     })
 }
 

@@ -46,6 +46,12 @@ Exit codes: 0 done, 2 usage, 3 changes pending (--exit-code), 4 input rejected, 
 6 Git or AWS unavailable, 7 some items held or failed, 8 an outcome is unknown, 9 superseded,
 130 and 143 stopped by a signal.";
 
+/// What is said after a panic, which has said itself what happened and where.
+const BUG: &str = "\
+error: this is a bug of irsa-gitops; what was written so far is in the audit log and in IAM
+hint: run again, it starts from what IAM has; and please report the line above with the command
+";
+
 /// Give Kubernetes ServiceAccounts their AWS IAM roles from Git
 ///
 /// Reads rendered manifests at one commit, finds the ServiceAccounts annotated
@@ -97,38 +103,48 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let console = Console::new(&cli.console);
     console.init_logging();
-    let exit = match &cli.command {
-        Command::Lint(args) => args.report.deliver(report::Command::Lint, &console, || {
-            lint::run(args, &console)
+    std::panic::set_hook(Box::new(|panic| tracing::error!("internal error: {panic}")));
+    // A panic is a bug; whatever was under way is over, and the exit code says so.
+    let work = || dispatch(&cli.command, &console);
+    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        console.print_error(BUG);
+        Exit::Bug
+    });
+    exit.code().into()
+}
+
+fn dispatch(command: &Command, console: &Console) -> Exit {
+    match command {
+        Command::Lint(args) => args
+            .report
+            .deliver(report::Command::Lint, console, || lint::run(args, console)),
+        Command::Diff(args) => args
+            .report
+            .deliver(report::Command::Diff, console, || diff::run(args, console)),
+        Command::Plan(args) => args
+            .report
+            .deliver(report::Command::Plan, console, || plan::run(args, console)),
+        Command::Apply(args) => args.report.deliver(report::Command::Apply, console, || {
+            apply::run(args, console)
         }),
-        Command::Diff(args) => args.report.deliver(report::Command::Diff, &console, || {
-            diff::run(args, &console)
+        Command::Adopt(args) => args.report.deliver(report::Command::Adopt, console, || {
+            adopt::run(args, console)
         }),
-        Command::Plan(args) => args.report.deliver(report::Command::Plan, &console, || {
-            plan::run(args, &console)
-        }),
-        Command::Apply(args) => args.report.deliver(report::Command::Apply, &console, || {
-            apply::run(args, &console)
-        }),
-        Command::Adopt(args) => args.report.deliver(report::Command::Adopt, &console, || {
-            adopt::run(args, &console)
-        }),
-        Command::Explain(args) => end(explain::run(args, &console), &console),
-        Command::Roles(args) => end(roles::run(args, &console), &console),
-        Command::IamPolicy(args) => end(iam_policy::run(args, &console), &console),
+        Command::Explain(args) => end(explain::run(args, console), console),
+        Command::Roles(args) => end(roles::run(args, console), console),
+        Command::IamPolicy(args) => end(iam_policy::run(args, console), console),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "irsa-gitops", &mut script);
-            end(print(&script, &console), &console)
+            end(print(&script, console), console)
         }
         Command::Man => {
             let mut page = Vec::new();
             let written = clap_mangen::Man::new(Cli::command()).render(&mut page);
             written.expect("a Vec takes all bytes");
-            end(print(&page, &console), &console)
+            end(print(&page, console), console)
         }
-    };
-    exit.code().into()
+    }
 }
 
 fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {

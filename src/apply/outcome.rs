@@ -35,6 +35,8 @@ pub struct Failure {
 pub enum Cause {
     /// A run of a newer commit has written to the role meanwhile.
     Superseded,
+    /// This program broke down.
+    Bug,
     /// Anything else.
     Other,
 }

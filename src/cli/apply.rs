@@ -12,7 +12,7 @@ use super::output::ReportArgs;
 use super::preview::{self, Preview, preview};
 use super::progress::Progress;
 use super::signals::{Signals, Stopped};
-use crate::apply::{self, Cause, Failure, Outcome, Stop};
+use crate::apply::{self, Cause, Outcome, Stop};
 use crate::exit::Exit;
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamWriter, aws, sandbox};
@@ -180,7 +180,10 @@ fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
             .flat_map(|s| &s.entries)
             .filter_map(|e| e.outcome.as_ref())
     };
-    if let Some(Stopped {
+    let caused_by = |cause| outcomes().any(|outcome| is_caused_by(outcome, cause));
+    if caused_by(Cause::Bug) {
+        Exit::Bug
+    } else if let Some(Stopped {
         exit,
         at_once: true,
     }) = signal
@@ -190,7 +193,7 @@ fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
         Exit::OutcomeUnknown
     } else if let Some(signal) = signal {
         signal.exit
-    } else if outcomes().any(is_superseded) {
+    } else if caused_by(Cause::Superseded) {
         Exit::Superseded
     } else if preview::is_incomplete(sections)
         || outcomes().any(|outcome| *outcome != Outcome::Done)
@@ -201,12 +204,9 @@ fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
     }
 }
 
-fn is_superseded(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed(Failure {
-            cause: Cause::Superseded,
-            ..
-        })
-    )
+fn is_caused_by(outcome: &Outcome, cause: Cause) -> bool {
+    match outcome {
+        Outcome::Failed(failure) | Outcome::Unknown(failure) => failure.cause == cause,
+        Outcome::Done | Outcome::NotAttempted => false,
+    }
 }
