@@ -19,6 +19,7 @@ mod console;
 mod diff;
 mod error;
 mod explain;
+mod history;
 mod iam_policy;
 mod input;
 mod lint;

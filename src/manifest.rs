@@ -131,6 +131,12 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
     has_content && read(path, bytes, Found::Nothing).completeness == Completeness::Whole
 }
 
+/// Whether a file can be parsed to its end, whatever it holds.
+pub fn is_readable(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes);
+    text.is_ok_and(|text| document::split(text).all(|document| document.fault.is_none()))
+}
+
 fn read(path: &RepoPath, bytes: &[u8], found: Found) -> Extract {
     let readable = String::from_utf8_lossy(bytes);
     let text = Text::new(path, &readable);

@@ -36,7 +36,6 @@ use crate::model::location::Location;
 use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, NewRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
-use crate::model::trust_policy;
 
 mod adopt;
 mod change;
@@ -55,7 +54,7 @@ pub use adopt::adopt;
 pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
 pub use diff::Difference;
-pub use fence::Superseded;
+pub use fence::{Superseded, to_sample};
 pub use history::History;
 pub use origin::{Origin, origins};
 use ownership::Ownership;
@@ -133,7 +132,8 @@ pub fn to_examine(
             let desired = desired(service_account, request, cluster, run)?;
             let listed = current.listed(&desired.arn.name)?;
             let unclear = run.depth == Depth::Full || !matches_listing(&desired, listed);
-            unclear.then(|| listed.name.clone())
+            let could_be_ours = ownership::of_listed(listed, &desired.arn).is_none();
+            (unclear && could_be_ours).then(|| listed.name.clone())
         });
     let leftover = current
         .iter()
@@ -284,13 +284,7 @@ fn decide(
     if run.depth == Depth::Listing && matches_listing(desired, listed) {
         return (Action::InSync, "as declared".to_owned());
     }
-    let Some(role) = current.detail(&listed.name) else {
-        return (
-            Action::Held,
-            "the role could not be read in full".to_owned(),
-        );
-    };
-    if let Ownership::Foreign(foreign) = ownership::of(role, cluster) {
+    let mut foreign = |foreign: ownership::Foreign| {
         let message = format!("role `{}` exists and is not ours: {foreign}", listed.name);
         diagnostics.push(
             Diagnostic::error(Code::ForeignRole, message.clone())
@@ -298,17 +292,35 @@ fn decide(
                 .at(desired.location.clone())
                 .with_hint(foreign.hint(&desired.service_account, cluster)),
         );
-        return (Action::Held, message);
+        (Action::Held, message)
+    };
+    if let Some(seen) = ownership::of_listed(listed, &desired.arn) {
+        return foreign(seen);
+    }
+    let Some(role) = current.detail(&listed.name) else {
+        return (
+            Action::Held,
+            "the role could not be read in full".to_owned(),
+        );
+    };
+    if let Ownership::Foreign(seen) = ownership::of(role, cluster) {
+        return foreign(seen);
     }
     if let Some(diagnostic) = boundary_difference(desired, role) {
         diagnostics.push(diagnostic);
     }
     let differences = diff::differences(desired, role);
     let quarantined = prune::is_quarantined(role);
-    if differences.is_empty() {
+    let untag: Vec<&'static str> = [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
+        .into_iter()
+        .filter(|key| role.tags.get(key).is_some())
+        .collect();
+    if differences.is_empty() && untag.is_empty() {
         return (Action::InSync, "as declared".to_owned());
     }
-    let reason = if quarantined {
+    let reason = if differences.is_empty() {
+        "tags of a quarantine that is over are left".to_owned()
+    } else if quarantined {
         let since = role
             .tags
             .get(tags::QUARANTINED_AT)
@@ -325,10 +337,7 @@ fn decide(
     }
     let update = Box::new(Update {
         tags: tags_to_write(desired, role, &differences, run),
-        untag: [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
-            .into_iter()
-            .filter(|key| role.tags.get(key).is_some())
-            .collect(),
+        untag,
         current: role.clone(),
         differences,
         replacement: new_role(desired, run),
@@ -382,18 +391,9 @@ fn is_leftover(listed: &ListedRole, resolved: &Resolved, cluster: &Cluster, dept
         .requests
         .get(&service_account)
         .is_some_and(|request| request.verdict != Verdict::Unmanaged);
-    let ours = |principal: &String| {
-        cluster
-            .issuers
-            .iter()
-            .any(|issuer| *principal == cluster.oidc_provider(issuer).to_string())
-    };
     !asked_for
-        && (depth == Depth::Full
-            || listed.trust_policy.federated_principals().iter().any(ours)
-            || listed
-                .trust_policy
-                .same_meaning(&trust_policy::quarantine()))
+        && listed.path == cluster.path
+        && (depth == Depth::Full || !security::serves_other_issuers(&listed.trust_policy, cluster))
 }
 
 /// A boundary is somebody's limit on the role: it is reported and never swapped.

@@ -1,25 +1,18 @@
 //! The first step of every verb: from a repository or directory to what its manifests ask for.
 
-use crate::desired::{self, Resolved};
-use crate::diagnostic::{Code, Diagnostic};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::manifest::{self, Completeness, Declaration, Extract, Management};
+use crate::desired::{self, Resolved};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::manifest::{self, Completeness, Extract};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
+use crate::model::history::Ancestry;
 use crate::model::location::{Location, RepoPath};
-use crate::model::service_account::ServiceAccountRef;
-use crate::plan::History;
 use crate::plan::guard::Refusal;
-use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
-use crate::source::{
-    self, Alternates, Blob, Cache, Changed, Credentials, Phase, Repository, Scope, Snapshot,
-};
+use crate::source::{self, Alternates, Cache, Credentials, Phase, Repository, Scope, Snapshot};
 use crate::source::{Token, Unread, UnreadReason};
 
 use super::args::{RepositoryArgs, SourceArgs};
@@ -30,9 +23,11 @@ use super::progress::Progress;
 /// All manifests of one revision, read once for all clusters.
 pub(super) struct Manifests {
     snapshot: Snapshot<Extract>,
+    /// What was read: all paths of all clusters.
+    pub(super) scope: Scope,
     diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
-    repository: Option<Rc<Repository>>,
+    pub(super) repository: Option<Rc<Repository>>,
 }
 
 /// The paths of all clusters; one that reads everything makes it everything.
@@ -57,40 +52,6 @@ pub(super) struct Asked {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Whether a ServiceAccount can have been missed.
     pub(super) completeness: Completeness,
-}
-
-/// A commit that changed what is declared of a ServiceAccount.
-pub(super) struct Version {
-    pub(super) commit: CommitInfo,
-    pub(super) before: Option<Declaration>,
-    pub(super) after: Option<Declaration>,
-}
-
-impl Version {
-    /// Whether the declaration has only changed its line within a file.
-    fn is_only_a_move(&self) -> bool {
-        let essence = |declaration: &Declaration| {
-            let value = |annotation: &Option<manifest::Annotation>| {
-                annotation
-                    .as_ref()
-                    .map(|annotation| annotation.value.clone())
-            };
-            let Declaration {
-                location,
-                management,
-                role_arn,
-                audience,
-                ..
-            } = declaration;
-            (
-                location.path.clone(),
-                *management,
-                value(role_arn),
-                value(audience),
-            )
-        };
-        self.before.as_ref().map(essence) == self.after.as_ref().map(essence)
-    }
 }
 
 impl Manifests {
@@ -129,6 +90,7 @@ impl Manifests {
         }
         Ok(Self {
             snapshot,
+            scope,
             diagnostics,
             repository: None,
         })
@@ -154,6 +116,7 @@ impl Manifests {
         );
         Ok(Self {
             snapshot,
+            scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
         })
@@ -223,118 +186,6 @@ impl Manifests {
         content(a).is_some_and(|before| content(b) == Some(before))
     }
 
-    /// Answers the planner's questions about history; without one, everything is unknown.
-    pub(super) fn history(
-        &self,
-        questions: &Questions,
-        paths: &[RepoPath],
-    ) -> Result<History, Error> {
-        let mut history = History::default();
-        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
-            return Ok(history);
-        };
-        for commit in &questions.commits {
-            history
-                .ancestry
-                .insert(commit.clone(), repository.ancestry(commit, ours));
-        }
-        if questions.absent.is_empty() {
-            return Ok(history);
-        }
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
-        let mut open: BTreeSet<&ServiceAccountRef> = questions.absent.keys().collect();
-        let known = |commit: &&CommitId| history.ancestry.get(commit) == Some(&Ancestry::Ancestor);
-        let last_commits = questions.absent.values();
-        let since: Option<Vec<CommitId>> = last_commits
-            .map(|last| last.as_ref().filter(known).cloned())
-            .collect();
-        let mut absences = BTreeMap::new();
-        let mut visit = |changed: &Changed<'_>| {
-            let Some(before) = changed.before else {
-                return Ok(ControlFlow::Continue(()));
-            };
-            let content = repository.blob(before, changed.path)?;
-            let before = manifest::extract(changed.path, &content);
-            for declaration in before.into_iter().flat_map(|extract| extract.declarations) {
-                let service_account = &declaration.service_account;
-                let declared = declaration.management != Management::Unmanaged;
-                if declared && open.remove(service_account) {
-                    let (commit, path) = (changed.commit.clone(), changed.path.clone());
-                    absences.insert(service_account.clone(), Removal { commit, path });
-                }
-            }
-            Ok(if open.is_empty() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        };
-        repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
-        for (service_account, removal) in absences {
-            let last = questions
-                .absent
-                .get(&service_account)
-                .and_then(Option::as_ref);
-            let absence = witnessed(repository, ours, last.filter(known), removal);
-            history.absences.insert(service_account, absence);
-        }
-        Ok(history)
-    }
-
-    /// Every commit that changed what is declared of a ServiceAccount, the newest first.
-    pub(super) fn versions(
-        &self,
-        service_account: &ServiceAccountRef,
-        paths: &[RepoPath],
-    ) -> Result<Vec<Version>, Error> {
-        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
-            return Ok(vec![]);
-        };
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
-        let mut versions: Vec<Version> = Vec::new();
-        let declared = |blob: Option<Blob>, path: &RepoPath| -> Result<_, source::Error> {
-            let Some(blob) = blob else {
-                return Ok(None);
-            };
-            let extract = manifest::extract(path, &repository.blob(blob, path)?);
-            let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
-            Ok(declarations.find(|declaration| declaration.service_account == *service_account))
-        };
-        let mut visit = |changed: &Changed<'_>| {
-            let before = declared(changed.before, changed.path)?;
-            let after = declared(changed.after, changed.path)?;
-            if before.is_none() && after.is_none() {
-                return Ok(ControlFlow::Continue(()));
-            }
-            // A declaration that moves from file to file shows up twice in one commit.
-            match versions
-                .last_mut()
-                .filter(|last| last.commit.id == changed.commit.id)
-            {
-                Some(last) => {
-                    last.before = last.before.take().or(before);
-                    last.after = last.after.take().or(after);
-                }
-                None => {
-                    let commit = changed.commit.clone();
-                    versions.push(Version {
-                        commit,
-                        before,
-                        after,
-                    });
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        };
-        repository.changes(ours, &[], &scope, &mut visit)?;
-        versions.retain(|version| !version.is_only_a_move());
-        Ok(versions)
-    }
-
     /// What the manifests below the paths ask for.
     pub(super) fn asked(&self, paths: &[RepoPath], naming: &Naming) -> Asked {
         let scope = Scope {
@@ -369,28 +220,6 @@ impl Manifests {
                 Completeness::Whole
             },
         }
-    }
-}
-
-/// Whether a removal is one since the role was last written to, and left a file that can be read.
-fn witnessed(
-    repository: &Repository,
-    ours: &CommitId,
-    last_commit: Option<&CommitId>,
-    removal: Removal,
-) -> Absence {
-    let removed_by = &removal.commit.id;
-    let since = last_commit.is_none_or(|last| {
-        last != removed_by && repository.ancestry(last, removed_by) == Ancestry::Ancestor
-    });
-    if !since {
-        return Absence::Unexplained;
-    }
-    match repository.content(ours, &removal.path) {
-        Some(left) if !manifest::is_whole(&removal.path, &left) => {
-            Absence::Unreadable(removal.path)
-        }
-        _ => Absence::Removed(removal),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::desired::Resolved;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::iam::{self, IamReader};
 use crate::model::cluster::Cluster;
@@ -59,15 +60,26 @@ pub(super) async fn preview(
         current.add_detail(&name, detail);
     }
     let questions = plan::history::questions(resolved, &current, &cluster, &run);
-    let history = manifests.history(&questions, &settings.paths)?;
+    let mut history = manifests.history(&questions, &settings.paths)?;
     for name in plan::prune::to_inspect(resolved, &current, &cluster, &run) {
         let attachments = iam.attachments(&name).await?;
         current.add_attachments(&name, attachments);
     }
-    let plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+    let mut plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+    let sample = plan::to_sample(&plan, &current);
+    if !sample.is_empty() {
+        for (name, detail) in iam::roles(iam, &sample).await? {
+            current.add_detail(&name, detail);
+        }
+        let questions = plan::history::questions(resolved, &current, &cluster, &run);
+        history
+            .ancestry
+            .extend(manifests.ancestry(&questions.commits));
+        plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+    }
     guard::check_removals(&plan, resolved, &allowed)?;
     guard::check_issuer_change(&plan, resolved, &cluster, &allowed)?;
-    check_account(&plan, &cluster, iam).await?;
+    check_account(&mut plan, resolved, &cluster, iam).await?;
     let mut diagnostics = asked.diagnostics;
     diagnostics.extend(plan.diagnostics.iter().cloned());
     Ok(Preview {
@@ -82,17 +94,23 @@ pub(super) async fn preview(
 }
 
 /// Asks the account whether it can take what is to be written; a run without writes asks nothing.
-async fn check_account(plan: &Plan, cluster: &Cluster, iam: &impl IamReader) -> Result<(), Error> {
-    let trusts = |change: &plan::Change| {
-        matches!(
-            change.action,
-            Action::Create(_) | Action::Update(_) | Action::Restore(_)
-        )
-    };
-    if !plan.changes.values().any(trusts) {
+async fn check_account(
+    plan: &mut Plan,
+    resolved: &Resolved,
+    cluster: &Cluster,
+    iam: &impl IamReader,
+) -> Result<(), Error> {
+    if !plan.changes.values().any(guard::trusts) {
         return Ok(());
     }
-    check_providers(cluster, iam).await?;
+    for issuer in &cluster.issuers {
+        let arn = cluster.oidc_provider(issuer);
+        let provider = iam.oidc_provider(&arn).await?;
+        let audiences = provider.map(|provider| provider.audiences);
+        guard::check_provider(arn.clone(), audiences.as_deref(), cluster.audience.as_ref())?;
+        let accepted = audiences.unwrap_or_default();
+        guard::hold_refused_audiences(plan, resolved, &arn, &accepted);
+    }
     match iam.quotas().await {
         Ok(quotas) => {
             let iam::Quotas {
@@ -114,18 +132,6 @@ async fn check_account(plan: &Plan, cluster: &Cluster, iam: &impl IamReader) -> 
         }
         Err(error) => Err(error.into()),
     }
-}
-
-async fn check_providers(cluster: &Cluster, iam: &impl IamReader) -> Result<(), Error> {
-    for issuer in &cluster.issuers {
-        let arn = cluster.oidc_provider(issuer);
-        let provider = iam.oidc_provider(&arn).await?;
-        let audiences = provider
-            .as_ref()
-            .map(|provider| provider.audiences.as_slice());
-        guard::check_provider(arn, audiences, cluster.audience.as_ref())?;
-    }
-    Ok(())
 }
 
 impl Preview {

@@ -32,8 +32,10 @@ pub enum Ancestry {
 pub enum Absence {
     /// A commit removed it.
     Removed(Removal),
-    /// A commit changed the file that held it, and what is left of the file cannot be read whole.
+    /// A commit removed it, but a file that changed then or later cannot be read whole.
     Unreadable(RepoPath),
+    /// A commit removed it, and it is declared in another file now that nobody reads.
+    Moved(RepoPath),
     /// No commit since the role was last written removed it.
     Unexplained,
 }

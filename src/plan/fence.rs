@@ -6,12 +6,15 @@
 
 use super::history::{History, commit};
 use super::ownership::{self, Ownership};
-use super::{Rewrite, Run};
+use super::{Action, Plan, Rewrite, Run};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRoles, RoleName};
 use crate::model::tags;
+
+/// How many roles that are in sync are looked at before others are written to.
+const SAMPLE: usize = 10;
 
 /// A newer or rewritten history was applied already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,4 +63,22 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Some of the roles that a plan leaves alone, to be read in full before it writes to others: only
+/// their tags tell that a newer run was here and found nothing to do to them. Reading all of them
+/// would cost a call a role; a branch that was rewritten shows in any.
+pub fn to_sample(plan: &Plan, current: &CurrentRoles) -> Vec<RoleName> {
+    if plan.writes().next().is_none() {
+        return vec![];
+    }
+    let idle = plan
+        .changes
+        .values()
+        .filter(|change| change.action == Action::InSync);
+    let names = idle.filter_map(|change| RoleName::new(change.role.as_str()).ok());
+    names
+        .filter(|name| current.detail(name).is_none())
+        .take(SAMPLE)
+        .collect()
 }

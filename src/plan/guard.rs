@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, Difference, Plan};
 use crate::desired::{self, Resolved, Verdict};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::{Audience, Cluster, Issuer};
 use crate::model::commit::CommitId;
@@ -200,8 +201,13 @@ pub fn check_removals(plan: &Plan, resolved: &Resolved, allowed: &Allowed) -> Re
     if retired.len() > limit && allowed.removals != Some(retired.len()) {
         let mut places = BTreeMap::new();
         for change in &retired {
-            if let Action::Quarantine(quarantine) = &change.action {
-                let path = quarantine.removal.path.to_string();
+            let removal = match &change.action {
+                Action::Quarantine(quarantine) => Some(&quarantine.removal),
+                Action::Delete(delete) => delete.removal.as_ref(),
+                _ => None,
+            };
+            if let Some(removal) = removal {
+                let path = removal.path.to_string();
                 let directory = path
                     .rsplit_once('/')
                     .map_or(".", |(directory, _)| directory);
@@ -295,6 +301,13 @@ fn former_issuer(
         .iter()
         .find(|issuer| !cluster.issuers.contains(issuer))?
         .clone();
+    if issuers
+        .iter()
+        .all(|issuer| !cluster.issuers.contains(issuer))
+    {
+        // Whatever else would change with it.
+        return Some(old);
+    }
     let request = resolved.requests.get(&change.service_account)?;
     let Verdict::Wanted(wanted) = &request.verdict else {
         return None;
@@ -311,6 +324,46 @@ fn former_issuer(
         "",
     );
     role.trust_policy.same_meaning(current).then_some(old)
+}
+
+/// Holds the roles of ServiceAccounts whose own audience a provider does not accept: no token could
+/// assume them. The cluster's audience is [`check_provider`]'s affair.
+pub fn hold_refused_audiences(
+    plan: &mut Plan,
+    resolved: &Resolved,
+    provider: &OidcProviderArn,
+    accepted: &[String],
+) {
+    for change in plan.changes.values_mut().filter(|change| trusts(change)) {
+        let request = resolved.requests.get(&change.service_account);
+        let Some(Verdict::Wanted(wanted)) = request.map(|request| &request.verdict) else {
+            continue;
+        };
+        let Some(audience) = wanted.audience.as_ref().map(Audience::as_str) else {
+            continue;
+        };
+        if accepted.iter().any(|accepted| accepted == audience) {
+            continue;
+        }
+        let reason = format!("OIDC provider `{provider}` does not accept audience `{audience}`");
+        let mut diagnostic = Diagnostic::error(Code::InvalidAudience, reason.clone())
+            .on(&change.service_account)
+            .with_hint(format!(
+                "add it to the provider: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {audience}; or correct the annotation"
+            ));
+        diagnostic.location.clone_from(&change.location);
+        plan.diagnostics.push(diagnostic);
+        change.action = Action::Held;
+        change.reason = reason;
+    }
+}
+
+/// Whether a change has a role trust the cluster's providers.
+pub fn trusts(change: &Change) -> bool {
+    matches!(
+        change.action,
+        Action::Create(_) | Action::Update(_) | Action::Restore(_)
+    )
 }
 
 /// Refuses what the account's quotas do not allow.

@@ -17,7 +17,7 @@ use crate::model::tags;
 pub struct Questions {
     /// Whether each of these is an ancestor of the commit that was read.
     pub commits: BTreeSet<CommitId>,
-    /// Why each of these is not declared any more, and the commit that last wrote to its role.
+    /// Why each of these is not declared any more, and the commit since which it must have gone.
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
 }
 
@@ -52,12 +52,16 @@ pub fn questions(
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
             continue;
         };
-        let commits = [tags::LAST_COMMIT, tags::QUARANTINED_BY].map(|key| commit(role, key));
-        let [last_commit, _] = commits.clone();
+        let keys = [tags::LAST_COMMIT, tags::QUARANTINED_BY, tags::COMMIT];
+        let commits = keys.map(|key| commit(role, key));
+        let [last_commit, quarantined_by, created_by] = commits.clone();
         questions.commits.extend(commits.into_iter().flatten());
         let leftover = is_leftover(&role.listed, resolved, cluster, run.depth);
         if leftover && run.mode == Mode::Sync && !prune::is_quarantined(role) {
-            questions.absent.insert(service_account, last_commit);
+            // A quarantine that was cut short, or opened again by somebody, has made its own commit
+            // the last one, after the removal that was its reason.
+            let since = quarantined_by.map_or(last_commit, |_| created_by);
+            questions.absent.insert(service_account, since);
         }
     }
     questions

@@ -6,8 +6,9 @@
 use std::fmt;
 
 use crate::desired::{self, role_name};
+use crate::model::arn::RoleArn;
 use crate::model::cluster::Cluster;
-use crate::model::role::CurrentRole;
+use crate::model::role::{CurrentRole, ListedRole};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
@@ -38,6 +39,18 @@ pub enum Foreign {
         /// What it is.
         found: String,
     },
+}
+
+/// Why the listing alone shows that a role which is in the way of a new one is not ours. Such a role
+/// is not read: its ARN may lie outside what the credentials may look at.
+pub fn of_listed(listed: &ListedRole, wanted: &RoleArn) -> Option<Foreign> {
+    if listed.name != wanted.name {
+        Some(Foreign::Name)
+    } else if listed.path != wanted.path {
+        Some(Foreign::Path(listed.path.to_string()))
+    } else {
+        None
+    }
 }
 
 /// Decides whose a role is.

@@ -94,15 +94,22 @@ impl Leftover<'_> {
                 "the manifests stand for no commit, so nothing is pruned: read the repository itself",
             );
         };
-        match commit(self.role, tags::LAST_COMMIT).map(|last| history.ancestry(&last)) {
-            Some(Ancestry::Unknown) => held(
+        let last = self.role.tags.get(tags::LAST_COMMIT);
+        match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {
+            Some(None) => held(
+                "its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",
+            ),
+            Some(Some(last)) if history.ancestry(&last) == Ancestry::Unknown => held(
                 "the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
             ),
             _ if is_quarantined(self.role) => self.end_quarantine(what, run, history),
             _ => match history.absences.get(self.service_account) {
                 Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
                 Some(Absence::Unreadable(path)) => held(&format!(
-                    "`{path}`, which declared it, is still there and cannot be read whole, so nothing is pruned: was it rendered?"
+                    "`{path}` has changed since and cannot be read whole, so nothing is pruned: was it rendered?"
+                )),
+                Some(Absence::Moved(path)) => held(&format!(
+                    "`{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
                 )),
                 Some(Absence::Unexplained) | None => held(
                     "no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
@@ -166,8 +173,11 @@ impl Leftover<'_> {
             return (Action::Held, format!("{what}; {why}"));
         }
         if !is_due(self.role, &run.prune) {
-            let due = since + run.prune.after;
-            let reason = format!("{what}; quarantined since {since}, to be deleted after {due}");
+            let due = match since.checked_add(run.prune.after) {
+                Ok(due) => format!("to be deleted after {due}"),
+                Err(_) => "never to be deleted".to_owned(),
+            };
+            let reason = format!("{what}; quarantined since {since}, {due}");
             return (Action::Orphan, reason);
         }
         match self.attachments {

@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::role::CurrentRole;
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::trust_policy::TrustDocument;
 
 /// Names the first statement that lets anybody in but the role's own ServiceAccount.
 pub(super) fn finding(
@@ -50,6 +51,34 @@ pub(super) fn serves(
             && names_somebody.count() > 0
             && serves_only(statement, &subject, cluster)
     })
+}
+
+/// Whether a trust policy lets in OIDC providers only, and none of this cluster's: the role of
+/// another cluster. Anybody else in it, or nobody, means that it was changed by hand.
+pub(super) fn serves_other_issuers(document: &TrustDocument, cluster: &Cluster) -> bool {
+    let document: Option<Value> = serde_json::from_str(document.as_str()).ok();
+    let ours = |provider: &str| {
+        let mut issuers = cluster.issuers.iter();
+        issuers.any(|issuer| provider == cluster.oidc_provider(issuer).to_string())
+    };
+    let mut principals = document.iter().flat_map(statements).map(|statement| {
+        let principal = statement.get("Principal").and_then(Value::as_object)?;
+        let federated = principal
+            .get("Federated")
+            .filter(|_| principal.len() == 1)?;
+        Some(one_or_many(Some(federated)))
+    });
+    let is_other = |provider: &Value| {
+        let provider = provider.as_str().unwrap_or_default();
+        provider.contains(":oidc-provider/") && !ours(provider)
+    };
+    let mut somebody = false;
+    principals.all(|providers| {
+        providers.is_some_and(|mut providers| {
+            somebody = true;
+            providers.all(is_other)
+        })
+    }) && somebody
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {

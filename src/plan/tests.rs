@@ -355,6 +355,28 @@ fn i6_i7_i8_i9_i10_c6_ownership_is_the_whole_tuple() {
 }
 
 #[test]
+fn i9_a_role_that_the_listing_shows_to_be_foreign_is_not_read() {
+    let mut elsewhere = role("bar/foo");
+    elsewhere.listed.path = RolePath::new("/other/").expect("valid");
+    for wanted in [resolved(&[wanted("bar/foo")]), resolved(&[])] {
+        let current = CurrentRoles::new([elsewhere.listed.clone()]);
+        assert_eq!(to_examine(&wanted, &current, &cluster(), &run()), []);
+    }
+    let plan = plan_over(
+        &resolved(&[wanted("bar/foo")]),
+        &[elsewhere],
+        &cluster(),
+        &run(),
+    );
+    assert_eq!(words(&plan), [(FOO, "held")]);
+    assert!(
+        plan.changes
+            .values()
+            .all(|change| change.reason.contains("path is `/other/`"))
+    );
+}
+
+#[test]
 fn s18_spoofed_tags_do_not_make_a_foreign_name_ours() {
     let mut admin = role("bar/foo");
     admin.listed.name = RoleName::new("Admin").expect("valid");

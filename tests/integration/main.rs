@@ -13,6 +13,7 @@ mod reviews;
 mod safety;
 mod schedules;
 mod sources;
+mod witness;
 
 #[path = "../support"]
 mod support {
@@ -21,4 +22,5 @@ mod support {
     pub mod iam_server;
     pub mod memory;
     pub mod repository;
+    pub mod world;
 }

@@ -2,99 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::cli::{Cli, Run, sandbox, state};
-use crate::support::repository::{Repository, git, service_account};
-use tempfile::TempDir;
-
-/// A repository, a sandbox beside it, and runs over both.
-struct World {
-    repository: Repository,
-    directory: TempDir,
-}
-
-impl World {
-    fn new(accounts: &[&str]) -> Self {
-        let world = Self {
-            repository: Repository::new(),
-            directory: TempDir::new().expect("a directory"),
-        };
-        sandbox(world.directory.path());
-        for name in accounts {
-            world.declare(name);
-        }
-        world.repository.commit("first");
-        world
-    }
-
-    fn declare(&self, name: &str) {
-        self.repository
-            .write(&format!("apps/{name}.yaml"), service_account("bar", name));
-    }
-
-    fn iam(&self) -> std::path::PathBuf {
-        self.directory.path().join("iam.json")
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        let all = [arguments, &["--format", "json"]].concat();
-        Cli::new(self.repository.path(), &all)
-            .sandbox(&self.iam())
-            .run()
-    }
-
-    fn sync(&self, arguments: &[&str]) -> Run {
-        self.run(&[&["apply", "--mode", "sync"], arguments].concat())
-    }
-
-    fn edit(&self, change: impl FnOnce(&mut serde_json::Value)) {
-        let mut state = state(&self.iam());
-        change(&mut state);
-        std::fs::write(self.iam(), state.to_string()).expect("written");
-    }
-
-    fn role(&self, name: &str) -> serde_json::Value {
-        let state = state(&self.iam());
-        let roles = state["roles"].as_array().cloned().unwrap_or_default();
-        roles
-            .into_iter()
-            .find(|role| role["name"] == format!("k8s-sa_bar_{name}"))
-            .unwrap_or_default()
-    }
-
-    fn tag(&self, name: &str, key: &str) -> Option<String> {
-        let role = self.role(name);
-        let tags = role["tags"].as_array().cloned().unwrap_or_default();
-        tags.iter()
-            .find(|tag| tag["key"] == key)
-            .and_then(|tag| tag["value"].as_str().map(str::to_owned))
-    }
-
-    fn set_tag(&self, name: &str, key: &str, value: &str) {
-        self.edit(|state| {
-            for role in state["roles"].as_array_mut().expect("roles") {
-                if role["name"] == format!("k8s-sa_bar_{name}") {
-                    let tags = role["tags"].as_array_mut().expect("tags");
-                    tags.retain(|tag| tag["key"] != key);
-                    tags.push(json!({ "key": key, "value": value }));
-                }
-            }
-        });
-    }
-}
-
-fn reason(run: &Run, index: usize) -> String {
-    run.json()["clusters"][0]["changes"][index]["reason"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
-}
-
-fn message(run: &Run) -> String {
-    run.json()["error"]["message"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
-}
+use crate::support::cli::{Cli, state};
+use crate::support::repository::{git, service_account};
+use crate::support::world::{World, message, reason};
 
 #[test]
 fn a15_a_removed_service_account_is_quarantined_restored_and_at_last_deleted() {
@@ -198,55 +108,6 @@ fn m8_an_unmanaged_service_account_is_retired_in_its_own_words() {
 }
 
 #[test]
-fn an_absence_without_a_witness_is_held() {
-    let world = World::new(&["a", "b"]);
-    world
-        .repository
-        .write("other/c.yaml", service_account("bar", "c"));
-    world.repository.commit("c");
-    world.sync(&[]).ends(0);
-    // A wrong --path.
-    let run = world.sync(&["--path", "other"]).ends(7);
-    assert_eq!(run.changes(), ["k8s-sa_bar_a held", "k8s-sa_bar_b held"]);
-    // A file that a failed render left empty, or broken.
-    for left in ["", "Error: something failed\n  at: [\n"] {
-        world.repository.write("apps/a.yaml", left);
-        world.repository.commit("a failed render");
-        let run = world.sync(&[]).ends(7);
-        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{left:?}");
-        assert!(
-            reason(&run, 0).contains("apps/a.yaml"),
-            "{}",
-            reason(&run, 0)
-        );
-    }
-    // A directory that moved out of scope.
-    world.declare("a");
-    world.repository.commit("back");
-    world.repository.git(&["mv", "apps", "moved"]);
-    world.repository.commit("move");
-    assert_eq!(world.sync(&[]).ends(0).changes(), Vec::<String>::new());
-}
-
-#[test]
-fn m1_a_file_that_does_not_parse_stops_all_pruning_and_nothing_else() {
-    let world = World::new(&["a", "b"]);
-    world.sync(&[]).ends(0);
-    world.repository.remove("apps/a.yaml");
-    world.repository.write(
-        "broken.yaml",
-        "# security.kaluza.com/iam-role-managed\na: [\n",
-    );
-    world.declare("new");
-    world.repository.commit("Remove a, break a file, add new");
-    let run = world.sync(&[]).ends(7);
-    assert_eq!(
-        run.changes(),
-        ["k8s-sa_bar_a held", "k8s-sa_bar_new create done"]
-    );
-}
-
-#[test]
 fn c2_g7_g8_a_run_that_comes_too_late_writes_nothing() {
     let world = World::new(&["a"]);
     let first = world.repository.head();
@@ -328,6 +189,20 @@ fn m26_finding_nothing_at_all_is_refused() {
 }
 
 #[test]
+fn m28_a_directory_that_vanished_is_named_whatever_becomes_of_its_roles() {
+    let world = World::new(&["a", "b", "c", "d", "e", "f", "g"]);
+    world.sync(&[]).ends(0);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        world.repository.remove(&format!("apps/{name}.yaml"));
+    }
+    world.repository.commit("Remove six");
+    for after in ["7d", "0"] {
+        let run = world.sync(&["--prune-after", after]).ends(5);
+        assert!(message(&run).contains("6 from `apps`"), "{}", message(&run));
+    }
+}
+
+#[test]
 fn m27_m28_many_removals_need_their_exact_count() {
     let names: Vec<String> = (0..8).map(|n| format!("app-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -385,6 +260,47 @@ fn i4_an_issuer_change_over_existing_roles_is_refused() {
     ]
     .concat();
     assert_eq!(world.run(&allowed).ends(0).changes().len(), 2);
+}
+
+#[test]
+fn i4_an_issuer_change_hides_behind_no_other_change() {
+    let world = World::new(&["a", "b", "c", "d", "e", "f"]);
+    world.sync(&[]).ends(0);
+    world.edit(|state| {
+        let providers = state["oidcProviders"].as_array_mut().expect("providers");
+        let mut other = providers[0].clone();
+        other["issuer"] = json!("new.example.com");
+        providers.push(other);
+    });
+    let new = [
+        "plan",
+        "--oidc-provider",
+        "new.example.com",
+        "--audience",
+        "none",
+    ];
+    let run = world.run(&new).ends(5);
+    assert!(message(&run).contains("issuer"), "{}", message(&run));
+}
+
+#[test]
+fn i2_an_audience_of_its_own_that_the_provider_lacks_holds_one_service_account() {
+    let world = World::new(&["a"]);
+    let own = service_account("bar", "b") + "    eks.amazonaws.com/audience: vault\n";
+    world.repository.write("apps/b.yaml", own);
+    world.repository.commit("b");
+    let run = world.run(&["apply"]).ends(7);
+    assert_eq!(
+        run.changes(),
+        ["k8s-sa_bar_a create done", "k8s-sa_bar_b held"]
+    );
+    assert!(reason(&run, 1).contains("`vault`"), "{}", reason(&run, 1));
+    world.edit(|state| {
+        let audiences = state["oidcProviders"][0]["audiences"].as_array_mut();
+        audiences.expect("audiences").push(json!("vault"));
+    });
+    let run = world.run(&["apply"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_b create done"]);
 }
 
 #[test]

@@ -1,0 +1,264 @@
+//! What the history of the manifests says: who removed a ServiceAccount, and who declared it how.
+//!
+//! Git shows which files a commit changed; here they are read as manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::error::Error;
+use super::input::Manifests;
+use crate::manifest::{self, Declaration, Management};
+use crate::model::commit::CommitId;
+use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::plan::History;
+use crate::plan::history::Questions;
+use crate::source::{self, Blob, Changed, Repository, Scope};
+
+/// A commit that changed what is declared of a ServiceAccount.
+pub(super) struct Version {
+    pub(super) commit: CommitInfo,
+    pub(super) before: Option<Declaration>,
+    pub(super) after: Option<Declaration>,
+}
+
+impl Version {
+    /// Whether the declaration has only changed its line within a file.
+    fn is_only_a_move(&self) -> bool {
+        let essence = |declaration: &Declaration| {
+            let value = |annotation: &Option<manifest::Annotation>| {
+                annotation
+                    .as_ref()
+                    .map(|annotation| annotation.value.clone())
+            };
+            let Declaration {
+                location,
+                management,
+                role_arn,
+                audience,
+                ..
+            } = declaration;
+            (
+                location.path.clone(),
+                *management,
+                value(role_arn),
+                value(audience),
+            )
+        };
+        self.before.as_ref().map(essence) == self.after.as_ref().map(essence)
+    }
+}
+
+/// What a walk back through history has seen of ServiceAccounts that are not declared any more.
+struct Search<'a> {
+    repository: &'a Repository,
+    /// Where a ServiceAccount has to be declared to count.
+    scope: &'a Scope,
+    /// What is read for any cluster of this run.
+    read: &'a Scope,
+    /// Those whose removal was not seen yet.
+    open: BTreeSet<&'a ServiceAccountRef>,
+    removals: BTreeMap<ServiceAccountRef, Removal>,
+    /// Where those turned up that nobody reads, when they were removed or later.
+    arrivals: BTreeMap<ServiceAccountRef, RepoPath>,
+    /// Every file in scope that changed since.
+    touched: BTreeSet<RepoPath>,
+    /// The commit that removed the last one; what else it did still has to be looked at.
+    last: Option<CommitId>,
+}
+
+impl Search<'_> {
+    fn visit(&mut self, changed: &Changed<'_>) -> Result<ControlFlow<()>, source::Error> {
+        let commit = &changed.commit.id;
+        if self.last.as_ref().is_some_and(|last| last != commit) {
+            return Ok(ControlFlow::Break(()));
+        }
+        let path = changed.path;
+        if self.scope.covers(path) {
+            self.touched.insert(path.clone());
+            for service_account in self.declared(changed.before, path)? {
+                if self.open.remove(&service_account) {
+                    let (commit, path) = (changed.commit.clone(), path.clone());
+                    self.removals
+                        .insert(service_account, Removal { commit, path });
+                }
+            }
+        } else if !self.read.covers(path) {
+            let before = self.declared(changed.before, path)?;
+            for service_account in self.declared(changed.after, path)?.difference(&before) {
+                let removal = self.removals.get(service_account);
+                if removal.is_none_or(|removal| removal.commit.id == *commit) {
+                    let path = path.clone();
+                    self.arrivals.entry(service_account.clone()).or_insert(path);
+                }
+            }
+        }
+        if self.open.is_empty() {
+            self.last.get_or_insert_with(|| commit.clone());
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The ServiceAccounts that a file asks for roles for, rightly or not.
+    fn declared(
+        &self,
+        blob: Option<Blob>,
+        path: &RepoPath,
+    ) -> Result<BTreeSet<ServiceAccountRef>, source::Error> {
+        let Some(blob) = blob else {
+            return Ok(BTreeSet::new());
+        };
+        Ok(declared(path, &self.repository.blob(blob, path)?))
+    }
+
+    /// Why a ServiceAccount is not there, if a commit that removed it was seen.
+    fn absence(&self, service_account: &ServiceAccountRef, ours: &CommitId) -> Absence {
+        let Some(removal) = self.removals.get(service_account) else {
+            return Absence::Unexplained;
+        };
+        let now = |path: &RepoPath| self.repository.content(ours, path);
+        if let Some(path) = self.arrivals.get(service_account)
+            && now(path).is_some_and(|bytes| declared(path, &bytes).contains(service_account))
+        {
+            return Absence::Moved(path.clone());
+        }
+        let left = now(&removal.path);
+        if left.is_some_and(|left| !manifest::is_whole(&removal.path, &left)) {
+            return Absence::Unreadable(removal.path.clone());
+        }
+        let broken =
+            |path: &&RepoPath| now(path).is_some_and(|bytes| !manifest::is_readable(&bytes));
+        match self.touched.iter().find(broken) {
+            Some(path) => Absence::Unreadable(path.clone()),
+            None => Absence::Removed(removal.clone()),
+        }
+    }
+}
+
+fn declared(path: &RepoPath, bytes: &[u8]) -> BTreeSet<ServiceAccountRef> {
+    let extract = manifest::extract(path, bytes);
+    let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
+    declarations
+        .filter(|declaration| declaration.management != Management::Unmanaged)
+        .map(|declaration| declaration.service_account)
+        .collect()
+}
+
+impl Manifests {
+    /// Which of some commits are in the history of the one that was read.
+    pub(super) fn ancestry(&self, commits: &BTreeSet<CommitId>) -> BTreeMap<CommitId, Ancestry> {
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return BTreeMap::new();
+        };
+        let answer = |commit: &CommitId| (commit.clone(), repository.ancestry(commit, ours));
+        commits.iter().map(answer).collect()
+    }
+
+    /// Answers the planner's questions about history; without one, everything is unknown.
+    pub(super) fn history(
+        &self,
+        questions: &Questions,
+        paths: &[RepoPath],
+    ) -> Result<History, Error> {
+        let mut history = History::default();
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return Ok(history);
+        };
+        history.ancestry = self.ancestry(&questions.commits);
+        if questions.absent.is_empty() {
+            return Ok(history);
+        }
+        let known = |commit: &&CommitId| history.ancestry.get(commit) == Some(&Ancestry::Ancestor);
+        let since = questions.absent.values();
+        let since: Option<Vec<CommitId>> = since
+            .map(|since| since.as_ref().filter(known).cloned())
+            .collect();
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let mut search = Search {
+            repository,
+            scope: &scope,
+            read: &self.scope,
+            open: questions.absent.keys().collect(),
+            removals: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            last: None,
+        };
+        let everywhere = Scope::default();
+        repository.changes(
+            ours,
+            &since.unwrap_or_default(),
+            &everywhere,
+            &mut |changed| search.visit(changed),
+        )?;
+        for (service_account, since) in &questions.absent {
+            let since = since.as_ref().filter(known);
+            let removed_by = search.removals.get(service_account).map(|r| &r.commit.id);
+            let in_time = removed_by.zip(since).is_none_or(|(removed_by, since)| {
+                since != removed_by && repository.ancestry(since, removed_by) == Ancestry::Ancestor
+            });
+            let absence = if in_time {
+                search.absence(service_account, ours)
+            } else {
+                Absence::Unexplained
+            };
+            history.absences.insert(service_account.clone(), absence);
+        }
+        Ok(history)
+    }
+
+    /// Every commit that changed what is declared of a ServiceAccount, the newest first.
+    pub(super) fn versions(
+        &self,
+        service_account: &ServiceAccountRef,
+        paths: &[RepoPath],
+    ) -> Result<Vec<Version>, Error> {
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return Ok(vec![]);
+        };
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let mut versions: Vec<Version> = Vec::new();
+        let declared = |blob: Option<Blob>, path: &RepoPath| -> Result<_, source::Error> {
+            let Some(blob) = blob else {
+                return Ok(None);
+            };
+            let extract = manifest::extract(path, &repository.blob(blob, path)?);
+            let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
+            Ok(declarations.find(|declaration| declaration.service_account == *service_account))
+        };
+        let mut visit = |changed: &Changed<'_>| {
+            let before = declared(changed.before, changed.path)?;
+            let after = declared(changed.after, changed.path)?;
+            if before.is_none() && after.is_none() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            // A declaration that moves from file to file shows up twice in one commit.
+            match versions
+                .last_mut()
+                .filter(|last| last.commit.id == changed.commit.id)
+            {
+                Some(last) => {
+                    last.before = last.before.take().or(before);
+                    last.after = last.after.take().or(after);
+                }
+                None => {
+                    let commit = changed.commit.clone();
+                    versions.push(Version {
+                        commit,
+                        before,
+                        after,
+                    });
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        repository.changes(ours, &[], &scope, &mut visit)?;
+        versions.retain(|version| !version.is_only_a_move());
+        Ok(versions)
+    }
+}

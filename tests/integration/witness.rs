@@ -1,0 +1,203 @@
+//! What counts as the removal of a ServiceAccount: a commit that took it away, and nothing else.
+
+use serde_json::json;
+
+use crate::support::repository::service_account;
+use crate::support::world::{World, message, reason};
+
+#[test]
+fn an_absence_without_a_witness_is_held() {
+    let world = World::new(&["a", "b"]);
+    world
+        .repository
+        .write("other/c.yaml", service_account("bar", "c"));
+    world.repository.commit("c");
+    world.sync(&[]).ends(0);
+    // A wrong --path.
+    let run = world.sync(&["--path", "other"]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held", "k8s-sa_bar_b held"]);
+    // A file that a failed render left empty, or broken.
+    for left in ["", "Error: something failed\n  at: [\n"] {
+        world.repository.write("apps/a.yaml", left);
+        world.repository.commit("a failed render");
+        let run = world.sync(&[]).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{left:?}");
+        assert!(
+            reason(&run, 0).contains("apps/a.yaml"),
+            "{}",
+            reason(&run, 0)
+        );
+    }
+    // A directory that moved within it.
+    world.declare("a");
+    world.repository.commit("back");
+    world.repository.git(&["mv", "apps", "moved"]);
+    world.repository.commit("move");
+    assert_eq!(world.sync(&[]).ends(0).changes(), Vec::<String>::new());
+}
+
+#[test]
+fn m1_a_file_that_does_not_parse_stops_all_pruning_and_nothing_else() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world.repository.write(
+        "broken.yaml",
+        "# security.kaluza.com/iam-role-managed\na: [\n",
+    );
+    world.declare("new");
+    world.repository.commit("Remove a, break a file, add new");
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(
+        run.changes(),
+        ["k8s-sa_bar_a held", "k8s-sa_bar_new create done"]
+    );
+}
+
+#[test]
+fn a_directory_that_moved_out_of_scope_is_not_a_removal() {
+    let world = World::new(&["a", "b"]);
+    world
+        .repository
+        .write("apps/team/c.yaml", service_account("bar", "c"));
+    world.repository.commit("c");
+    world.sync(&["--path", "apps"]).ends(0);
+    world.repository.git(&["mv", "apps/team", "team"]);
+    world.repository.commit("move");
+    let run = world.sync(&["--path", "apps"]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_c held"]);
+    assert!(
+        reason(&run, 0).contains("team/c.yaml"),
+        "{}",
+        reason(&run, 0)
+    );
+    // Gone from there, too: now it is one.
+    world.repository.remove("team/c.yaml");
+    world.repository.commit("Remove c");
+    let run = world.sync(&["--path", "apps"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_c quarantine done"]);
+}
+
+#[test]
+fn m1_a_file_that_broke_since_stops_pruning_whatever_it_holds() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world.repository.write("apps/new.yaml", "kind: [\n");
+    world.repository.commit("Remove a, and break another file");
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    assert!(
+        reason(&run, 0).contains("apps/new.yaml"),
+        "{}",
+        reason(&run, 0)
+    );
+}
+
+#[test]
+fn p1_a_quarantine_that_was_cut_short_is_finished() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    let open = world.role("a")["trustPolicy"].clone();
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    world.sync(&[]).ends(0);
+    // As after a kill between the tags and the trust policy, or as somebody opened it again.
+    world.edit(|state| state["roles"][0]["trustPolicy"] = open.clone());
+    world.repository.write("notes.yaml", "kind: Note\n");
+    world.repository.commit("something else");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    assert_eq!(
+        world.role("a")["trustPolicy"]["Statement"][0]["Effect"],
+        "Deny"
+    );
+    // It is no witness for a path that never had the ServiceAccount.
+    world.edit(|state| state["roles"][0]["trustPolicy"] = open);
+    world
+        .repository
+        .write("other/c.yaml", service_account("bar", "c"));
+    world.repository.commit("c");
+    let run = world.sync(&["--path", "other"]).ends(7);
+    assert_eq!(run.changes()[0], "k8s-sa_bar_a held");
+}
+
+#[test]
+fn tags_of_a_quarantine_that_is_over_are_taken_away() {
+    let world = World::new(&["a"]);
+    world.sync(&[]).ends(0);
+    world.set_tag("a", "role.k8s.aws/quarantined-at", "2026-01-01T00:00:00Z");
+    let run = world.sync(&["--full"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a update done"]);
+    assert_eq!(world.tag("a", "role.k8s.aws/quarantined-at"), None);
+    assert_eq!(
+        world.sync(&["--full"]).ends(0).changes(),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn s19_a_removed_service_account_whose_role_was_opened_to_others_is_quarantined() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    for principal in [
+        json!({ "AWS": "arn:aws:iam::999999999999:root" }),
+        json!("*"),
+    ] {
+        world.edit(|state| {
+            state["roles"][0]["trustPolicy"]["Statement"][0]["Principal"] = principal.clone();
+        });
+        world.repository.remove("apps/a.yaml");
+        world.repository.commit("Remove a");
+        let run = world.run(&["plan", "--mode", "sync"]).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine"], "{principal}");
+        world.declare("a");
+        world.repository.commit("back");
+    }
+}
+
+#[test]
+fn a_last_commit_that_is_none_proves_nothing() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.set_tag("a", "role.k8s.aws/last-commit", "yesterday");
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    assert!(
+        reason(&run, 0).contains("last-commit"),
+        "{}",
+        reason(&run, 0)
+    );
+}
+
+#[test]
+fn a_quarantine_may_last_for_longer_than_the_calendar() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    world.sync(&[]).ends(0);
+    let run = world.sync(&["--prune-after", "5000000d"]).ends(0);
+    assert!(reason(&run, 0).contains("never"), "{}", reason(&run, 0));
+    world.set_tag("a", "role.k8s.aws/quarantined-at", "9999-12-30T00:00:00Z");
+    let run = world.sync(&[]).ends(0);
+    assert!(reason(&run, 0).contains("never"), "{}", reason(&run, 0));
+}
+
+#[test]
+fn g7_a_rewritten_history_shows_in_roles_that_are_in_sync() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.declare("new");
+    world.repository.git(&["add", "--all"]);
+    world
+        .repository
+        .git(&["commit", "--quiet", "--amend", "--message", "rewritten"]);
+    let run = world.run(&["apply"]).ends(9);
+    assert!(message(&run).contains("superseded"), "{}", message(&run));
+    assert!(world.role("new").is_null());
+    world.run(&["apply", "--accept-history-rewrite"]).ends(0);
+    assert!(!world.role("new").is_null());
+}
