@@ -3,6 +3,7 @@
 //! In: identifiers and documents of `model`. Out: current roles, or an [`Error`] that names the
 //! action and the role. Decides nothing. `aws_sdk_iam`, `aws_config` and `aws_sdk_sts` stop here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -10,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::role::{
-    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
+    Attachments, CurrentRole, CurrentRoles, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
 };
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
@@ -26,6 +27,9 @@ pub use error::{Error, Kind};
 
 /// How many roles are read at a time; the limiter holds the rate.
 const CONCURRENCY: usize = 12;
+
+/// More roles than this are worth asking for all at once.
+const MANY: usize = 20;
 
 /// How long a listed role that cannot be read is looked for: reads may lag behind each other.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
@@ -66,6 +70,12 @@ pub trait IamReader: Sync {
 
     /// Every role of the account (`iam:ListRoles`, pages of 1000), complete or an error.
     fn list_roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, Error>> + Send;
+
+    /// Every role with its tags (`iam:GetAccountAuthorizationDetails`), but without how long its
+    /// sessions may last; `None` where that is not to be had.
+    fn all_roles(&self) -> impl Future<Output = Result<Option<Vec<CurrentRole>>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// One role with its tags (`iam:GetRole`); `None` if there is no such role.
     fn role(
@@ -134,21 +144,43 @@ pub trait IamWriter: IamReader {
     fn delete_role(&self, name: &RoleName) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Reads listed roles in full, several at a time; `None` for one that turns out to be gone.
+/// Reads listed roles in full, many at once where that is allowed, else several at a time, and adds
+/// them to what is known.
 ///
 /// # Errors
 ///
 /// The first call that failed: a part of the roles is no basis for a plan.
-pub async fn roles(
+pub async fn read_in_full(
     iam: &impl IamReader,
     names: &[RoleName],
-) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
+    current: &mut CurrentRoles,
+) -> Result<(), Error> {
+    let mut missing: Vec<RoleName> = names.to_vec();
+    // A page has a thousand roles at most, and may have fewer.
+    if names.len() > MANY + current.iter().count() / 100
+        && let Some(roles) = iam.all_roles().await?
+    {
+        let mut roles: BTreeMap<RoleName, CurrentRole> = roles
+            .into_iter()
+            .map(|role| (role.listed.name.clone(), role))
+            .collect();
+        missing.retain(|name| {
+            let (Some(mut role), Some(listed)) = (roles.remove(name), current.listed(name)) else {
+                return true;
+            };
+            role.listed.max_session_seconds = listed.max_session_seconds;
+            current.add_detail(name, Some(role));
+            false
+        });
+    }
     let read = async |name: &RoleName| Ok((name.clone(), settled(iam, name).await?));
-    futures::stream::iter(names)
+    let mut roles = futures::stream::iter(&missing)
         .map(read)
-        .buffered(CONCURRENCY)
-        .try_collect()
-        .await
+        .buffered(CONCURRENCY);
+    while let Some((name, detail)) = roles.try_next().await? {
+        current.add_detail(&name, detail);
+    }
+    Ok(())
 }
 
 /// A role that the listing shows and GetRole does not: one of the two is behind the times.

@@ -56,9 +56,7 @@ pub(super) async fn preview(
     };
     let mut current = CurrentRoles::new(iam.list_roles().await?);
     let names = plan::to_examine(resolved, &current, &cluster, &run);
-    for (name, detail) in iam::roles(iam, &names).await? {
-        current.add_detail(&name, detail);
-    }
+    iam::read_in_full(iam, &names, &mut current).await?;
     let questions = plan::history::questions(resolved, &current, &cluster, &run);
     let mut history = manifests.history(&questions, &settings.paths)?;
     for name in plan::prune::to_inspect(resolved, &current, &cluster, &run) {
@@ -68,9 +66,7 @@ pub(super) async fn preview(
     let mut plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
     let sample = plan::to_sample(&plan, &current);
     if !sample.is_empty() {
-        for (name, detail) in iam::roles(iam, &sample).await? {
-            current.add_detail(&name, detail);
-        }
+        iam::read_in_full(iam, &sample, &mut current).await?;
         let questions = plan::history::questions(resolved, &current, &cluster, &run);
         history
             .ancestry

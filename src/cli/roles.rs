@@ -88,21 +88,20 @@ async fn list(settings: &ClusterSettings, iam: &impl IamReader) -> Result<Cluste
         prune: ChangeArgs::no_prune(Completeness::Whole),
         rewrite: Rewrite::Refused,
     };
-    let listed = CurrentRoles::new(iam.list_roles().await?);
+    let mut current = CurrentRoles::new(iam.list_roles().await?);
     // Nothing is declared here, so every role that could be ours is one to look at.
-    let names = plan::to_examine(&Resolved::default(), &listed, &cluster, &run);
-    let details = iam::roles(iam, &names).await?;
-    let owned = details
-        .into_iter()
-        .filter_map(|(_, role)| role)
-        .filter_map(|role| match ownership::of(&role, &cluster) {
+    let names = plan::to_examine(&Resolved::default(), &current, &cluster, &run);
+    iam::read_in_full(iam, &names, &mut current).await?;
+    let owned = current
+        .details()
+        .filter_map(|role| match ownership::of(role, &cluster) {
             Ownership::Owned(service_account) => Some((role, service_account.to_string())),
             Ownership::Foreign(_) => None,
         });
-    let with_attachments = async |(role, service_account): (CurrentRole, String)| {
+    let with_attachments = async |(role, service_account): (&CurrentRole, String)| {
         let attachments = iam.attachments(&role.listed.name).await?;
         let attached = attachments.names().map(str::to_owned).collect();
-        Ok::<_, Error>(inventory_of(&role, service_account, attached))
+        Ok::<_, Error>(inventory_of(role, service_account, attached))
     };
     let roles = futures::stream::iter(owned)
         .map(with_attachments)

@@ -126,6 +126,10 @@ impl<W: IamWriter> IamReader for Audited<'_, W> {
         self.writer.list_roles().await
     }
 
+    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
+        self.writer.all_roles().await
+    }
+
     async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
         self.writer.role(name).await
     }

@@ -3,12 +3,9 @@
 //! The SDK's own retries are off: it cannot know that CreateRole must not be sent twice, and one
 //! rate has to hold for all calls of an account. What may be sent again is decided in `call`.
 
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use std::collections::BTreeSet;
+
 use aws_sdk_iam::config::ProvideCredentials;
-use aws_sdk_iam::config::retry::RetryConfig;
-use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::types;
 
 use super::error::{Error, Kind};
@@ -22,18 +19,17 @@ use crate::model::role::{
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
+mod access;
 mod call;
 
+use access::{configuration, no_credentials};
 use call::{Nature, call};
 
-/// The name under which sessions of assumed roles show up in CloudTrail.
-const SESSION_NAME: &str = "irsa-gitops";
+/// Shows tags and boundary of all roles at once.
+const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 
 /// How many roles are asked for on a page: the most IAM gives.
 const PAGE_SIZE: i32 = 1000;
-
-/// How long one attempt may take; IAM answers in well under a second.
-const ATTEMPT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A client that can only read.
 #[derive(Clone, Debug)]
@@ -90,66 +86,6 @@ impl Writer {
     }
 }
 
-/// The causes of a credential error, from the outside in. They name providers and files; the SDK
-/// keeps secrets out of them.
-fn no_credentials(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.to_string();
-        if !text.contains(&inner) {
-            text = format!("{text}: {inner}");
-        }
-        cause = error.source();
-    }
-    // The SDK lists what it tried line by line.
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
-}
-
-async fn configuration(access: &Access) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(ATTEMPT)
-        .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts);
-    if let Some(region) = &access.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    let mut config = loader.load().await;
-    if config.region().is_none() {
-        // IAM is one for all regions of a partition; without any word it is the standard one.
-        config = config
-            .to_builder()
-            .region(Region::from_static("us-east-1"))
-            .build();
-    }
-    if let Some((token_path, role)) = &access.web_identity {
-        let provider = WebIdentityTokenCredentialsProvider::builder()
-            .static_configuration(StaticConfiguration {
-                web_identity_token_file: token_path.into(),
-                role_arn: role.to_string(),
-                session_name: SESSION_NAME.to_owned(),
-            })
-            .build();
-        config = with_credentials(&config, provider);
-    }
-    if let Some(role) = &access.assume_role {
-        let provider = AssumeRoleProvider::builder(role.to_string())
-            .session_name(SESSION_NAME)
-            .configure(&config)
-            .build()
-            .await;
-        config = with_credentials(&config, provider);
-    }
-    config
-}
-
-fn with_credentials(config: &SdkConfig, provider: impl ProvideCredentials + 'static) -> SdkConfig {
-    let provider = aws_sdk_iam::config::SharedCredentialsProvider::new(provider);
-    config.to_builder().credentials_provider(provider).build()
-}
-
 /// A reply that lacks what IAM always sends.
 fn bad_reply(action: &'static str, role: Option<&RoleName>, what: impl Into<String>) -> Error {
     let message = what.into();
@@ -195,6 +131,61 @@ fn current(role: &types::Role) -> Result<CurrentRole, Error> {
     })
 }
 
+/// A role as GetAccountAuthorizationDetails shows it: all but how long its sessions may last.
+fn detailed(role: &types::RoleDetail) -> Result<CurrentRole, Error> {
+    let role = types::Role::builder()
+        .role_name(role.role_name().unwrap_or_default())
+        .role_id(role.role_id().unwrap_or_default())
+        .path(role.path().unwrap_or_default())
+        .arn(role.arn().unwrap_or_default())
+        .create_date(aws_sdk_iam::primitives::DateTime::from_secs(0))
+        .set_assume_role_policy_document(role.assume_role_policy_document.clone())
+        .set_tags(role.tags.clone())
+        .set_permissions_boundary(role.permissions_boundary.clone())
+        .set_role_last_used(role.role_last_used.clone())
+        .build();
+    let role = role.map_err(|error| bad_reply(DETAILS, None, error.to_string()))?;
+    current(&role)
+}
+
+/// The way through the pages of a list, as far as it was gone. A listing that may lack something is
+/// an error.
+#[derive(Default)]
+struct Pages {
+    markers: BTreeSet<String>,
+    marker: Option<String>,
+}
+
+impl Pages {
+    /// Goes on from a page to the one that it names; says whether there is one.
+    fn turn(
+        &mut self,
+        action: &'static str,
+        is_truncated: bool,
+        next: Option<&str>,
+        is_empty: bool,
+    ) -> Result<bool, Error> {
+        let incomplete = |what: &str| {
+            let what = format!("{what}, so the listing is incomplete");
+            Err(bad_reply(action, None, what))
+        };
+        if !is_truncated {
+            return Ok(false);
+        }
+        let Some(next) = next.filter(|marker| !marker.is_empty()) else {
+            return incomplete("a truncated page has no marker");
+        };
+        if is_empty {
+            return incomplete("a truncated page is empty");
+        }
+        if !self.markers.insert(next.to_owned()) {
+            return incomplete("a marker was repeated");
+        }
+        self.marker = Some(next.to_owned());
+        Ok(true)
+    }
+}
+
 impl IamReader for Reader {
     async fn caller(&self) -> Result<Caller, Error> {
         const ACTION: &str = "sts:GetCallerIdentity";
@@ -216,36 +207,46 @@ impl IamReader for Reader {
 
     async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
         const ACTION: &str = "iam:ListRoles";
-        let wrong = |what: &str| {
-            bad_reply(
-                ACTION,
-                None,
-                format!("{what}, so the listing is incomplete"),
-            )
-        };
-        let mut roles = Vec::new();
-        let mut marker: Option<String> = None;
+        let (mut roles, mut pages) = (Vec::new(), Pages::default());
         loop {
             let page = call(&self.limiter, Nature::Read, ACTION, None, || {
                 let request = self.iam.list_roles().max_items(PAGE_SIZE);
-                request.set_marker(marker.clone()).send()
+                request.set_marker(pages.marker.clone()).send()
             });
             let page = page.await?;
             for role in page.roles() {
                 roles.push(listed(ACTION, role)?);
             }
-            if !page.is_truncated() {
+            let is_empty = page.roles().is_empty();
+            if !pages.turn(ACTION, page.is_truncated(), page.marker(), is_empty)? {
                 return Ok(roles);
             }
-            let next = page.marker().filter(|next| !next.is_empty());
-            let next = next.ok_or_else(|| wrong("a truncated page has no marker"))?;
-            if marker.as_deref() == Some(next) {
-                return Err(wrong("a marker was repeated"));
+        }
+    }
+
+    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
+        let (mut roles, mut pages) = (Vec::new(), Pages::default());
+        loop {
+            let page = call(&self.limiter, Nature::Read, DETAILS, None, || {
+                let request = self.iam.get_account_authorization_details();
+                let request = request.filter(types::EntityType::Role);
+                let request = request.max_items(PAGE_SIZE);
+                request.set_marker(pages.marker.clone()).send()
+            });
+            let page = match page.await {
+                Err(error) if error.kind == Kind::AccessDenied => {
+                    tracing::info!("{error}: every role is read by itself");
+                    return Ok(None);
+                }
+                page => page?,
+            };
+            for role in page.role_detail_list() {
+                roles.push(detailed(role)?);
             }
-            if page.roles().is_empty() {
-                return Err(wrong("a truncated page is empty"));
+            let is_empty = page.role_detail_list().is_empty();
+            if !pages.turn(DETAILS, page.is_truncated(), page.marker(), is_empty)? {
+                return Ok(Some(roles));
             }
-            marker = Some(next.to_owned());
         }
     }
 
@@ -343,6 +344,10 @@ impl IamReader for Writer {
 
     async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
         self.reader.list_roles().await
+    }
+
+    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
+        self.reader.all_roles().await
     }
 
     async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {

@@ -1,9 +1,10 @@
 //! plan and apply, against the sandbox and through the SDK.
 
+use irsa_gitops::iam::sandbox::State;
 use serde_json::{Value, json};
 
 use crate::support::cli::{Cli, ISSUER, sandbox, state};
-use crate::support::iam_server::IamServer;
+use crate::support::iam_server::{Fault, IamServer};
 use crate::support::repository::{Repository, service_account};
 
 fn foo() -> Repository {
@@ -141,13 +142,46 @@ fn an_idle_run_over_five_thousand_roles_makes_at_most_ten_calls() {
         .collect();
     first["roles"] = roles.into();
     let server = IamServer::start(serde_json::from_value(first).expect("a state"));
-    let run = Cli::new(repository.path(), &["apply", "--format", "json"])
-        .endpoint(&server.url)
-        .run()
-        .ends(0);
-    assert_eq!(run.json()["summary"]["inSync"], 5000);
-    assert!(server.calls().len() <= 10, "{:?}", server.calls());
+    for (arguments, most) in [(&["apply"][..], 10), (&["plan", "--full"], 20)] {
+        let before = server.calls().len();
+        let all = [arguments, &["--format", "json"]].concat();
+        let run = Cli::new(repository.path(), &all)
+            .endpoint(&server.url)
+            .run();
+        assert_eq!(run.ends(0).json()["summary"]["inSync"], 5000);
+        let calls = &server.calls()[before..];
+        assert!(calls.len() <= most, "{arguments:?}: {calls:?}");
+    }
     assert_eq!(server.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_run_reads_roles_one_by_one_where_it_may_not_read_all_at_once() {
+    let many: String = (0..25)
+        .map(|n| format!("---\n{}", service_account("bar", &format!("app-{n}"))))
+        .collect();
+    let repository = Repository::with(&[("all.yaml", &many)]);
+    let server = IamServer::empty();
+    let run = |arguments: &[&str]| {
+        let all = [arguments, &["--format", "json"]].concat();
+        Cli::new(repository.path(), &all)
+            .endpoint(&server.url)
+            .run()
+    };
+    run(&["apply"]).ends(0);
+    let foreign_tag = |state: &mut State| {
+        let tags = &mut state.roles[7].tags;
+        tags.retain(|tag| tag.key != "serviceaccount.k8s.aws/stack");
+    };
+    server.state(foreign_tag);
+    let all_at_once = run(&["plan", "--full"]).ends(7).changes();
+    let denied = Fault::Refused(403, "AccessDenied");
+    server.script(vec![("GetAccountAuthorizationDetails", 0, denied)]);
+    let before = server.calls().len();
+    assert_eq!(run(&["plan", "--full"]).ends(7).changes(), all_at_once);
+    let calls = server.calls().split_off(before);
+    let reads = calls.iter().filter(|call| call.starts_with("GetRole"));
+    assert_eq!(reads.count(), 25);
 }
 
 /// A role as this program makes it, for `bar/NAME`.

@@ -225,11 +225,8 @@ async fn run(world: &World, iam: &Memory) -> bool {
     };
     let mut current = CurrentRoles::new(listing);
     let names = plan::to_examine(&world.resolved, &current, &cluster, &settings);
-    let Ok(details) = iam::roles(iam, &names).await else {
+    if iam::read_in_full(iam, &names, &mut current).await.is_err() {
         return false;
-    };
-    for (name, detail) in details {
-        current.add_detail(&name, detail);
     }
     for name in plan::prune::to_inspect(&world.resolved, &current, &cluster, &settings) {
         let Ok(attachments) = iam.attachments(&name).await else {

@@ -314,13 +314,22 @@ fn perform(
                 .iter()
                 .map(|role| format!("<member>{}</member>", role_xml(state, role, false)))
                 .collect();
-            let next = next.map_or("<IsTruncated>false</IsTruncated>".to_owned(), |marker| {
-                format!(
-                    "<IsTruncated>true</IsTruncated><Marker>{}</Marker>",
-                    escape(&marker)
-                )
-            });
-            Ok(format!("<Roles>{members}</Roles>{next}"))
+            Ok(format!("<Roles>{members}</Roles>{}", truncated(next)))
+        }
+        "GetAccountAuthorizationDetails" => {
+            let limit = given
+                .get("MaxItems")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(100);
+            let (page, next) = state.list_roles(given.get("Marker").map(String::as_str), limit)?;
+            let members: String = page
+                .iter()
+                .map(|role| format!("<member>{}</member>", role_xml(state, role, true)))
+                .collect();
+            Ok(format!(
+                "<RoleDetailList>{members}</RoleDetailList>{}",
+                truncated(next)
+            ))
         }
         "GetRole" => {
             let role = state.role(&name)?.clone();
@@ -391,6 +400,16 @@ fn perform(
             kind: Kind::InvalidInput,
             message: format!("unknown action {action}"),
         }),
+    }
+}
+
+fn truncated(marker: Option<String>) -> String {
+    match marker {
+        None => "<IsTruncated>false</IsTruncated>".to_owned(),
+        Some(marker) => format!(
+            "<IsTruncated>true</IsTruncated><Marker>{}</Marker>",
+            escape(&marker)
+        ),
     }
 }
 
