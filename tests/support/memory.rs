@@ -23,6 +23,8 @@ pub enum Mishap {
     LostReply,
     /// It is refused.
     Refused(Kind),
+    /// The program breaks down.
+    Panics,
     /// A read shows nothing where there is a role.
     Stale,
     /// The program is killed before the call arrives.
@@ -129,6 +131,7 @@ impl Memory {
                 role.id = "AROASOMEBODYELSE".to_owned();
                 role.tags.clear();
             }),
+            Some(Mishap::Panics) => panic!("by the script"),
             None => {}
         }
         Ok(look(&self.inner().state))
@@ -156,6 +159,7 @@ impl Memory {
             Some(Mishap::NotSent) => return failed(Kind::OutcomeUnknown),
             Some(Mishap::Refused(kind)) => return failed(kind),
             Some(Mishap::KilledBefore) => std::future::pending().await,
+            Some(Mishap::Panics) => panic!("by the script"),
             _ => {}
         }
         let result = {
