@@ -165,7 +165,9 @@ pub async fn read_in_full(
             .map(|role| (role.listed.name.clone(), role))
             .collect();
         missing.retain(|name| {
-            let (Some(mut role), Some(listed)) = (roles.remove(name), current.listed(name)) else {
+            let found = roles.remove(name);
+            let found = found.filter(|role| !role.listed.trust_policy.has_unresolved_principal());
+            let (Some(mut role), Some(listed)) = (found, current.listed(name)) else {
                 return true;
             };
             role.listed.max_session_seconds = listed.max_session_seconds;
@@ -183,20 +185,22 @@ pub async fn read_in_full(
     Ok(())
 }
 
-/// A role that the listing shows and GetRole does not: one of the two is behind the times.
+/// A role as it is once reads agree with each other: one that the listing shows and GetRole does not,
+/// or one whose trust policy shows the id of a principal, is looked at again for a while.
 async fn settled(iam: &impl IamReader, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
     let look = || async {
-        let found = iam.role(name).await.map_err(Some)?;
-        found.ok_or(None)
+        match iam.role(name).await {
+            Ok(Some(role)) if !role.listed.trust_policy.has_unresolved_principal() => {
+                Ok(Some(role))
+            }
+            unsettled => Err(unsettled),
+        }
     };
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(500))
         .with_max_delay(Duration::from_secs(8))
         .with_total_delay(Some(SETTLES_WITHIN))
         .without_max_times();
-    match look.retry(backoff).when(Option::is_none).await {
-        Ok(role) => Ok(Some(role)),
-        Err(None) => Ok(None),
-        Err(Some(error)) => Err(error),
-    }
+    let found = look.retry(backoff).when(Result::is_ok).await;
+    found.or_else(|unsettled| unsettled)
 }

@@ -9,7 +9,6 @@ use aws_sdk_iam::config::ProvideCredentials;
 use aws_sdk_iam::types;
 
 use super::error::{Error, Kind};
-use super::limiter::Limiter;
 use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
 use crate::model::access::Access;
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
@@ -21,9 +20,11 @@ use crate::model::trust_policy::TrustDocument;
 
 mod access;
 mod call;
+mod reply;
 
 use access::{configuration, no_credentials};
-use call::{Nature, call};
+use call::{Line, Nature, call};
+use reply::Whole;
 
 /// Shows tags and boundary of all roles at once.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
@@ -36,7 +37,7 @@ const PAGE_SIZE: i32 = 1000;
 pub struct Reader {
     iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
-    limiter: Limiter,
+    line: Line,
 }
 
 /// A client that can write as well.
@@ -53,22 +54,26 @@ impl Reader {
     /// [`Kind::Credentials`] if there are none.
     pub async fn connect(access: &Access) -> Result<Self, Error> {
         let config = configuration(access).await;
-        if let Some(credentials) = config.credentials_provider() {
-            credentials
-                .provide_credentials()
-                .await
-                .map_err(|error| Error {
-                    action: "credentials",
-                    role: None,
-                    kind: Kind::Credentials,
-                    message: no_credentials(&error),
-                    source: None,
-                })?;
+        let mut line = Line::default();
+        if let Some(provider) = config.credentials_provider() {
+            let credentials = provider.provide_credentials().await;
+            let credentials = credentials.map_err(|error| Error {
+                action: "credentials",
+                role: None,
+                kind: Kind::Credentials,
+                message: no_credentials(&error),
+                source: None,
+            })?;
+            let session = credentials.session_token();
+            line.hide([credentials.access_key_id(), credentials.secret_access_key()]);
+            line.hide(session);
         }
+        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(Whole);
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Whole);
         Ok(Self {
-            iam: aws_sdk_iam::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
-            limiter: Limiter::default(),
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            line,
         })
     }
 }
@@ -152,44 +157,46 @@ fn detailed(role: &types::RoleDetail) -> Result<CurrentRole, Error> {
 /// an error.
 #[derive(Default)]
 struct Pages {
-    markers: BTreeSet<String>,
+    seen: BTreeSet<RoleName>,
     marker: Option<String>,
 }
 
 impl Pages {
-    /// Goes on from a page to the one that it names; says whether there is one.
-    fn turn(
+    /// Goes on from a page, which shows these roles, to the one that it names; says whether there is
+    /// one.
+    fn turn<'a>(
         &mut self,
         action: &'static str,
         is_truncated: bool,
         next: Option<&str>,
-        is_empty: bool,
+        mut roles: impl ExactSizeIterator<Item = &'a RoleName>,
     ) -> Result<bool, Error> {
         let incomplete = |what: &str| {
             let what = format!("{what}, so the listing is incomplete");
             Err(bad_reply(action, None, what))
         };
-        if !is_truncated {
-            return Ok(false);
+        let is_empty = roles.len() == 0;
+        let next = next.filter(|marker| !marker.is_empty());
+        match next {
+            _ if !roles.all(|role| self.seen.insert(role.clone())) => {
+                incomplete("a role is listed twice")
+            }
+            None if is_truncated => incomplete("a truncated page has no marker"),
+            Some(_) if !is_truncated => incomplete("the last page has a marker"),
+            Some(_) if is_empty => incomplete("a truncated page is empty"),
+            None => Ok(false),
+            Some(next) => {
+                self.marker = Some(next.to_owned());
+                Ok(true)
+            }
         }
-        let Some(next) = next.filter(|marker| !marker.is_empty()) else {
-            return incomplete("a truncated page has no marker");
-        };
-        if is_empty {
-            return incomplete("a truncated page is empty");
-        }
-        if !self.markers.insert(next.to_owned()) {
-            return incomplete("a marker was repeated");
-        }
-        self.marker = Some(next.to_owned());
-        Ok(true)
     }
 }
 
 impl IamReader for Reader {
     async fn caller(&self) -> Result<Caller, Error> {
         const ACTION: &str = "sts:GetCallerIdentity";
-        let reply = call(&self.limiter, Nature::Read, ACTION, None, || {
+        let reply = call(&self.line, Nature::Read, ACTION, None, || {
             self.sts.get_caller_identity().send()
         });
         let reply = reply.await?;
@@ -209,16 +216,17 @@ impl IamReader for Reader {
         const ACTION: &str = "iam:ListRoles";
         let (mut roles, mut pages) = (Vec::new(), Pages::default());
         loop {
-            let page = call(&self.limiter, Nature::Read, ACTION, None, || {
+            let page = call(&self.line, Nature::Read, ACTION, None, || {
                 let request = self.iam.list_roles().max_items(PAGE_SIZE);
                 request.set_marker(pages.marker.clone()).send()
             });
             let page = page.await?;
+            let first = roles.len();
             for role in page.roles() {
                 roles.push(listed(ACTION, role)?);
             }
-            let is_empty = page.roles().is_empty();
-            if !pages.turn(ACTION, page.is_truncated(), page.marker(), is_empty)? {
+            let names = roles[first..].iter().map(|role| &role.name);
+            if !pages.turn(ACTION, page.is_truncated(), page.marker(), names)? {
                 return Ok(roles);
             }
         }
@@ -227,7 +235,7 @@ impl IamReader for Reader {
     async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
         let (mut roles, mut pages) = (Vec::new(), Pages::default());
         loop {
-            let page = call(&self.limiter, Nature::Read, DETAILS, None, || {
+            let page = call(&self.line, Nature::Read, DETAILS, None, || {
                 let request = self.iam.get_account_authorization_details();
                 let request = request.filter(types::EntityType::Role);
                 let request = request.max_items(PAGE_SIZE);
@@ -240,11 +248,12 @@ impl IamReader for Reader {
                 }
                 page => page?,
             };
+            let first = roles.len();
             for role in page.role_detail_list() {
                 roles.push(detailed(role)?);
             }
-            let is_empty = page.role_detail_list().is_empty();
-            if !pages.turn(DETAILS, page.is_truncated(), page.marker(), is_empty)? {
+            let names = roles[first..].iter().map(|role| &role.listed.name);
+            if !pages.turn(DETAILS, page.is_truncated(), page.marker(), names)? {
                 return Ok(Some(roles));
             }
         }
@@ -252,7 +261,7 @@ impl IamReader for Reader {
 
     async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
         const ACTION: &str = "iam:GetRole";
-        let reply = call(&self.limiter, Nature::Read, ACTION, Some(name), || {
+        let reply = call(&self.line, Nature::Read, ACTION, Some(name), || {
             self.iam.get_role().role_name(name.as_str()).send()
         });
         match reply.await {
@@ -269,7 +278,7 @@ impl IamReader for Reader {
 
     async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
         const ACTION: &str = "iam:GetOpenIDConnectProvider";
-        let reply = call(&self.limiter, Nature::Read, ACTION, None, || {
+        let reply = call(&self.line, Nature::Read, ACTION, None, || {
             let request = self.iam.get_open_id_connect_provider();
             request.open_id_connect_provider_arn(arn.to_string()).send()
         });
@@ -286,15 +295,15 @@ impl IamReader for Reader {
         const ATTACHED: &str = "iam:ListAttachedRolePolicies";
         const INLINE: &str = "iam:ListRolePolicies";
         const PROFILES: &str = "iam:ListInstanceProfilesForRole";
-        let Self { iam, limiter, .. } = self;
+        let Self { iam, line, .. } = self;
         let (role, name) = (name.as_str(), Some(name));
-        let attached = call(limiter, Nature::Read, ATTACHED, name, || {
+        let attached = call(line, Nature::Read, ATTACHED, name, || {
             iam.list_attached_role_policies().role_name(role).send()
         });
-        let inline = call(limiter, Nature::Read, INLINE, name, || {
+        let inline = call(line, Nature::Read, INLINE, name, || {
             iam.list_role_policies().role_name(role).send()
         });
-        let profiles = call(limiter, Nature::Read, PROFILES, name, || {
+        let profiles = call(line, Nature::Read, PROFILES, name, || {
             iam.list_instance_profiles_for_role().role_name(role).send()
         });
         // One page is enough to know that something is there, and IAM's quotas make it the whole.
@@ -314,7 +323,7 @@ impl IamReader for Reader {
 
     async fn quotas(&self) -> Result<Quotas, Error> {
         let reply = call(
-            &self.limiter,
+            &self.line,
             Nature::Read,
             "iam:GetAccountSummary",
             None,
@@ -369,18 +378,18 @@ impl IamReader for Writer {
 
 impl IamWriter for Writer {
     fn halt(&self) {
-        self.reader.limiter.close();
+        self.reader.line.close();
     }
 
     async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
         const ACTION: &str = "iam:CreateRole";
-        let Reader { iam, limiter, .. } = &self.reader;
+        let Reader { iam, line, .. } = &self.reader;
         let name = &role.arn.name;
         let tags = tag_list(&role.tags).map_err(|what| bad_reply(ACTION, Some(name), what))?;
         let duration = role
             .max_session_duration
             .and_then(|d| i32::try_from(d.as_seconds()).ok());
-        let reply = call(limiter, Nature::Write, ACTION, Some(name), || {
+        let reply = call(line, Nature::Write, ACTION, Some(name), || {
             iam.create_role()
                 .role_name(name.as_str())
                 .path(role.arn.path.as_str())
@@ -403,9 +412,9 @@ impl IamWriter for Writer {
         name: &RoleName,
         document: &TrustDocument,
     ) -> Result<(), Error> {
-        let Reader { iam, limiter, .. } = &self.reader;
+        let Reader { iam, line, .. } = &self.reader;
         let reply = call(
-            limiter,
+            line,
             Nature::Write,
             "iam:UpdateAssumeRolePolicy",
             Some(name),
@@ -419,9 +428,9 @@ impl IamWriter for Writer {
 
     async fn tag_role(&self, name: &RoleName, tags: &Tags) -> Result<(), Error> {
         const ACTION: &str = "iam:TagRole";
-        let Reader { iam, limiter, .. } = &self.reader;
+        let Reader { iam, line, .. } = &self.reader;
         let tags = tag_list(tags).map_err(|what| bad_reply(ACTION, Some(name), what))?;
-        let reply = call(limiter, Nature::Write, ACTION, Some(name), || {
+        let reply = call(line, Nature::Write, ACTION, Some(name), || {
             iam.tag_role()
                 .role_name(name.as_str())
                 .set_tags(Some(tags.clone()))
@@ -431,9 +440,9 @@ impl IamWriter for Writer {
     }
 
     async fn untag_role(&self, name: &RoleName, keys: &[&str]) -> Result<(), Error> {
-        let Reader { iam, limiter, .. } = &self.reader;
+        let Reader { iam, line, .. } = &self.reader;
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let reply = call(limiter, Nature::Write, "iam:UntagRole", Some(name), || {
+        let reply = call(line, Nature::Write, "iam:UntagRole", Some(name), || {
             iam.untag_role()
                 .role_name(name.as_str())
                 .set_tag_keys(Some(keys.clone()))
@@ -447,9 +456,9 @@ impl IamWriter for Writer {
         name: &RoleName,
         duration: SessionDuration,
     ) -> Result<(), Error> {
-        let Reader { iam, limiter, .. } = &self.reader;
+        let Reader { iam, line, .. } = &self.reader;
         let seconds = i32::try_from(duration.as_seconds()).ok();
-        let reply = call(limiter, Nature::Write, "iam:UpdateRole", Some(name), || {
+        let reply = call(line, Nature::Write, "iam:UpdateRole", Some(name), || {
             let request = iam.update_role().role_name(name.as_str());
             request.set_max_session_duration(seconds).send()
         });
@@ -457,8 +466,8 @@ impl IamWriter for Writer {
     }
 
     async fn delete_role(&self, name: &RoleName) -> Result<(), Error> {
-        let Reader { iam, limiter, .. } = &self.reader;
-        let reply = call(limiter, Nature::Write, "iam:DeleteRole", Some(name), || {
+        let Reader { iam, line, .. } = &self.reader;
+        let reply = call(line, Nature::Write, "iam:DeleteRole", Some(name), || {
             iam.delete_role().role_name(name.as_str()).send()
         });
         reply.await.map(drop)

@@ -20,6 +20,9 @@ pub struct Error {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// How the message starts if the machine's clock is the likely reason.
+pub(super) const CLOCK: &str = "this machine's clock is ";
+
 /// What a failed call means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -64,7 +67,12 @@ impl Error {
     pub fn ends_the_run(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Credentials | Kind::UnmodifiableEntity | Kind::Sandbox | Kind::AuditLog
+            Kind::Credentials
+                | Kind::UnmodifiableEntity
+                | Kind::Throttled
+                | Kind::Unavailable
+                | Kind::Sandbox
+                | Kind::AuditLog
         )
     }
 
@@ -72,9 +80,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
             Kind::AccessDenied => format!(
-                "allow {} for this job's credentials; a condition on tags or boundary in their policy may be what does not fit",
-                self.action
+                "allow {}{} for this job's credentials; a condition on tags or boundary in their policy may be what does not fit",
+                self.action,
+                // Asked for by the same call, because the role is made with its tags.
+                if self.action == "iam:CreateRole" { " and iam:TagRole" } else { "" }
             ),
+            Kind::Credentials if self.message.starts_with(CLOCK) => {
+                "set this machine's clock, then run again: AWS refuses what seems signed long ago or in the future".to_owned()
+            }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
             }
@@ -106,7 +119,7 @@ impl Error {
                 "a new sandbox is a file with {\"account\": \"123456789012\", \"oidcProviders\": [{\"issuer\": \"ISSUER\", \"audiences\": [\"sts.amazonaws.com\"]}]}".to_owned()
             }
             Kind::MalformedPolicyDocument | Kind::InvalidInput => {
-                "IAM refuses what was declared: run plan to see the document".to_owned()
+                "IAM refuses what was sent; it says why, and a new version of this program or another setting may be needed".to_owned()
             }
             Kind::NoSuchEntity
             | Kind::EntityAlreadyExists

@@ -4,12 +4,11 @@
 //! rate is found: halved when IAM says no, soon back to a little below where it said no, and from
 //! there raised slowly.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Calls a second to begin with.
 const START: f64 = 50.0;
@@ -21,6 +20,8 @@ const HIGHEST: f64 = 200.0;
 const PERIOD: Duration = Duration::from_millis(250);
 /// Up to this part of the rate that was too much, the way back is fast.
 const SAFE_PART: f64 = 0.9;
+/// What was too much so long ago may be right now.
+const FORGET: Duration = Duration::from_secs(5);
 
 /// Lets calls through at a rate that IAM bears.
 #[derive(Clone, Debug)]
@@ -32,10 +33,12 @@ pub(super) struct Limiter {
 #[derive(Debug)]
 struct Pace {
     rate: f64,
-    /// The lowest rate that was too much lately.
+    /// The rate that was too much last.
     too_much: f64,
-    changed: Instant,
-    limiter: Arc<DefaultDirectRateLimiter>,
+    throttled: Option<Instant>,
+    changed: Option<Instant>,
+    /// When the next call may be sent.
+    next: Option<Instant>,
 }
 
 impl Default for Limiter {
@@ -43,8 +46,9 @@ impl Default for Limiter {
         let pace = Pace {
             rate: START,
             too_much: HIGHEST,
-            changed: Instant::now(),
-            limiter: limiter(START),
+            throttled: None,
+            changed: None,
+            next: None,
         };
         Self {
             pace: Arc::new(Mutex::new(pace)),
@@ -56,8 +60,12 @@ impl Default for Limiter {
 impl Limiter {
     /// Waits until a call may be sent.
     pub(super) async fn admit(&self) {
-        let limiter = self.with(|pace| pace.limiter.clone());
-        limiter.until_ready().await;
+        let slot = self.with(|pace| {
+            let slot = Instant::now().max(pace.next.unwrap_or_else(Instant::now));
+            pace.next = Some(slot + Duration::from_secs_f64(1.0 / pace.rate));
+            slot
+        });
+        tokio::time::sleep_until(slot).await;
     }
 
     /// Waits until a call may be sent, or the limiter is closed; `false` if it is.
@@ -80,7 +88,8 @@ impl Limiter {
     /// rate say the same thing, so it is heard once in a while only.
     pub(super) fn throttled(&self) {
         self.with(|pace| {
-            if pace.changed.elapsed() >= PERIOD {
+            pace.throttled = Some(Instant::now());
+            if pace.may_change() {
                 pace.too_much = pace.rate;
                 pace.set((pace.rate / 2.0).max(LOWEST));
             }
@@ -90,10 +99,13 @@ impl Limiter {
     /// A call went through: a little more from now on.
     pub(super) fn accepted(&self) {
         self.with(|pace| {
-            if pace.rate < HIGHEST && pace.changed.elapsed() >= PERIOD {
+            if pace.rate < HIGHEST && pace.may_change() {
                 let safe = pace.too_much * SAFE_PART;
+                let is_forgotten = pace.throttled.is_none_or(|at| at.elapsed() > FORGET);
                 let raised = if pace.rate < safe {
                     (pace.rate * 1.5).min(safe)
+                } else if is_forgotten {
+                    pace.rate * 1.1
                 } else {
                     pace.rate * 1.01
                 };
@@ -109,18 +121,14 @@ impl Limiter {
 }
 
 impl Pace {
+    fn may_change(&self) -> bool {
+        self.changed.is_none_or(|at| at.elapsed() >= PERIOD)
+    }
+
     fn set(&mut self, rate: f64) {
         self.rate = rate;
-        self.changed = Instant::now();
-        self.limiter = limiter(rate);
+        self.changed = Some(Instant::now());
     }
-}
-
-fn limiter(rate: f64) -> Arc<DefaultDirectRateLimiter> {
-    let burst = NonZeroU32::new(4).unwrap_or(NonZeroU32::MIN);
-    let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))
-        .unwrap_or(Quota::per_second(NonZeroU32::MIN));
-    Arc::new(RateLimiter::direct(quota.allow_burst(burst)))
 }
 
 #[cfg(test)]
@@ -133,7 +141,7 @@ mod tests {
 
     /// Lets the time pass after which the rate may change again.
     fn wait(limiter: &Limiter) {
-        limiter.with(|pace| pace.changed -= PERIOD);
+        limiter.with(|pace| pace.changed = None);
     }
 
     #[test]

@@ -138,6 +138,36 @@ impl TrustDocument {
         }
     }
 
+    /// Whether a principal is shown by its unique id: of one that was made a moment ago IAM shows the
+    /// id for a while, of one that is gone it always does.
+    /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
+    pub fn has_unresolved_principal(&self) -> bool {
+        let Ok(document) = serde_json::from_str::<Value>(&self.0) else {
+            return false;
+        };
+        let statements = sorted_list(document["Statement"].clone(), |statement| statement);
+        let mut principals = vec![];
+        for statement in statements.as_array().into_iter().flatten() {
+            match &statement["Principal"] {
+                Value::Object(kinds) => principals.extend(kinds.values().cloned()),
+                other => principals.push(other.clone()),
+            }
+        }
+        let is_id = |text: &str| {
+            ["AROA", "AIDA"].iter().any(|kind| text.starts_with(kind))
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+        };
+        principals.into_iter().any(|principal| {
+            let ids = sorted_list(principal, |id| id);
+            ids.as_array()
+                .into_iter()
+                .flatten()
+                .any(|id| id.as_str().is_some_and(is_id))
+        })
+    }
+
     /// Whether both documents grant the same: the order of keys, lists and statements, a string in
     /// place of a one-element list, and numbers or booleans in place of strings do not matter.
     ///
@@ -305,6 +335,28 @@ mod tests {
             document("<html>").federated_principals(),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn a28_unique_ids_stand_for_principals_that_are_not_resolved() {
+        let with = |principal: &str| {
+            document(&format!(r#"{{"Statement":[{{"Principal":{principal}}}]}}"#))
+        };
+        for id in [
+            r#""AROAEXAMPLE1""#,
+            r#"{"AWS":"AIDAEXAMPLE1"}"#,
+            r#"{"Federated":["a","AROAEXAMPLE1"]}"#,
+        ] {
+            assert!(with(id).has_unresolved_principal(), "{id}");
+        }
+        for other in [
+            r#""*""#,
+            r#"{"AWS":"arn:aws:iam::1:role/AROA"}"#,
+            r#"{"AWS":"AROA-x"}"#,
+            "1",
+        ] {
+            assert!(!with(other).has_unresolved_principal(), "{other}");
+        }
     }
 
     #[test]

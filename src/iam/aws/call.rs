@@ -8,7 +8,7 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use backon::{ExponentialBuilder, Retryable};
 
-use crate::iam::error::{Error, Kind};
+use crate::iam::error::{CLOCK, Error, Kind};
 use crate::iam::limiter::Limiter;
 use crate::model::role::RoleName;
 
@@ -22,14 +22,42 @@ const TRIES: usize = 5;
 /// While IAM throttles, calls are sent again for this long: slow, not failed.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The waits between tries. The rate is the limiter's affair, these only keep one call from
-/// hammering.
+/// The waits between tries: up to 20 s, half of it by chance. The rate is the limiter's affair, these
+/// only keep one call from hammering.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
-    .with_max_delay(Duration::from_secs(20))
+    .with_max_delay(Duration::from_secs(10))
     .with_total_delay(Some(PATIENCE))
     .without_max_times()
     .with_jitter();
+
+/// What all calls of one client share: the rate, and what no message may show.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    limiter: Limiter,
+    secrets: Vec<String>,
+}
+
+impl Line {
+    /// Keeps these texts out of every message: a proxy may send back what it was sent.
+    pub(super) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a str>) {
+        self.secrets.extend(secrets.into_iter().map(str::to_owned));
+    }
+
+    /// Lets no further write through.
+    pub(super) fn close(&self) {
+        self.limiter.close();
+    }
+
+    /// At most so much of a text, in one line and without secrets.
+    fn presentable(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret.as_str(), "***");
+        }
+        shortened(&text)
+    }
+}
 
 /// Whether a call changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +69,7 @@ pub(super) enum Nature {
 /// Sends a call until it is answered. A write is sent again only if the first one certainly had no
 /// effect.
 pub(super) async fn call<T, E, F>(
-    limiter: &Limiter,
+    line: &Line,
     nature: Nature,
     action: &'static str,
     role: Option<&RoleName>,
@@ -51,6 +79,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
+    let limiter = &line.limiter;
     let attempt = || async {
         match nature {
             Nature::Read => limiter.admit().await,
@@ -60,7 +89,7 @@ where
         tracing::debug!(action, role = role.map(RoleName::as_str), "calling");
         let result = send()
             .await
-            .map_err(|error| explain(error, nature, action, role));
+            .map_err(|error| explain(error, line, nature, action, role));
         match &result {
             Err(error) if error.kind == Kind::Throttled => limiter.throttled(),
             _ => limiter.accepted(),
@@ -91,6 +120,7 @@ fn halted(action: &'static str, role: Option<&RoleName>) -> Error {
 
 fn explain<E>(
     error: SdkError<E, HttpResponse>,
+    line: &Line,
     nature: Nature,
     action: &'static str,
     role: Option<&RoleName>,
@@ -105,14 +135,17 @@ where
     };
     let (kind, message) = match &error {
         SdkError::ServiceError(context) => service_error(context.err(), context.raw(), lost),
-        SdkError::ResponseError(context) => {
-            let body = context.raw().body().bytes().unwrap_or_default();
-            let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
-            (
-                lost(Kind::BadReply),
-                format!("the reply is not one of IAM's: {body}"),
-            )
-        }
+        SdkError::ResponseError(context) => match context.raw().body().bytes() {
+            Some(body) => {
+                let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]);
+                let message = format!("the reply is not a whole one of IAM's: {body}");
+                (lost(Kind::BadReply), message)
+            }
+            None => (
+                lost(Kind::Unavailable),
+                format!("the connection broke within the reply: {}", deepest(&error)),
+            ),
+        },
         SdkError::TimeoutError(_) => (
             lost(Kind::Unavailable),
             "no reply within the time limit".to_owned(),
@@ -136,7 +169,7 @@ where
         action,
         role: role.cloned(),
         kind,
-        message: shortened(&message),
+        message: line.presentable(&message),
         source: Some(Box::new(error)),
     }
 }
@@ -206,7 +239,7 @@ fn service_error(
         && let Some(skew) = clock_skew(reply)
     {
         message = format!(
-            "this machine's clock is {} s {} AWS': {message}",
+            "{CLOCK}{} s {} AWS': {message}",
             skew.abs(),
             if skew > 0 { "ahead of" } else { "behind" }
         );
