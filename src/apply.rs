@@ -4,7 +4,7 @@
 //! makes sure that a role is still the one that was planned for, writes, and where a reply was lost
 //! reads back what happened. Stops at nothing silently; every change gets an outcome.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update};
 
 mod outcome;
 mod stop;
+
+use outcome::{
+    broken, changed_meanwhile, failed, in_flight, in_part, moved, refused, superseded, unknown,
+};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use stop::Stop;
@@ -51,14 +55,20 @@ pub async fn apply(
     outcomes: &Outcomes,
     finished: &impl Fn(&Change, &Outcome),
 ) {
+    // Nothing more is made once IAM says that there is no room.
+    let is_full = Cell::new(false);
     let work =
         futures::stream::iter(plan.writes()).for_each_concurrent(CONCURRENCY, async |change| {
-            if stop.is_requested() {
+            let is_create = matches!(change.action, Action::Create(_));
+            if stop.is_requested() || (is_create && is_full.get()) {
                 return;
             }
             outcomes.set(change, in_flight());
             let work = AssertUnwindSafe(carry_out(change, iam, stop)).catch_unwind();
             let outcome = work.await.unwrap_or_else(|_| broken(stop));
+            if matches!(&outcome, Outcome::Failed(failure) if failure.cause == Cause::Quota) {
+                is_full.set(true);
+            }
             finished(change, &outcome);
             outcomes.set(change, outcome);
         });
@@ -99,6 +109,9 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
         let patience = match error.kind {
             Kind::OutcomeUnknown => Duration::from_secs(4),
             Kind::EntityAlreadyExists => VISIBLE_AFTER,
+            Kind::MalformedPolicyDocument => {
+                return Err(refused(&error, &role.trust_policy));
+            }
             _ => return Err(failed(&error, stop)),
         };
         match find(name, iam, patience).await {
@@ -109,7 +122,12 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
                 ),
                 "run plan again to see how it differs",
             )),
-            Ok(None) | Err(_) => Err(unknown(&error)),
+            Ok(None) => Err(unknown(&error)),
+            Err(unreadable) => {
+                // Whatever keeps reads from being answered keeps the next write, too.
+                failed(&unreadable, stop);
+                Err(unknown(&error))
+            }
         }
     })
     .await
@@ -130,12 +148,10 @@ async fn reread(
     let Some(current) = current else {
         return Ok(None);
     };
-    if current.tags.get(tags::LAST_COMMIT) != planned.tags.get(tags::LAST_COMMIT) {
-        return Err(Outcome::Failed(Failure {
-            cause: Cause::Superseded,
-            message: format!("another run has written to role `{name}` since it was planned"),
-            hint: Some("run again for the newest commit".to_owned()),
-        }));
+    if is_same(&current, planned)
+        && current.tags.get(tags::LAST_COMMIT) != planned.tags.get(tags::LAST_COMMIT)
+    {
+        return Err(superseded(name));
     }
     if !is_as_planned(&current, planned) {
         return Err(moved(
@@ -144,6 +160,27 @@ async fn reread(
         ));
     }
     Ok(Some(current))
+}
+
+/// Reads a role again between two writes to it. Reads lag behind writes, so the commit may still be
+/// the one before; any other one is that of a newer run, which has the last word.
+async fn recheck(
+    planned: &CurrentRole,
+    written: &Tags,
+    iam: &impl IamWriter,
+    stop: &Stop,
+) -> Result<(), Outcome> {
+    let name = &planned.listed.name;
+    let current = iam.role(name).await.map_err(|error| failed(&error, stop))?;
+    let Some(current) = current.filter(|current| is_same(current, planned)) else {
+        return Err(changed_meanwhile(name));
+    };
+    let commit = current.tags.get(tags::LAST_COMMIT);
+    let before = planned.tags.get(tags::LAST_COMMIT);
+    if commit != before && commit != written.get(tags::LAST_COMMIT) {
+        return Err(superseded(name));
+    }
+    Ok(())
 }
 
 /// Brings an existing role back to what it should be. The tags go first: from then on an older run
@@ -162,7 +199,12 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
         has_tags(&update.tags),
     )
     .await?;
+    let again = async || {
+        let result = recheck(current, &update.tags, iam, stop).await;
+        result.map_err(|outcome| in_part(outcome, name))
+    };
     if !update.untag.is_empty() {
+        again().await?;
         let untagged =
             |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
         let result = write(
@@ -178,6 +220,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
     for difference in &update.differences {
         let written = match difference {
             Difference::TrustPolicy { desired, .. } => {
+                again().await?;
                 let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(desired);
                 write(
                     current,
@@ -189,6 +232,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                 .await
             }
             Difference::SessionDuration { desired, .. } => {
+                again().await?;
                 let seconds = Some(desired.as_seconds());
                 let set = |role: &CurrentRole| role.listed.max_session_seconds == seconds;
                 write(
@@ -223,6 +267,8 @@ async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> R
         has_tags(&change.tags),
     )
     .await?;
+    let result = recheck(current, &change.tags, iam, stop).await;
+    result.map_err(|outcome| in_part(outcome, name))?;
     let document = &change.trust_policy;
     let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
     let result = write(
@@ -300,10 +346,7 @@ where
         match found {
             Ok(Some(role)) if took_effect(&role) => Ok(()),
             Ok(Some(role)) if is_same(&role, planned) => Err(lost),
-            Ok(_) => Err(moved(
-                format!("role `{name}` was changed by somebody else while it was written to"),
-                "run again: the new plan starts from what the role is now",
-            )),
+            Ok(_) => Err(changed_meanwhile(name)),
             Err(_) => {
                 open.replace(Some(lost.clone()));
                 Err(lost)
@@ -359,67 +402,6 @@ async fn find(
         Ok(role) => Ok(Some(role)),
         Err(None) => Ok(None),
         Err(Some(error)) => Err(error),
-    }
-}
-
-fn failed(error: &Error, stop: &Stop) -> Outcome {
-    if error.kind == Kind::Halted {
-        return Outcome::NotAttempted;
-    }
-    if error.ends_the_run() {
-        stop.request();
-    }
-    Outcome::Failed(Failure {
-        cause: Cause::Other,
-        message: error.to_string(),
-        hint: error.hint(),
-    })
-}
-
-/// What is known of a change in which this program broke down: the others end the calls they are in.
-fn broken(stop: &Stop) -> Outcome {
-    stop.request();
-    Outcome::Unknown(Failure {
-        cause: Cause::Bug,
-        message: "this program broke down here, which is a bug of it".to_owned(),
-        hint: Some("run again: it starts from what IAM has then".to_owned()),
-    })
-}
-
-fn unknown(error: &Error) -> Outcome {
-    let hint = "the next run finds out: it starts from what IAM has then".to_owned();
-    Outcome::Unknown(Failure {
-        cause: Cause::Other,
-        message: error.to_string(),
-        hint: Some(hint),
-    })
-}
-
-/// What is known of a change whose call has not come back.
-fn in_flight() -> Outcome {
-    Outcome::Unknown(Failure {
-        cause: Cause::Other,
-        message: "the run was stopped while a call was under way".to_owned(),
-        hint: Some("run again: it starts from what IAM has then".to_owned()),
-    })
-}
-
-fn moved(message: String, hint: &str) -> Outcome {
-    Outcome::Failed(Failure {
-        cause: Cause::Other,
-        message,
-        hint: Some(hint.to_owned()),
-    })
-}
-
-/// A change whose first write was sent is no longer one that was not attempted.
-fn in_part(outcome: Outcome, name: &RoleName) -> Outcome {
-    match outcome {
-        Outcome::NotAttempted => moved(
-            format!("the run stopped between two writes to role `{name}`"),
-            "run again: the next run finishes it",
-        ),
-        other => other,
     }
 }
 

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::model::role::RoleLabel;
+use super::Stop;
+use crate::iam::{Error, Kind};
+use crate::model::role::{RoleLabel, RoleName};
+use crate::model::trust_policy::TrustDocument;
 use crate::plan::{Change, Plan};
 
 /// What became of a change.
@@ -35,6 +38,8 @@ pub struct Failure {
 pub enum Cause {
     /// A run of a newer commit has written to the role meanwhile.
     Superseded,
+    /// The account or the role has no room for more.
+    Quota,
     /// This program broke down.
     Bug,
     /// Anything else.
@@ -59,5 +64,93 @@ impl Outcomes {
 
     pub(super) fn set(&self, change: &Change, outcome: Outcome) {
         self.0.borrow_mut().insert(change.role.clone(), outcome);
+    }
+}
+
+pub(super) fn failed(error: &Error, stop: &Stop) -> Outcome {
+    if error.kind == Kind::Halted {
+        return Outcome::NotAttempted;
+    }
+    if error.ends_the_run() {
+        stop.request();
+    }
+    Outcome::Failed(Failure {
+        cause: match error.kind {
+            Kind::LimitExceeded => Cause::Quota,
+            _ => Cause::Other,
+        },
+        message: error.to_string(),
+        hint: error.hint(),
+    })
+}
+
+/// What is known of a change in which this program broke down: the others end the calls they are in.
+pub(super) fn broken(stop: &Stop) -> Outcome {
+    stop.request();
+    Outcome::Unknown(Failure {
+        cause: Cause::Bug,
+        message: "this program broke down here, which is a bug of it".to_owned(),
+        hint: Some("run again: it starts from what IAM has then".to_owned()),
+    })
+}
+
+pub(super) fn unknown(error: &Error) -> Outcome {
+    let hint = "the next run finds out: it starts from what IAM has then".to_owned();
+    Outcome::Unknown(Failure {
+        cause: Cause::Other,
+        message: error.to_string(),
+        hint: Some(hint),
+    })
+}
+
+/// What is known of a change whose call has not come back.
+pub(super) fn in_flight() -> Outcome {
+    Outcome::Unknown(Failure {
+        cause: Cause::Other,
+        message: "the run was stopped while a call was under way".to_owned(),
+        hint: Some("run again: it starts from what IAM has then".to_owned()),
+    })
+}
+
+/// A document that IAM does not take has to be looked at.
+pub(super) fn refused(error: &Error, document: &TrustDocument) -> Outcome {
+    let hint = "this is a bug of irsa-gitops, or the account has rules of its own: please report the document";
+    moved(
+        format!("{error}; the document is {}", document.as_str()),
+        hint,
+    )
+}
+
+pub(super) fn superseded(name: &RoleName) -> Outcome {
+    Outcome::Failed(Failure {
+        cause: Cause::Superseded,
+        message: format!("another run has written to role `{name}` since it was planned"),
+        hint: Some("run again for the newest commit".to_owned()),
+    })
+}
+
+pub(super) fn changed_meanwhile(name: &RoleName) -> Outcome {
+    moved(
+        format!("role `{name}` was changed by somebody else while it was written to"),
+        "run again: the new plan starts from what the role is now",
+    )
+}
+
+pub(super) fn moved(message: String, hint: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        cause: Cause::Other,
+        message,
+        hint: Some(hint.to_owned()),
+    })
+}
+
+/// A change whose first write was sent is no longer one that was not attempted.
+pub(super) fn in_part(outcome: Outcome, name: &RoleName) -> Outcome {
+    match outcome {
+        Outcome::NotAttempted => moved(
+            format!("the run stopped between two writes to role `{name}`"),
+            "run again: the next run finishes it",
+        ),
+        other => other,
     }
 }

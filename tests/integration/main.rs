@@ -9,6 +9,7 @@ mod conformance;
 mod faults;
 mod packs;
 mod readme;
+mod replies;
 mod reviews;
 mod safety;
 mod schedules;
