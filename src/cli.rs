@@ -5,12 +5,13 @@
 //! is current, plan, apply, report.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
-use crate::report;
+use crate::report::{self, sanitize};
 
 mod adopt;
 mod apply;
@@ -89,17 +90,23 @@ enum Command {
 
 /// Runs the command that the arguments name and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    // Values of the environment may be secrets.
+    let hide = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
+    let command = hide(Cli::command()).mut_subcommands(hide);
+    let parsed = command.try_get_matches_from(arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            let lines = text.lines().map(sanitize::line).collect::<Vec<_>>();
+            let stderr = std::io::stderr();
             // Fails only when nobody listens any more.
+            let _ = writeln!(stderr.lock(), "{}", lines.join("\n"));
+            return Exit::Usage.code().into();
+        }
+        Err(error) => {
             let _ = error.print();
-            let code = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
-            return code.code().into();
+            return Exit::Success.code().into();
         }
     };
     let console = Console::new(&cli.console);
@@ -161,10 +168,9 @@ fn end(result: Result<Exit, error::Error>, console: &Console) -> Exit {
     })
 }
 
-/// Started only by verbs that call IAM: the others need no threads.
+/// Started only by verbs that call IAM. One thread is enough to wait for replies.
 fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(error::Error::Runtime)

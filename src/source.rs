@@ -8,6 +8,7 @@ use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
 mod cache;
+mod credentials;
 pub mod directory;
 mod error;
 mod git;
@@ -16,14 +17,19 @@ mod pack;
 mod remote;
 
 pub use cache::Cache;
+pub use credentials::{Credentials, Token};
 pub use error::{Class, Error};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed};
-pub use remote::{Credentials, Phase, Token};
+pub use remote::Phase;
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
 /// accident or an attack.
 const MAX_FILE_SIZE: u64 = 256 * 1024 * 1024;
+
+/// The most files and directories that are looked at: a few objects of a few bytes can stand for
+/// more than any machine has memory for.
+const MAX_ENTRIES: usize = 2_000_000;
 
 /// How deep directories may nest.
 const MAX_TREE_DEPTH: usize = 512;

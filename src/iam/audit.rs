@@ -4,7 +4,7 @@
 //! that died knows which write was under way. A write that cannot be announced is not made.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -51,7 +51,16 @@ impl AuditLog {
     ///
     /// The system's, if it cannot be opened for writing.
     pub fn open(path: &Path, commit: Option<&CommitId>) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).create(true).append(true).open(path)?;
+        // A line that a full disk cut short is not to swallow the next one.
+        let mut last = [b'\n'];
+        if file.metadata()?.is_file() && file.seek(SeekFrom::End(-1)).is_ok() {
+            file.read_exact(&mut last)?;
+        }
+        if last != [b'\n'] {
+            file.write_all(b"\n")?;
+        }
         Ok(Self {
             file: Mutex::new(file),
             commit: commit.cloned(),
@@ -64,7 +73,11 @@ impl AuditLog {
         // A panic elsewhere leaves the file as it is: at most one line is cut.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&text)?;
-        file.sync_data()
+        match file.sync_data() {
+            // A pipe or a device takes what it is given, and cannot be synced.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
     }
 }
 

@@ -33,8 +33,16 @@ pub fn read<T>(
         files_seen: 0,
     };
     for root in scope.roots() {
+        let mut parts = root.as_bytes().split(|byte| *byte == b'/');
+        if parts.any(|part| part == b"..") {
+            return Err(Error::Outside { path: root });
+        }
+        if leads_through_link(directory, &root) {
+            let (path, reason) = (root, UnreadReason::Symlink);
+            snapshot.unread.push(Unread { path, reason });
+            continue;
+        }
         let start = directory.join(os_path(&root));
-        // A link given on the command line is the user's own; those inside are not followed.
         let walk = WalkDir::new(&start)
             .max_depth(MAX_TREE_DEPTH)
             .sort_by_file_name();
@@ -72,6 +80,15 @@ pub fn read<T>(
     }
     snapshot.sort();
     Ok(snapshot)
+}
+
+/// Whether a part of a path is a symbolic link; the directory itself is the user's own affair.
+fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
+    let mut at = directory.to_owned();
+    os_path(path).components().any(|part| {
+        at.push(part);
+        at.is_symlink()
+    })
 }
 
 /// The content of one file below a directory; `None` if it is not there or is no plain file.

@@ -96,6 +96,26 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The repository: there are too many files and directories.
+    #[error("commit {commit} has more than {limit} files and directories")]
+    TooMany {
+        /// The commit.
+        commit: CommitId,
+        /// The limit.
+        limit: usize,
+    },
+    /// The user: a path that was to be read is no place for manifests.
+    #[error("path `{path}` is neither a directory nor a file that ends in .yaml, .yml or .json")]
+    NoManifest {
+        /// The path.
+        path: RepoPath,
+    },
+    /// The user: a path leads out of the directory that was to be read.
+    #[error("path `{path}` leads out of the directory")]
+    Outside {
+        /// The path.
+        path: RepoPath,
+    },
     /// The file system: a file or directory cannot be read.
     #[error("cannot read `{}`", path.display())]
     Io {
@@ -165,6 +185,9 @@ impl Error {
             | Self::Pack { .. }
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
+            | Self::TooMany { .. }
+            | Self::NoManifest { .. }
+            | Self::Outside { .. }
             | Self::Io { .. } => Class::Rejected,
             Self::Unreachable { .. }
             | Self::Refused { .. }
@@ -203,6 +226,8 @@ impl Error {
             }
             Self::TooLarge { .. } => "split the file, or leave it out with --path".to_owned(),
             Self::TooDeep { .. } => "leave it out with --path".to_owned(),
+            Self::TooMany { .. } => "read less of it with --path".to_owned(),
+            Self::NoManifest { .. } | Self::Outside { .. } => "correct --path".to_owned(),
             Self::Unreachable { .. } => "check the URL, the network and the proxy settings (https_proxy)".to_owned(),
             Self::Refused { .. } => {
                 "give a token that may read the repository (IRSA_GITOPS_GIT_TOKEN), a credential helper, an ssh agent or --ssh-key".to_owned()

@@ -1,7 +1,7 @@
 //! A Git repository: objects at one commit, straight from the object database.
 //!
 //! The work tree, hooks, filters and the repository's own configuration have no say. Replace refs
-//! are not looked at by libgit2. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
+//! are not looked at by libgit2, and grafts cannot be where there is no path. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,9 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use git2::{ErrorCode, ObjectType, Odb, Oid, StatusOptions};
 use tempfile::TempDir;
 
-use super::remote::{self, Address, Credentials, Phase};
+use super::credentials::Credentials;
+use super::remote::{self, Address, Phase};
 use super::{
-    Cache, Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread,
+    Cache, Error, LFS_POINTER, MAX_ENTRIES, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread,
     UnreadReason, directory, is_manifest, pack,
 };
 use crate::model::commit::CommitId;
@@ -30,7 +31,12 @@ const MAX_THREADS: usize = 8;
 
 /// An open repository: one on this machine, or a temporary clone.
 pub struct Repository {
+    /// References and the work tree.
     git: git2::Repository,
+    /// The objects alone.
+    objects: git2::Repository,
+    /// Whether a part of the history is missing.
+    is_shallow: bool,
     label: String,
     /// Deleted with the clone in it.
     _clone: Option<TempDir>,
@@ -68,22 +74,25 @@ impl Repository {
         match remote::address(address)? {
             Address::Path(path) => Self::local(&path, alternates),
             Address::Url(url) => {
+                let mut is_shallow = false;
+                if url.scheme() == "file"
+                    && let Ok(path) = url.to_file_path()
+                {
+                    is_shallow = Self::local(&path, alternates)?.is_shallow;
+                }
                 let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
                 let label = remote::without_credentials(url.as_str());
-                Ok(Self {
-                    git,
-                    label,
-                    _clone: Some(clone),
-                })
+                let mut repository = Self::new(git, label)?;
+                repository.is_shallow |= is_shallow;
+                repository._clone = Some(clone);
+                Ok(repository)
             }
         }
     }
 
     fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {
         let git = git2::Repository::discover(path).map_err(|error| match error.code() {
-            ErrorCode::Owner => Error::Owner {
-                path: path.to_owned(),
-            },
+            ErrorCode::Owner => Error::Owner { path: root(path) },
             _ => Error::NotARepository {
                 path: path.to_owned(),
                 reason: reason(&error),
@@ -96,20 +105,42 @@ impl Repository {
             });
         }
         pack::check_indexes(&packs(&git))?;
-        let origin = git.find_remote("origin").ok();
-        let url = origin.and_then(|origin| origin.url().ok().map(remote::without_credentials));
+        // As it is written: whom Git would ask instead is the affair of whoever runs it.
+        let config = git.config().and_then(|mut config| config.snapshot());
+        let origin = config.and_then(|config| config.get_string("remote.origin.url"));
+        let url = origin.ok().map(|url| remote::without_credentials(&url));
         let place = git.workdir().unwrap_or(git.path());
         let label = url.unwrap_or_else(|| place.display().to_string());
         let label = label.trim_end_matches('/').to_owned();
+        Self::new(git, label)
+    }
+
+    fn new(git: git2::Repository, label: String) -> Result<Self, Error> {
+        let objects = git.odb().and_then(git2::Repository::from_odb);
+        let objects = objects.map_err(|error| Error::NotARepository {
+            path: git.path().to_owned(),
+            reason: reason(&error),
+        })?;
+        // libgit2 looks into the work tree's own directory only.
+        let shallow = git.commondir().join("shallow");
+        let is_shallow = git.is_shallow() || shallow.metadata().is_ok_and(|file| file.len() > 0);
         Ok(Self {
             git,
+            objects,
+            is_shallow,
             label,
             _clone: None,
         })
     }
 
-    pub(super) fn git(&self) -> &git2::Repository {
-        &self.git
+    /// Where commits and what they hold are read.
+    pub(super) fn objects(&self) -> &git2::Repository {
+        &self.objects
+    }
+
+    /// Whether a part of the history is missing here.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.is_shallow
     }
 
     /// The repository for people: a URL without credentials, or a path.
@@ -138,9 +169,18 @@ impl Repository {
         let missing = || Error::Revision {
             revision: revision.to_owned(),
             repository: self.label.clone(),
-            shallow: self.git.is_shallow(),
+            shallow: self.is_shallow,
         };
-        let object = self.git.revparse_single(revision).map_err(|_| missing())?;
+        let named = || {
+            let reference = self.git.resolve_reference_from_short_name(revision).ok()?;
+            reference.resolve().ok()?.target()
+        };
+        let object = self.git.revparse_single(revision);
+        let object = object.map_err(|error| match named() {
+            // The name is there, and what it names is not.
+            Some(id) => damaged(id, b"", &error),
+            None => missing(),
+        })?;
         let commit = object
             .peel_to_commit()
             .map_err(|error| match error.code() {
@@ -173,7 +213,14 @@ impl Repository {
         };
         let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
         let mut pending = self.starts(commit, scope)?;
+        let mut entries = 0;
         while let Some(entry) = pending.pop() {
+            entries += 1;
+            if entries + pending.len() > MAX_ENTRIES {
+                let (commit, limit) = (commit.clone(), MAX_ENTRIES);
+                return Err(Error::TooMany { commit, limit });
+            }
+            let is_start = scope.paths.iter().any(|path| path.as_bytes() == entry.path);
             let path = RepoPath::new(entry.path.clone());
             let unread = |reason| Unread {
                 path: path.clone(),
@@ -181,12 +228,13 @@ impl Repository {
             };
             match entry.mode & KIND_OF_ENTRY {
                 SUBMODULE => snapshot.unread.push(unread(UnreadReason::Submodule)),
-                SYMLINK if is_manifest(&path) => {
+                SYMLINK if is_manifest(&path) || is_start => {
                     snapshot.unread.push(unread(UnreadReason::Symlink));
                 }
                 SYMLINK => {}
                 DIRECTORY => self.list(&entry, &mut pending)?,
                 _ if is_manifest(&path) => blobs.push((path, entry.id)),
+                _ if is_start => return Err(Error::NoManifest { path }),
                 _ => {}
             }
         }
@@ -295,10 +343,10 @@ impl Repository {
         let id = Oid::from_str(commit.as_str()).map_err(|_| Error::Revision {
             revision: commit.to_string(),
             repository: self.label.clone(),
-            shallow: self.git.is_shallow(),
+            shallow: self.is_shallow,
         })?;
         let found = self
-            .git
+            .objects
             .find_commit(id)
             .map_err(|error| damaged(id, b"", &error))?;
         let root = Pending {
@@ -324,7 +372,7 @@ impl Repository {
                     return Err(missing());
                 }
                 let tree = self
-                    .git
+                    .objects
                     .find_tree(at.id)
                     .map_err(|e| damaged(at.id, &at.path, &e))?;
                 let entry = tree.iter().find(|entry| entry.name_bytes() == part);
@@ -350,7 +398,7 @@ impl Repository {
                 limit: MAX_TREE_DEPTH,
             });
         }
-        let tree = self.git.find_tree(directory.id);
+        let tree = self.objects.find_tree(directory.id);
         let tree = tree.map_err(|error| damaged(directory.id, &directory.path, &error))?;
         pending.extend(tree.iter().map(|entry| Pending {
             path: joined(&directory.path, entry.name_bytes()),
@@ -369,7 +417,11 @@ impl Repository {
         scope: &Scope,
         matters: &impl Fn(&RepoPath, &[u8]) -> bool,
     ) -> Vec<RepoPath> {
-        let Some(directory) = self.git.workdir() else {
+        let elsewhere = self
+            .git
+            .config()
+            .and_then(|config| config.get_path("core.worktree"));
+        let (Some(directory), Err(_)) = (self.git.workdir(), elsewhere) else {
             return vec![];
         };
         let mut options = StatusOptions::new();
@@ -400,6 +452,13 @@ pub enum Alternates {
     Refused,
     /// The user said so.
     Allowed,
+}
+
+/// The repository that a path is in, as `safe.directory` wants it.
+fn root(path: &Path) -> PathBuf {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_root = |path: &&Path| path.join(".git").exists() || path.join("objects").is_dir();
+    path.ancestors().find(is_root).unwrap_or(&path).to_owned()
 }
 
 fn packs(git: &git2::Repository) -> PathBuf {

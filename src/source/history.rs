@@ -15,6 +15,9 @@ use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};
 use crate::model::location::RepoPath;
 
+/// How many characters of a commit's author and subject are kept.
+const SHOWN: usize = 200;
+
 /// A manifest that a commit added, changed or removed.
 #[derive(Debug)]
 pub struct Changed<'a> {
@@ -38,7 +41,7 @@ impl Repository {
         if earlier == later {
             return Ancestry::Ancestor;
         }
-        let unknown = if self.git().is_shallow() {
+        let unknown = if self.is_shallow() {
             Ancestry::Unknown
         } else {
             // A full history has all ancestors, so what it has not is none.
@@ -50,15 +53,21 @@ impl Repository {
         ) else {
             return Ancestry::NotAncestor;
         };
-        if self.git().find_commit(old).is_err() {
+        if self.objects().find_commit(old).is_err() {
             return unknown;
         }
-        match self.git().graph_descendant_of(new, old) {
+        match self.objects().graph_descendant_of(new, old) {
             Ok(true) => Ancestry::Ancestor,
-            Ok(false) if self.git().graph_descendant_of(old, new).unwrap_or(false) => {
+            Ok(false)
+                if self
+                    .objects()
+                    .graph_descendant_of(old, new)
+                    .unwrap_or(false) =>
+            {
                 Ancestry::NotAncestor
             }
             Ok(false) => unknown,
+            // A parent is missing.
             Err(_) => Ancestry::Unknown,
         }
     }
@@ -79,7 +88,7 @@ impl Repository {
     ) -> Result<(), Error> {
         let broken = |error: git2::Error| damaged(Oid::ZERO_SHA1, b"history", &error);
         let start = Oid::from_str(from.as_str()).map_err(broken)?;
-        let mut walk = self.git().revwalk().map_err(broken)?;
+        let mut walk = self.objects().revwalk().map_err(broken)?;
         walk.set_sorting(Sort::TOPOLOGICAL).map_err(broken)?;
         walk.simplify_first_parent().map_err(broken)?;
         walk.push(start).map_err(broken)?;
@@ -90,24 +99,27 @@ impl Repository {
         let base = match since.as_slice() {
             [] => None,
             [only] => Some(*only),
-            several => self.git().merge_base_octopus(several).ok(),
+            several => self.objects().merge_base_octopus(several).ok(),
         };
         if let Some(base) = base {
             walk.hide(base).map_err(broken)?;
         }
         for id in walk {
-            let id = id.map_err(broken)?;
+            let id = match id {
+                Err(_) if self.is_shallow() => return Ok(()),
+                id => id.map_err(broken)?,
+            };
             let commit = self
-                .git()
+                .objects()
                 .find_commit(id)
                 .map_err(|e| damaged(id, b"history", &e))?;
             let tree = |commit: &git2::Commit<'_>| {
-                let found = self.git().find_tree(commit.tree_id());
+                let found = self.objects().find_tree(commit.tree_id());
                 found.map_err(|e| damaged(commit.tree_id(), b"history", &e))
             };
             let parent = match commit.parent(0) {
                 Ok(parent) => Some(parent),
-                Err(_) if self.git().is_shallow() => return Ok(()),
+                Err(_) if self.is_shallow() => return Ok(()),
                 Err(_) => None,
             };
             if parent
@@ -152,7 +164,7 @@ impl Repository {
     ///
     /// If the object cannot be read.
     pub fn blob(&self, blob: Blob, path: &RepoPath) -> Result<Vec<u8>, Error> {
-        let found = self.git().find_blob(blob.0);
+        let found = self.objects().find_blob(blob.0);
         let found = found.map_err(|error| damaged(blob.0, path.as_bytes(), &error))?;
         Ok(found.content().to_vec())
     }
@@ -160,7 +172,7 @@ impl Repository {
     /// The content of a file at a commit; `None` if it is not there.
     pub fn content(&self, commit: &CommitId, path: &RepoPath) -> Option<Vec<u8>> {
         let commit = self
-            .git()
+            .objects()
             .find_commit(Oid::from_str(commit.as_str()).ok()?)
             .ok()?;
         let mut tree = commit.tree().ok()?;
@@ -171,9 +183,15 @@ impl Repository {
                 .find(|entry| entry.name_bytes() == part)?
                 .to_owned();
             if parts.peek().is_none() {
-                return Some(self.git().find_blob(entry.id()).ok()?.content().to_vec());
+                return Some(
+                    self.objects()
+                        .find_blob(entry.id())
+                        .ok()?
+                        .content()
+                        .to_vec(),
+                );
             }
-            tree = self.git().find_tree(entry.id()).ok()?;
+            tree = self.objects().find_tree(entry.id()).ok()?;
         }
         None
     }
@@ -216,7 +234,7 @@ impl Repository {
             let trees = [old, new].map(|side| of_kind(side, ObjectType::Tree));
             if trees != [None, None] && scope.touches(&path) {
                 let tree = |id: Oid| {
-                    let found = self.git().find_tree(id);
+                    let found = self.objects().find_tree(id);
                     found.map_err(|e| damaged(id, path.as_bytes(), &e))
                 };
                 let [old, new] = trees.map(|id| id.map(tree).transpose());
@@ -241,10 +259,17 @@ fn info(commit: &git2::Commit<'_>) -> CommitInfo {
     CommitInfo {
         // libgit2 only has full ids.
         id: CommitId::new(&commit.id().to_string()).expect("an object id is a full id"),
-        author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+        author: shortened(author.name_bytes()),
         date,
-        subject: commit.summary_bytes().map_or_else(String::new, |text| {
-            String::from_utf8_lossy(text).into_owned()
-        }),
+        subject: commit.summary_bytes().map_or_else(String::new, shortened),
+    }
+}
+
+/// As much of a text as tells people what it is about.
+fn shortened(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.into_owned(),
     }
 }

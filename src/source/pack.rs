@@ -18,7 +18,7 @@ use gix_pack::cache::delta::{Tree, traverse};
 use gix_pack::data::entry::Header;
 use gix_utils::progress::Discard;
 
-use super::Error;
+use super::{Error, MAX_FILE_SIZE};
 
 /// Fewer blobs than this are not worth opening a pack for.
 const FEWEST: usize = 64;
@@ -147,7 +147,13 @@ fn read_pack(
                 Header::verified_base_pack_offset(offset, base_distance)
             }
             Header::RefDelta { base_id } => offset_of(&base_id),
-            Header::Commit | Header::Tree | Header::Blob | Header::Tag => continue,
+            Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
+                if entry.decompressed_size > MAX_FILE_SIZE {
+                    let why = format!("an object of {} bytes", entry.decompressed_size);
+                    return Err(Trouble::Damaged(offset, why));
+                }
+                continue;
+            }
         };
         if let Entry::Vacant(base) = visited.entry(base.ok_or("a base is not in it")?) {
             pending.push(*base.key());

@@ -7,14 +7,15 @@ use std::cell::RefCell;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BlockingRetryable, ExponentialBuilder};
-use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions};
+use git2::{CertificateCheckStatus, ErrorClass, ErrorCode, FetchOptions};
 use tempfile::TempDir;
 use url::Url;
 
 use super::Error;
+use super::credentials::{Attempts, Credentials};
 use super::git::reason;
 
 /// How long one attempt to connect may take.
@@ -23,30 +24,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const STALLED: Duration = Duration::from_secs(30);
 /// The most that is fetched, in bytes: a pack may expand to a thousand times its size.
 const MAX_FETCHED: usize = 8 * 1024 * 1024 * 1024;
-
-/// What may be used to authenticate with a Git host.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    /// Tokens from the environment.
-    pub tokens: Vec<Token>,
-    /// A private key for ssh.
-    pub ssh_key: Option<PathBuf>,
-    /// Where a user's own ssh keys are.
-    pub home: Option<PathBuf>,
-    /// Whether the environment names a proxy, so that the host need not be reachable directly.
-    pub proxied: bool,
-}
-
-/// A token and whom it may be shown to.
-#[derive(Clone)]
-pub struct Token {
-    /// The only host it is for; any, if the user set it for this program.
-    pub host: Option<String>,
-    /// Where it came from, for messages.
-    pub source: &'static str,
-    /// The secret.
-    pub secret: String,
-}
 
 /// How far a clone is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +62,11 @@ pub(super) fn address(text: &str) -> Result<Address, Error> {
             return refused("it cannot be parsed");
         };
         let host = url.host_str().unwrap_or_default();
-        if host.starts_with('-') || url.username().starts_with('-') || host.contains("%2d") {
+        let is_option = |text: &str| {
+            let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+            decoded.starts_with('-')
+        };
+        if is_option(host) || is_option(url.username()) {
             return refused("host or user start with `-`");
         }
         return match url.scheme() {
@@ -104,6 +85,10 @@ pub(super) fn address(text: &str) -> Result<Address, Error> {
             "ssh://{user}@{host}/{}",
             path.trim_start_matches('/')
         ));
+    }
+    let user_of = |text: &str| text.rsplit_once('@').map(|(user, _)| user.to_owned());
+    if user_of(text).is_some_and(|user| user.contains(':')) && !Path::new(text).exists() {
+        return refused("it looks like a URL with a password, and is none");
     }
     Ok(Address::Path(text.into()))
 }
@@ -151,11 +136,16 @@ pub(super) fn clone(
     };
     // libgit2 can wait for ever and has no safe way to tell it not to, so somebody else watches.
     let (events, watched) = mpsc::channel();
-    std::thread::spawn(move || {
+    let work = move || {
         let result = fetch.run(&events);
         // Nobody listens any more if the time was up.
         let _ = events.send(Event::Ended(result));
-    });
+    };
+    let thread = std::thread::Builder::new().spawn(work);
+    thread.map_err(|error| Error::Clone {
+        url: without_credentials(url.as_str()),
+        reason: format!("no thread can be started: {error}"),
+    })?;
     loop {
         match watched.recv_timeout(STALLED) {
             Ok(Event::Progress(phase)) => progress(phase),
@@ -200,6 +190,11 @@ impl Fetch {
         fingerprint: &RefCell<Option<String>>,
     ) -> Result<git2::Repository, git2::Error> {
         let repository = git2::Repository::init_bare(&self.into)?;
+        // Also holds for the first connection, which takes no such option: whoever a host sends us to
+        // must not get its credentials.
+        repository
+            .config()?
+            .set_bool("http.followRedirects", false)?;
         {
             let callbacks = || {
                 let mut callbacks = git2::RemoteCallbacks::new();
@@ -224,12 +219,17 @@ impl Fetch {
             let mut remote = repository.remote_anonymous(self.url.as_str())?;
             let connection =
                 remote.connect_auth(git2::Direction::Fetch, Some(callbacks()), Some(proxy))?;
-            let head = connection.default_branch().ok();
+            let heads = connection.list()?;
+            let head = heads.iter().find(|head| head.name() == "HEAD");
+            let head = head.map(|head| (head.oid(), head.symref_target().map(str::to_owned)));
             drop(connection);
             let mut refspecs = vec![
                 "+refs/heads/*:refs/heads/*".to_owned(),
                 "+refs/tags/*:refs/tags/*".to_owned(),
             ];
+            if head.is_some() {
+                refspecs.push("+HEAD:refs/irsa-gitops/HEAD".to_owned());
+            }
             if self.revision.starts_with("refs/") {
                 refspecs.push(format!("+{0}:{0}", self.revision));
             }
@@ -242,8 +242,11 @@ impl Fetch {
                 .update_fetchhead(false);
             attempts.restart();
             remote.fetch(&refspecs, Some(&mut options), None)?;
-            if let Some(head) = head.as_ref().and_then(|head| head.as_str().ok()) {
-                repository.set_head(head)?;
+            match head {
+                Some((_, Some(branch))) => repository.set_head(&branch)?,
+                Some((commit, None)) => repository.set_head_detached(commit)?,
+                // Whatever this program's own default branch is called is not what the host has.
+                None => repository.set_head("refs/heads/no-commit-yet")?,
             }
         }
         Ok(repository)
@@ -308,137 +311,6 @@ impl Fetch {
     }
 }
 
-/// The credentials that are left to try. libgit2 asks again after each refusal, for ever if it is
-/// given the same one again.
-struct Attempts<'a> {
-    url: &'a Url,
-    all: Vec<Attempt<'a>>,
-    next: RefCell<usize>,
-    given: RefCell<Vec<String>>,
-}
-
-enum Attempt<'a> {
-    /// User and password of the URL.
-    Url,
-    Token(&'a Token),
-    Helper,
-    Agent,
-    Key(PathBuf),
-}
-
-impl<'a> Attempts<'a> {
-    fn new(url: &'a Url, credentials: &'a Credentials) -> Self {
-        let mut all = Vec::new();
-        if url.scheme() == "ssh" {
-            all.extend(credentials.ssh_key.clone().map(Attempt::Key));
-            if credentials.ssh_key.is_none() {
-                all.push(Attempt::Agent);
-                let keys = ["id_ed25519", "id_ecdsa", "id_rsa"].iter();
-                let ssh = credentials.home.as_ref().map(|home| home.join(".ssh"));
-                let keys = keys.filter_map(|key| ssh.as_ref().map(|ssh| ssh.join(key)));
-                all.extend(keys.filter(|key| key.exists()).map(Attempt::Key));
-            }
-        } else {
-            if url.password().is_some() {
-                all.push(Attempt::Url);
-            }
-            let fits = |token: &&Token| {
-                token
-                    .host
-                    .as_deref()
-                    .is_none_or(|host| Some(host) == url.host_str())
-            };
-            all.extend(credentials.tokens.iter().filter(fits).map(Attempt::Token));
-            all.push(Attempt::Helper);
-        }
-        Self {
-            url,
-            all,
-            next: RefCell::new(0),
-            given: RefCell::default(),
-        }
-    }
-
-    /// A second connection starts from the credential that the first one was let in with.
-    fn restart(&self) {
-        let mut next = self.next.borrow_mut();
-        *next = next.saturating_sub(1);
-    }
-
-    fn next(&self, user: Option<&str>, allowed: CredentialType) -> Result<Cred, git2::Error> {
-        let named = Some(self.url.username()).filter(|name| !name.is_empty());
-        let user = named.or(user);
-        if allowed.contains(CredentialType::USERNAME) {
-            return Cred::username(user.unwrap_or("git"));
-        }
-        loop {
-            let index = *self.next.borrow();
-            let Some(attempt) = self.all.get(index) else {
-                return Err(git2::Error::new(
-                    ErrorCode::Auth,
-                    ErrorClass::Callback,
-                    "no credential is left",
-                ));
-            };
-            *self.next.borrow_mut() += 1;
-            if let Ok(credential) = self.credential(attempt, user) {
-                self.given.borrow_mut().push(attempt.source());
-                return Ok(credential);
-            }
-        }
-    }
-
-    fn credential(&self, attempt: &Attempt<'_>, user: Option<&str>) -> Result<Cred, git2::Error> {
-        match attempt {
-            Attempt::Url => {
-                let decode = |text: &str| {
-                    percent_encoding::percent_decode_str(text)
-                        .decode_utf8_lossy()
-                        .into_owned()
-                };
-                let password = decode(self.url.password().unwrap_or_default());
-                Cred::userpass_plaintext(&decode(self.url.username()), &password)
-            }
-            Attempt::Token(token) => {
-                // What GitHub and GitLab document for tokens; GitLab wants its own name for a job's.
-                let user = match token.source {
-                    "CI_JOB_TOKEN" => "gitlab-ci-token",
-                    _ => "x-access-token",
-                };
-                Cred::userpass_plaintext(user, &token.secret)
-            }
-            Attempt::Helper => {
-                let config = git2::Config::open_default()?;
-                Cred::credential_helper(&config, self.url.as_str(), user)
-            }
-            Attempt::Agent => Cred::ssh_key_from_agent(user.unwrap_or("git")),
-            Attempt::Key(path) => Cred::ssh_key(user.unwrap_or("git"), None, path, None),
-        }
-    }
-
-    /// What was tried, for a message.
-    fn tried(&self) -> String {
-        let mut given = self.given.borrow().clone();
-        given.dedup();
-        match given.as_slice() {
-            [] => "access without a credential, and none was found".to_owned(),
-            sources => format!("the credential from {}", sources.join(", from ")),
-        }
-    }
-}
-
-impl Attempt<'_> {
-    fn source(&self) -> String {
-        match self {
-            Self::Url => "the URL".to_owned(),
-            Self::Token(token) => token.source.to_owned(),
-            Self::Helper => "the credential helper".to_owned(),
-            Self::Agent => "the ssh agent".to_owned(),
-            Self::Key(path) => format!("`{}`", path.display()),
-        }
-    }
-}
-
 /// Makes sure that somebody answers before libgit2, which has no timeout of its own, tries.
 fn connect(url: &Url) -> Result<(), Error> {
     let port = match url.scheme() {
@@ -464,8 +336,11 @@ fn connect(url: &Url) -> Result<(), Error> {
     let tries = ExponentialBuilder::default()
         .with_max_times(2)
         .with_jitter();
+    let start = Instant::now();
     attempt
         .retry(tries)
+        // Name servers that do not answer take half a minute each time.
+        .when(|_| start.elapsed() < 2 * CONNECT)
         .call()
         .map_err(|error| Error::Unreachable {
             host: host(url),

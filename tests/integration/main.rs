@@ -10,6 +10,7 @@ mod faults;
 mod packs;
 mod readme;
 mod replies;
+mod repositories;
 mod reviews;
 mod safety;
 mod schedules;

@@ -1,0 +1,166 @@
+//! Credentials for Git hosts: which there are, and in which order they are tried.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
+use url::Url;
+
+/// What may be used to authenticate with a Git host.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Tokens from the environment.
+    pub tokens: Vec<Token>,
+    /// A private key for ssh.
+    pub ssh_key: Option<PathBuf>,
+    /// Where a user's own ssh keys are.
+    pub home: Option<PathBuf>,
+    /// Whether the environment names a proxy, so that the host need not be reachable directly.
+    pub proxied: bool,
+}
+
+/// A token and whom it may be shown to.
+#[derive(Clone)]
+pub struct Token {
+    /// The only host it is for; any, if the user set it for this program.
+    pub host: Option<String>,
+    /// Where it came from, for messages.
+    pub source: &'static str,
+    /// The secret.
+    pub secret: String,
+}
+
+/// The credentials that are left to try. libgit2 asks again after each refusal, for ever if it is
+/// given the same one again.
+pub(super) struct Attempts<'a> {
+    url: &'a Url,
+    all: Vec<Attempt<'a>>,
+    next: RefCell<usize>,
+    given: RefCell<Vec<String>>,
+}
+
+enum Attempt<'a> {
+    /// User and password of the URL.
+    Url,
+    Token(&'a Token),
+    Helper,
+    Agent,
+    Key(PathBuf),
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(url: &'a Url, credentials: &'a Credentials) -> Self {
+        let mut all = Vec::new();
+        if url.scheme() == "ssh" {
+            all.extend(credentials.ssh_key.clone().map(Attempt::Key));
+            if credentials.ssh_key.is_none() {
+                all.push(Attempt::Agent);
+                let keys = ["id_ed25519", "id_ecdsa", "id_rsa"].iter();
+                let ssh = credentials.home.as_ref().map(|home| home.join(".ssh"));
+                let keys = keys.filter_map(|key| ssh.as_ref().map(|ssh| ssh.join(key)));
+                all.extend(keys.filter(|key| key.exists()).map(Attempt::Key));
+            }
+        } else {
+            if url.password().is_some() {
+                all.push(Attempt::Url);
+            }
+            let fits = |token: &&Token| {
+                token
+                    .host
+                    .as_deref()
+                    .is_none_or(|host| Some(host) == url.host_str())
+            };
+            all.extend(credentials.tokens.iter().filter(fits).map(Attempt::Token));
+            all.push(Attempt::Helper);
+        }
+        Self {
+            url,
+            all,
+            next: RefCell::new(0),
+            given: RefCell::default(),
+        }
+    }
+
+    /// A second connection starts from the credential that the first one was let in with.
+    pub(super) fn restart(&self) {
+        let mut next = self.next.borrow_mut();
+        *next = next.saturating_sub(1);
+    }
+
+    pub(super) fn next(
+        &self,
+        user: Option<&str>,
+        allowed: CredentialType,
+    ) -> Result<Cred, git2::Error> {
+        let named = Some(self.url.username()).filter(|name| !name.is_empty());
+        let user = named.or(user);
+        if allowed.contains(CredentialType::USERNAME) {
+            return Cred::username(user.unwrap_or("git"));
+        }
+        loop {
+            let index = *self.next.borrow();
+            let Some(attempt) = self.all.get(index) else {
+                return Err(git2::Error::new(
+                    ErrorCode::Auth,
+                    ErrorClass::Callback,
+                    "no credential is left",
+                ));
+            };
+            *self.next.borrow_mut() += 1;
+            if let Ok(credential) = self.credential(attempt, user) {
+                self.given.borrow_mut().push(attempt.source());
+                return Ok(credential);
+            }
+        }
+    }
+
+    fn credential(&self, attempt: &Attempt<'_>, user: Option<&str>) -> Result<Cred, git2::Error> {
+        match attempt {
+            Attempt::Url => {
+                let decode = |text: &str| {
+                    percent_encoding::percent_decode_str(text)
+                        .decode_utf8_lossy()
+                        .into_owned()
+                };
+                let password = decode(self.url.password().unwrap_or_default());
+                Cred::userpass_plaintext(&decode(self.url.username()), &password)
+            }
+            Attempt::Token(token) => {
+                // What GitHub and GitLab document for tokens; GitLab wants its own name for a job's.
+                let user = match token.source {
+                    "CI_JOB_TOKEN" => "gitlab-ci-token",
+                    _ => "x-access-token",
+                };
+                Cred::userpass_plaintext(user, &token.secret)
+            }
+            Attempt::Helper => {
+                let config = git2::Config::open_default()?;
+                Cred::credential_helper(&config, self.url.as_str(), user)
+            }
+            Attempt::Agent => Cred::ssh_key_from_agent(user.unwrap_or("git")),
+            Attempt::Key(path) => Cred::ssh_key(user.unwrap_or("git"), None, path, None),
+        }
+    }
+
+    /// What was tried, for a message.
+    pub(super) fn tried(&self) -> String {
+        let mut given = self.given.borrow().clone();
+        given.dedup();
+        match given.as_slice() {
+            [] => "access without a credential, and none was found".to_owned(),
+            sources => format!("the credential from {}", sources.join(", from ")),
+        }
+    }
+}
+
+impl Attempt<'_> {
+    fn source(&self) -> String {
+        match self {
+            Self::Url => "the URL".to_owned(),
+            Self::Token(token) => token.source.to_owned(),
+            Self::Helper => "the credential helper".to_owned(),
+            Self::Agent => "the ssh agent".to_owned(),
+            Self::Key(path) => format!("`{}`", path.display()),
+        }
+    }
+}
