@@ -4,10 +4,12 @@
 //! `--config` file). Out: [`ClusterSettings`] that cannot be wrong. Reads no environment and no
 //! files itself.
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::access::Access;
-use crate::model::arn::{AwsAccountId, InvalidArn, Partition, RoleArn};
+use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, RolePrefix,
 };
@@ -15,21 +17,36 @@ use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, RolePath, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
 
+mod error;
+mod file;
+mod identity;
+
+pub use error::{Error, closest, did_you_mean};
+pub use file::ConfigFile;
+pub use identity::{Identity, distinct};
+
 /// The controller's value of the managed-by tag, so that its roles can be taken over.
 pub const DEFAULT_MANAGED_BY: &str = "iam-service-account-controller";
 
 /// What the user wrote about one cluster; whatever is left out has a default or is filled in by
 /// [`ClusterInput::or`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterInput {
+    /// Where it was written, for messages: a file and which cluster in it, or nothing for flags.
+    #[serde(skip)]
+    pub place: Option<String>,
     /// The name of the cluster.
     pub name: Option<String>,
     /// Which directories or files hold its manifests.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "file::one_or_many")]
     pub paths: Vec<String>,
     /// Its OIDC issuers, with or without `https://`.
-    #[serde(default)]
+    #[serde(
+        default,
+        alias = "oidcProvider",
+        deserialize_with = "file::one_or_many"
+    )]
     pub oidc_providers: Vec<String>,
     /// What role names start with.
     pub role_prefix: Option<String>,
@@ -75,83 +92,6 @@ pub struct ClusterSettings {
     pub access: Access,
 }
 
-/// What the user wrote is not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The user: something required is missing.
-    #[error("{flag} is required: {why}")]
-    Missing {
-        /// The flag that sets it.
-        flag: &'static str,
-        /// What it is for.
-        why: &'static str,
-    },
-    /// The user: a flag goes only with another one.
-    #[error("{0} needs {1}")]
-    Alone(&'static str, &'static str),
-    /// The user: a value of a flag is not one of its kind.
-    #[error("{flag}")]
-    Invalid {
-        /// The flag.
-        flag: &'static str,
-        /// What is wrong with the value.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The user: a tag is none, or is one this program sets itself.
-    #[error("--tag `{tag}`: {why}")]
-    Tag {
-        /// The tag as it was given.
-        tag: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// The user: the credentials belong to another account than the settings say.
-    #[error("the credentials belong to account {caller}, but --account is {configured}")]
-    WrongAccount {
-        /// Whose the credentials are.
-        caller: AwsAccountId,
-        /// What the settings say.
-        configured: AwsAccountId,
-    },
-    /// The user: the configuration file cannot be understood.
-    #[error("configuration file {path}")]
-    File {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl Error {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Missing {
-                flag: "--cluster-name",
-                ..
-            } => "use the name under which `aws eks list-clusters` shows the cluster",
-            Self::Missing {
-                flag: "--oidc-provider",
-                ..
-            } => {
-                "find it with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text"
-            }
-            Self::WrongAccount { .. } => {
-                "check AWS_PROFILE, or use --assume-role for a role in the other account"
-            }
-            Self::Missing { .. }
-            | Self::Alone(..)
-            | Self::Invalid { .. }
-            | Self::Tag { .. }
-            | Self::File { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
 impl ClusterInput {
     /// Fills what this input leaves out from another one.
     #[must_use]
@@ -161,6 +101,7 @@ impl ClusterInput {
         };
         let text = |own: Option<String>, other: &Option<String>| own.or_else(|| other.clone());
         Self {
+            place: self.place.or_else(|| other.place.clone()),
             name: text(self.name, &other.name),
             paths: list(self.paths, &other.paths),
             oidc_providers: list(self.oidc_providers, &other.oidc_providers),
@@ -181,13 +122,24 @@ impl ClusterInput {
 
     /// The naming rules alone: all that an offline check needs.
     pub fn naming(&self) -> Result<Naming, Error> {
-        let region = self.region.as_deref();
+        self.located(self.checked_naming())
+    }
+
+    fn checked_naming(&self) -> Result<Naming, Error> {
+        let region = optional(&self.region, "--region", region)?;
         Ok(Naming {
             prefix: optional(&self.role_prefix, "--role-prefix", RolePrefix::new)?
                 .unwrap_or_default(),
-            path: optional(&self.role_path, "--role-path", RolePath::new)?.unwrap_or_default(),
-            partition: region.map(Partition::of_region),
+            path: optional(&self.role_path, "--role-path", role_path)?.unwrap_or_default(),
+            partition: region.as_deref().map(Partition::of_region),
             account: optional(&self.account, "--account", AwsAccountId::new)?,
+        })
+    }
+
+    fn located<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| match &self.place {
+            Some(place) => error.at(place),
+            None => error,
         })
     }
 
@@ -203,6 +155,10 @@ impl ClusterInput {
 
     /// Checks everything.
     pub fn validate(&self) -> Result<ClusterSettings, Error> {
+        self.located(self.checked())
+    }
+
+    fn checked(&self) -> Result<ClusterSettings, Error> {
         let name = self.name.as_deref().ok_or(Error::Missing {
             flag: "--cluster-name",
             why: "roles are tagged with the cluster they belong to",
@@ -228,9 +184,13 @@ impl ClusterInput {
         Ok(ClusterSettings {
             name: ClusterName::new(name).map_err(invalid("--cluster-name"))?,
             issuers: deduplicated(issuers?),
-            naming: self.naming()?,
+            naming: self.checked_naming()?,
             audience,
-            permissions_boundary: self.permissions_boundary.clone(),
+            permissions_boundary: optional(
+                &self.permissions_boundary,
+                "--permissions-boundary",
+                arn::policy,
+            )?,
             max_session_duration: duration
                 .transpose()
                 .map_err(invalid("--max-session-duration"))?,
@@ -263,6 +223,31 @@ impl ClusterSettings {
     /// The name of the cluster.
     pub fn name(&self) -> &ClusterName {
         &self.name
+    }
+
+    /// The account and its partition, as far as the settings tell: by themselves, or by the role
+    /// with whose credentials AWS is called.
+    pub fn account(&self) -> Option<(&AwsAccountId, Option<&Partition>)> {
+        let naming = &self.naming;
+        let web_identity = self.access.web_identity.as_ref().map(|(_, role)| role);
+        let role = self.access.assume_role.as_ref().or(web_identity);
+        let stated = naming.account.as_ref();
+        let account = stated.or_else(|| role.map(|role| &role.account))?;
+        let partition = naming.partition.as_ref();
+        Some((
+            account,
+            partition.or_else(|| role.map(|role| &role.partition)),
+        ))
+    }
+
+    /// What tells the cluster's roles from those of others, as far as the settings tell.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            account: self.account().map(|(account, _)| account),
+            name: &self.name,
+            prefix: &self.naming.prefix,
+            path: &self.naming.path,
+        }
     }
 
     /// How the cluster's roles are named, as far as that was said.
@@ -300,29 +285,35 @@ impl ClusterSettings {
     }
 }
 
-/// The content of a `--config` file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ConfigFile {
-    /// The clusters, each with its own paths.
-    pub clusters: Vec<ClusterInput>,
+/// Why a text is not what a setting needs.
+#[derive(Debug, thiserror::Error)]
+enum InvalidSetting {
+    #[error("`{0}` is not an AWS region, such as `eu-west-1`")]
+    Region(String),
+    #[error("`{0}` is not a path of roles: `/`, or `/team/` without empty parts, `*`, `?` and `$`")]
+    Path(String),
 }
 
-impl ConfigFile {
-    /// Reads the YAML text of the file at `path`.
-    pub fn parse(path: &str, text: &str) -> Result<Self, Error> {
-        let file: Self = serde_yaml::from_str(text).map_err(|source| Error::File {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
-        if file.clusters.is_empty() {
-            return Err(Error::Missing {
-                flag: "clusters",
-                why: "the configuration file names none",
-            });
+/// The list of regions is open; this keeps out what can be none: other letters, names of places.
+fn region(text: &str) -> Result<String, InvalidSetting> {
+    let part = |part: &str| {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        !part.is_empty() && part.bytes().all(legal)
+    };
+    let ends = |last: &str| last == "global" || last.bytes().all(|b| b.is_ascii_digit());
+    match text.rsplit_once('-') {
+        Some((place, last)) if place.split('-').all(part) && part(last) && ends(last) => {
+            Ok(text.to_owned())
         }
-        Ok(file)
+        _ => Err(InvalidSetting::Region(text.to_owned())),
     }
+}
+
+/// Stricter than IAM: what stands in a policy for this path must not stand for others, too.
+fn role_path(text: &str) -> Result<RolePath, InvalidSetting> {
+    let path = RolePath::new(text).ok();
+    path.filter(|_| !text.contains("//") && !text.contains(['*', '?', '$']))
+        .ok_or_else(|| InvalidSetting::Path(text.to_owned()))
 }
 
 trait Invalid: std::error::Error + Send + Sync + 'static {}
@@ -330,6 +321,7 @@ impl Invalid for InvalidArn {}
 impl Invalid for InvalidCluster {}
 impl Invalid for InvalidRole {}
 impl Invalid for InvalidTag {}
+impl Invalid for InvalidSetting {}
 
 fn invalid<E: Invalid>(flag: &'static str) -> impl Fn(E) -> Error {
     move |source| Error::Invalid {
@@ -380,7 +372,7 @@ fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
 }
 
 fn deduplicated(mut issuers: Vec<Issuer>) -> Vec<Issuer> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     issuers.retain(|issuer| seen.insert(issuer.clone()));
     issuers
 }
@@ -416,13 +408,24 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_by_its_flag() {
         type Spoil = fn(&mut ClusterInput);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 19] = [
             ("--cluster-name", |i| i.name = None),
             ("--cluster-name", |i| i.name = Some("a b".into())),
             ("--oidc-provider", |i| i.oidc_providers = vec![]),
             ("--oidc-provider", |i| i.oidc_providers = vec!["*".into()]),
             ("--role-prefix", |i| i.role_prefix = Some("a_b".into())),
             ("--role-path", |i| i.role_path = Some("a".into())),
+            ("--role-path", |i| i.role_path = Some("//".into())),
+            ("--role-path", |i| i.role_path = Some("/*/".into())),
+            ("--region", |i| i.region = Some("Ireland".into())),
+            ("--region", |i| i.region = Some("eu_west_1".into())),
+            ("--region", |i| i.region = Some("https://x-1".into())),
+            ("--permissions-boundary", |i| {
+                i.permissions_boundary = Some("limit".into());
+            }),
+            ("--permissions-boundary", |i| {
+                i.permissions_boundary = Some("arn:aws:iam::123456789012:role/limit".into());
+            }),
             ("--account", |i| i.account = Some("1".into())),
             ("--max-session-duration", |i| {
                 i.max_session_duration = Some(60)
@@ -466,7 +469,16 @@ mod tests {
             .map(|c| c.or(&flags).role_prefix)
             .collect();
         assert_eq!(prefixes, [Some("all".to_owned()), Some("green".to_owned())]);
-        assert!(ConfigFile::parse("c.yaml", "clusters: []").is_err());
-        assert!(ConfigFile::parse("c.yaml", "clusters:\n- nmae: x\n").is_err());
+    }
+
+    #[test]
+    fn m7_the_account_is_known_from_the_role_that_is_assumed() {
+        let mut input = input();
+        assert_eq!(input.validate().expect("valid").account(), None);
+        input.assume_role = Some("arn:aws-cn:iam::210987654321:role/x".into());
+        let settings = input.validate().expect("valid");
+        let (account, partition) = settings.account().expect("known");
+        assert_eq!(account.as_str(), "210987654321");
+        assert_eq!(partition.map(Partition::as_str), Some("aws-cn"));
     }
 }

@@ -28,6 +28,9 @@ pub enum InvalidArn {
     /// Whoever wrote the ARN: it does not have the form of a role's.
     #[error("`{0}` is not the ARN of a role (`arn:PARTITION:iam::ACCOUNT:role/NAME`)")]
     NotARole(String),
+    /// Whoever wrote the ARN: it does not have the form of a policy's.
+    #[error("`{0}` is not the ARN of an IAM policy (`arn:PARTITION:iam::ACCOUNT:policy/NAME`)")]
+    NotAPolicy(String),
     /// Whoever wrote the ARN: the role's name or path is not one IAM allows.
     #[error(transparent)]
     Role(#[from] InvalidRole),
@@ -152,6 +155,24 @@ impl fmt::Display for RoleArn {
     }
 }
 
+/// Checks that a text is the ARN of an IAM policy, a customer's or one of AWS's own.
+pub fn policy(text: &str) -> Result<String, InvalidArn> {
+    let not_a_policy = || InvalidArn::NotAPolicy(text.to_owned());
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = fields[..] else {
+        return Err(not_a_policy());
+    };
+    Partition::new(partition)?;
+    if account != "aws" {
+        AwsAccountId::new(account)?;
+    }
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&b);
+    let name = resource
+        .strip_prefix("policy/")
+        .filter(|name| !name.is_empty() && !name.ends_with('/') && name.bytes().all(legal));
+    name.map(|_| text.to_owned()).ok_or_else(not_a_policy)
+}
+
 /// The ARN of an IAM OIDC provider: `arn:PARTITION:iam::ACCOUNT:oidc-provider/ISSUER`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OidcProviderArn {
@@ -210,6 +231,25 @@ mod tests {
             "arn:aws:iam::123456789012:rolefoo/bar",
         ] {
             assert!(RoleArn::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn m8_a_policy_arn_is_told_from_others() {
+        for good in [
+            "arn:aws:iam::123456789012:policy/limit",
+            "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess",
+        ] {
+            assert_eq!(policy(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "limit",
+            "arn:aws:iam::123456789012:role/limit",
+            "arn:aws:iam::123456789012:policy/",
+            "arn:aws:iam::12:policy/limit",
+            "arn:aws:iam::123456789012:policy/*",
+        ] {
+            assert!(policy(bad).is_err(), "{bad}");
         }
     }
 

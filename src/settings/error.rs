@@ -1,0 +1,142 @@
+//! What can be wrong with what the user wrote.
+
+use crate::model::arn::AwsAccountId;
+use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::role::RolePath;
+
+/// What the user wrote is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user: something required is missing.
+    #[error("{flag} is required: {why}")]
+    Missing {
+        /// The flag that sets it.
+        flag: &'static str,
+        /// What it is for.
+        why: &'static str,
+    },
+    /// The user: a flag goes only with another one.
+    #[error("{0} needs {1}")]
+    Alone(&'static str, &'static str),
+    /// The user: a value of a flag is not one of its kind.
+    #[error("{flag}")]
+    Invalid {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with the value.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The user: a tag is none, or is one this program sets itself.
+    #[error("--tag `{tag}`: {why}")]
+    Tag {
+        /// The tag as it was given.
+        tag: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The user: the credentials belong to another account than the settings say.
+    #[error("the credentials belong to account {caller}, but --account is {configured}")]
+    WrongAccount {
+        /// Whose the credentials are.
+        caller: AwsAccountId,
+        /// What the settings say.
+        configured: AwsAccountId,
+    },
+    /// The user: two entries are one cluster to IAM.
+    #[error(
+        "cluster `{name}` is configured twice with role prefix `{prefix}` and role path `{path}` in one account, so each entry would retire the roles of the other"
+    )]
+    SameCluster {
+        /// The name that both have.
+        name: ClusterName,
+        /// The prefix that both have.
+        prefix: RolePrefix,
+        /// The path that both have.
+        path: RolePath,
+    },
+    /// The user: a key of the configuration file is none that it may have.
+    #[error("unknown key `{key}`{}", did_you_mean(.like.as_deref()))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The key that may be meant.
+        like: Option<String>,
+    },
+    /// The user: a value in the configuration file is not of its kind.
+    #[error("{key}")]
+    Value {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The user: the configuration file is not YAML, or not of its form.
+    #[error("not readable")]
+    NotYaml(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The user: something in the configuration file is wrong.
+    #[error("{place}")]
+    InFile {
+        /// The file, and which cluster in it.
+        place: String,
+        /// What is wrong there.
+        #[source]
+        source: Box<Error>,
+    },
+}
+
+/// The end of a message about a name that nothing has.
+pub fn did_you_mean(like: Option<&str>) -> String {
+    like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"))
+}
+
+/// The one of some names that a wrong one was most likely meant to be.
+pub fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |name: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
+    names
+        .into_iter()
+        .filter(|name| likeness(name) > 0.8)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
+impl Error {
+    /// The same error, with the place in a file where it is.
+    pub(super) fn at(self, place: &str) -> Self {
+        Self::InFile {
+            place: place.to_owned(),
+            source: Box::new(self),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing {
+                flag: "--cluster-name",
+                ..
+            } => "use the name under which `aws eks list-clusters` shows the cluster",
+            Self::Missing {
+                flag: "--oidc-provider",
+                ..
+            } => {
+                "find it with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text"
+            }
+            Self::WrongAccount { .. } => {
+                "check AWS_PROFILE, or use --assume-role for a role in the other account"
+            }
+            Self::SameCluster { .. } => {
+                "list both paths in one entry; if they are two clusters, give them two names"
+            }
+            Self::InFile { source, .. } => return source.hint(),
+            Self::Missing { .. }
+            | Self::Alone(..)
+            | Self::Invalid { .. }
+            | Self::Tag { .. }
+            | Self::UnknownKey { .. }
+            | Self::Value { .. }
+            | Self::NotYaml(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,166 @@
+//! The `--config` file: a list of clusters, by itself or under `clusters`.
+
+use serde::{Deserialize, Deserializer};
+use serde_yaml::Value;
+
+use super::{ClusterInput, Error, closest};
+
+/// The clusters of a `--config` file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The clusters, each with its own paths; never empty.
+    pub clusters: Vec<ClusterInput>,
+}
+
+impl ConfigFile {
+    /// Reads the YAML text of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`], which names the file and the cluster in it.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Error> {
+        let file = format!("configuration file {path}");
+        let entries = entries(text).map_err(|error| error.at(&file))?;
+        let cluster = |(index, entry): (usize, Value)| {
+            let place = match entry.get("name").and_then(Value::as_str) {
+                Some(name) => format!("{file}, cluster `{name}`"),
+                None => format!("{file}, cluster {}", index + 1),
+            };
+            let mut input = input(entry).map_err(|error| error.at(&place))?;
+            input.place = Some(place);
+            Ok(input)
+        };
+        let clusters = entries.into_iter().enumerate().map(cluster);
+        Ok(Self {
+            clusters: clusters.collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+fn entries(text: &str) -> Result<Vec<Value>, Error> {
+    const KEY: &str = "clusters";
+    let mut document: Value = serde_yaml::from_str(text).map_err(not_yaml)?;
+    document.apply_merge().map_err(not_yaml)?;
+    if let Some(key) = unknown_key(&document, &[KEY]) {
+        return Err(key);
+    }
+    let list = match &mut document {
+        Value::Mapping(top) => top.remove(KEY).unwrap_or_default(),
+        other => std::mem::take(other),
+    };
+    match list {
+        Value::Sequence(entries) if !entries.is_empty() => Ok(entries),
+        _ => Err(Error::Missing {
+            flag: KEY,
+            why: "the file has to list at least one cluster",
+        }),
+    }
+}
+
+fn input(entry: Value) -> Result<ClusterInput, Error> {
+    // Serde's own message about an unknown key lists all that there are, and helps nobody.
+    let known = serde_yaml::to_value(ClusterInput::default()).map_err(not_yaml)?;
+    let known: Vec<&str> = keys(&known).collect();
+    if let Some(key) = unknown_key(&entry, &[&known[..], &["oidcProvider"]].concat()) {
+        return Err(key);
+    }
+    for (key, value) in entry.as_mapping().into_iter().flatten() {
+        // One by one, as an error about the whole would not say where it is.
+        let alone = Value::Mapping([(key.clone(), value.clone())].into_iter().collect());
+        serde_yaml::from_value::<ClusterInput>(alone).map_err(|error| Error::Value {
+            key: key.as_str().unwrap_or_default().to_owned(),
+            source: Box::new(error),
+        })?;
+    }
+    serde_yaml::from_value(entry).map_err(not_yaml)
+}
+
+fn unknown_key(mapping: &Value, known: &[&str]) -> Option<Error> {
+    let key = keys(mapping).find(|key| !known.contains(key))?;
+    Some(Error::UnknownKey {
+        key: key.to_owned(),
+        like: closest(key, known.iter().copied()).map(str::to_owned),
+    })
+}
+
+fn keys(mapping: &Value) -> impl Iterator<Item = &str> {
+    let mapping = mapping.as_mapping().into_iter();
+    mapping.flat_map(|m| m.keys()).filter_map(Value::as_str)
+}
+
+fn not_yaml(error: serde_yaml::Error) -> Error {
+    Error::NotYaml(Box::new(error))
+}
+
+/// Takes a list, or the only element of one by itself.
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(from)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<ClusterInput>, String> {
+        let file = ConfigFile::parse("c.yaml", text).map_err(|error| {
+            let mut said = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                said = format!("{said}: {error}");
+                cause = error.source();
+            }
+            said
+        })?;
+        Ok(file.clusters)
+    }
+
+    #[test]
+    fn a_list_is_taken_with_and_without_its_key() {
+        let bare = "- name: blue\n  oidcProvider: blue.example.com\n";
+        let keyed = "clusters:\n- name: blue\n  oidcProviders: [blue.example.com]\n";
+        let (bare, keyed) = (parse(bare).expect("valid"), parse(keyed).expect("valid"));
+        assert_eq!(bare, keyed);
+        assert_eq!(bare[0].oidc_providers, ["blue.example.com"]);
+    }
+
+    #[test]
+    fn mistakes_name_the_file_and_the_cluster() {
+        for (text, said) in [
+            ("clusters: []", "c.yaml: clusters is required"),
+            ("", "c.yaml: clusters is required"),
+            (
+                "clusterss: [{name: a}]",
+                "c.yaml: unknown key `clusterss`; did you mean `clusters`?",
+            ),
+            (
+                "- name: a\n- oidcProvders: [x]\n",
+                "c.yaml, cluster 2: unknown key `oidcProvders`; did you mean `oidcProviders`?",
+            ),
+            (
+                "- name: a\n  zzz: 1\n",
+                "c.yaml, cluster `a`: unknown key `zzz`",
+            ),
+            (
+                "- name: a\n  account: 123456789012\n",
+                "c.yaml, cluster `a`: account: invalid type: integer",
+            ),
+            (
+                "- name: a\n  paths: {}\n",
+                "expected a text or a list of texts",
+            ),
+            ("- a: [", "c.yaml: not readable"),
+        ] {
+            let error = parse(text).expect_err(said);
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}
