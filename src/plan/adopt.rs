@@ -5,11 +5,15 @@ use super::ownership::{self, Ownership};
 use super::{
     Action, Change, Difference, Plan, Run, Update, desired, new_role, provenance, security,
 };
-use crate::desired::{Resolved, role_name};
+use crate::desired::{DesiredRole, Resolved, role_name};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
+
+/// What the controller's roles have for a cluster, unless somebody set it.
+const CONTROLLERS_CLUSTER: &str = "cluster";
 
 /// Plans to tag each named role as ours; its trust policy is left to the next apply.
 ///
@@ -32,7 +36,10 @@ pub fn adopt(
         let request = resolved.requests.get(&service_account);
         let (action, reason) = match current.detail(name) {
             None => (Action::Held, "there is no such role".to_owned()),
-            Some(role) => decide(role, &service_account, resolved, cluster, run),
+            Some(role) => {
+                let found = &mut plan.diagnostics;
+                decide(role, &service_account, resolved, cluster, run, found)
+            }
         };
         let role = RoleLabel::from(name);
         let location = request.map(|request| request.location.clone());
@@ -54,6 +61,7 @@ fn decide(
     resolved: &Resolved,
     cluster: &Cluster,
     run: &Run,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> (Action, String) {
     let held = |reason: String| (Action::Held, reason);
     if let Ownership::Owned(_) = ownership::of(role, cluster) {
@@ -77,6 +85,8 @@ fn decide(
             service_account.subject()
         ));
     }
+    diagnostics.extend(cut_off(&desired, role, cluster));
+    diagnostics.extend(of_another_cluster(&desired, role, cluster));
     let mut wanted = provenance(&desired, run);
     for (key, value) in desired.tags.iter() {
         wanted.set(key, value);
@@ -101,4 +111,33 @@ fn decide(
     };
     let reason = "its trust policy proves that it serves the ServiceAccount; it gets our tags";
     (Action::Update(Box::new(update)), reason.to_owned())
+}
+
+/// Adopting takes nothing away, but the apply after it does.
+fn cut_off(desired: &DesiredRole, role: &CurrentRole, cluster: &Cluster) -> Option<Diagnostic> {
+    security::finding(desired, role, cluster).map(|finding| {
+        finding.with_hint("adopting changes nothing of that, but the next apply does: whoever else assumes this role needs one of their own before it")
+    })
+}
+
+/// The controller's default is no cluster's name, and what its roles are adopted from.
+fn of_another_cluster(
+    desired: &DesiredRole,
+    role: &CurrentRole,
+    cluster: &Cluster,
+) -> Option<Diagnostic> {
+    let name = &role.listed.name;
+    let other = role.tags.get(tags::CLUSTER)?;
+    if other == cluster.name.as_str() || other == CONTROLLERS_CLUSTER {
+        return None;
+    }
+    let message = format!("role `{name}` is tagged for cluster `{other}`");
+    Some(
+        Diagnostic::warning(Code::ForeignRole, message)
+            .on(&desired.service_account)
+            .at(desired.location.clone())
+            .with_hint(format!(
+                "make sure that no run for cluster `{other}` declares it: the role would be foreign there, and held"
+            )),
+    )
 }
