@@ -8,6 +8,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::{OsStr, Resettable};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
@@ -90,11 +93,7 @@ enum Command {
 
 /// Runs the command that the arguments name and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Values of the environment may be secrets.
-    let hide = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
-    let command = hide(Cli::command()).mut_subcommands(hide);
-    let parsed = command.try_get_matches_from(arguments);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             let text = error.render().to_string();
@@ -119,6 +118,33 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Exit::Bug
     });
     exit.code().into()
+}
+
+/// Reads the arguments and the environment, in which an empty variable is one that is not set: CI
+/// systems set to nothing what nobody gave a value.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
+    let set_only = |arg: clap::Arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::<OsStr>::Reset),
+        // A value may be a secret, and help is shown in logs.
+        _ => arg.hide_env_values(true),
+    };
+    let mut command = Cli::command()
+        .mut_args(set_only)
+        .mut_subcommands(|verb| verb.mut_args(set_only));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    if let Some((_, verb)) = matches.subcommand() {
+        let given = |id| {
+            verb.try_contains_id(id)
+                .ok()
+                .and_then(|_| verb.value_source(id))
+        };
+        if given("commit") == Some(ValueSource::CommandLine) && given("directory").is_none() {
+            let why = "--commit goes with --directory only; a repository is read with --revision\n";
+            return Err(command.error(ErrorKind::MissingRequiredArgument, why));
+        }
+    }
+    Cli::from_arg_matches(&matches)
 }
 
 fn dispatch(command: &Command, console: &Console) -> Exit {

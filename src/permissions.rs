@@ -1,11 +1,18 @@
 //! The IAM permissions that a job needs to run this program, and no more.
 //!
-//! Pure: a cluster in, a policy document out. Reads cannot be limited further than AWS allows: the
-//! lists and the summary take no resource. Writes are limited to role names with our prefix and
-//! path, and beyond that by tags: what exists must carry ours, what is made must get them. See
+//! Pure: clusters in, one policy document out. Reads cannot be limited further than AWS allows: the
+//! lists and the summary take no resource, and a role whose name is ours lies under whatever path
+//! somebody made it. Writes are limited to role names with our prefix under our path, and beyond
+//! that by tags: what exists must carry ours, what is made must get them. See
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html>.
+//!
+//! What IAM cannot tell apart: it asks for `iam:TagRole` when CreateRole comes with tags, and there
+//! is nothing in that request that a TagRole call on an untagged role would not have, as IAM has no
+//! counterpart of `ec2:CreateAction`. So whoever has the job's credentials can tag as ours an
+//! existing role that has our prefix and path and neither ownership tag, and then change it.
+//! Whoever keeps the prefix for this program's roles has none such.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -20,6 +27,8 @@ pub enum Job {
     Plan,
     /// One that applies in a mode.
     Apply(Mode),
+    /// A person or job that takes existing roles over.
+    Adopt,
 }
 
 /// A permissions policy.
@@ -33,39 +42,69 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Statement {
-    sid: &'static str,
+    sid: String,
     effect: &'static str,
     action: Vec<&'static str>,
-    resource: Vec<String>,
+    resource: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<&'static str, BTreeMap<String, Vec<String>>>,
+    condition: BTreeMap<&'static str, BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// The policy for a job on one cluster.
-pub fn policy(cluster: &Cluster, job: Job) -> Policy {
+/// The policy for a job on some clusters: one document, whatever their number.
+pub fn policy<'a>(clusters: impl IntoIterator<Item = &'a Cluster>, job: Job) -> Policy {
+    let mut merged: Vec<Statement> = Vec::new();
+    for statement in clusters
+        .into_iter()
+        .flat_map(|cluster| statements(cluster, job))
+    {
+        let same = |other: &&mut Statement| {
+            other.action == statement.action && other.condition == statement.condition
+        };
+        match merged.iter_mut().find(same) {
+            Some(other) => other.resource.extend(statement.resource),
+            None => merged.push(statement),
+        }
+    }
+    // A document must not have one Sid twice.
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for statement in &mut merged {
+        let count = seen.entry(statement.sid.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            statement.sid.push_str(&count.to_string());
+        }
+    }
+    Policy {
+        version: "2012-10-17",
+        statement: merged,
+    }
+}
+
+fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
     let Cluster {
         partition,
         account,
         path,
-        prefix,
         ..
     } = cluster;
-    let prefix = match prefix.as_str() {
-        "" => String::new(),
-        prefix => format!("{prefix}_"),
+    let names = match cluster.prefix.as_str() {
+        // Every name that could be NAMESPACE_NAME.
+        "" => "*_*".to_owned(),
+        prefix => format!("{prefix}_*"),
     };
-    let roles = vec![format!(
-        "arn:{partition}:iam::{account}:role{path}{prefix}*"
-    )];
-    let providers = cluster
-        .issuers
-        .iter()
-        .map(|issuer| cluster.oidc_provider(issuer).to_string());
-    let mut statement = vec![
+    let anywhere = match cluster.prefix.as_str() {
+        "" => names.clone(),
+        _ => format!("*{names}"),
+    };
+    let ours = format!("arn:{partition}:iam::{account}:role{path}{names}");
+    let anybodys = format!("arn:{partition}:iam::{account}:role/{anywhere}");
+    let providers = cluster.issuers.iter();
+    let providers = providers.map(|issuer| cluster.oidc_provider(issuer).to_string());
+    let reads = [
         allow(
             "ReadAccount",
             &["iam:ListRoles", "iam:GetAccountSummary"],
-            vec!["*".to_owned()],
+            ["*".to_owned()],
         ),
         allow(
             "ReadRoles",
@@ -75,85 +114,106 @@ pub fn policy(cluster: &Cluster, job: Job) -> Policy {
                 "iam:ListRolePolicies",
                 "iam:ListInstanceProfilesForRole",
             ],
-            roles.clone(),
+            [anybodys],
         ),
         allow(
             "ReadOidcProviders",
             &["iam:GetOpenIDConnectProvider"],
-            providers.collect(),
+            providers,
         ),
     ];
-    if let Job::Apply(mode) = job {
-        statement.extend(writes(cluster, &roles, mode));
-    }
-    Policy {
-        version: "2012-10-17",
-        statement,
-    }
+    let writes = match job {
+        Job::Plan => vec![],
+        Job::Apply(mode) => writes(cluster, &ours, mode),
+        // To whatever it is tagged now: the proof is in its trust policy, which IAM does not read.
+        Job::Adopt => vec![
+            allow("AdoptRoles", &["iam:TagRole"], [ours])
+                .given("StringEquals", tagged(cluster, "RequestTag")),
+        ],
+    };
+    reads.into_iter().chain(writes).collect()
 }
 
-fn writes(cluster: &Cluster, roles: &[String], mode: Mode) -> Vec<Statement> {
-    let managed_by = (tags::MANAGED_BY, cluster.managed_by.to_string());
-    let ours = [managed_by, (tags::CLUSTER, cluster.name.to_string())];
-    let tagged = |kind: &str| -> BTreeMap<String, Vec<String>> {
-        let entry =
-            |(key, value): &(&str, String)| (format!("aws:{kind}/{key}"), vec![value.clone()]);
-        ours.iter().map(entry).collect()
-    };
-    let owned = || ("StringEquals", tagged("ResourceTag"));
-    let mut create = allow("CreateRoles", &["iam:CreateRole"], roles.to_vec());
-    let mut given = tagged("RequestTag");
+fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
+    let roles = || [roles.to_owned()];
+    let requested = || tagged(cluster, "RequestTag");
+    let carried = || tagged(cluster, "ResourceTag");
+    let mut made = requested();
     if let Some(boundary) = &cluster.permissions_boundary {
-        given.insert("iam:PermissionsBoundary".to_owned(), vec![boundary.clone()]);
+        made.insert("iam:PermissionsBoundary".to_owned(), only(boundary));
     }
-    create.condition.insert("StringEquals", given);
-    // CreateRole asks for TagRole, too, while the role has no tags that could be looked at.
-    let mut tag_new = allow("TagNewRoles", &["iam:TagRole"], roles.to_vec());
-    tag_new
-        .condition
-        .insert("StringEquals", tagged("RequestTag"));
-    let unset = ours
-        .iter()
-        .map(|(key, _)| (format!("aws:ResourceTag/{key}"), vec!["true".to_owned()]));
-    tag_new.condition.insert("Null", unset.collect());
-    let mut all = vec![create, tag_new];
+    let unset = carried().into_keys().map(|key| (key, only("true")));
+    let mut all = vec![
+        allow("CreateRoles", &["iam:CreateRole"], roles()).given("StringEquals", made),
+        // CreateRole asks for TagRole, too, while the role has no tags that could be looked at.
+        allow("TagNewRoles", &["iam:TagRole"], roles())
+            .given("StringEquals", requested())
+            .given("Null", unset.collect()),
+    ];
     if mode == Mode::CreateOnly {
         return all;
     }
-    let mut change = allow(
-        "ChangeOwnedRoles",
-        &["iam:UpdateAssumeRolePolicy", "iam:UpdateRole"],
-        roles.to_vec(),
-    );
-    change.condition.extend([owned()]);
-    let mut tag = allow("TagOwnedRoles", &["iam:TagRole"], roles.to_vec());
-    // Tags that say whose a role is can be written again, but not to another value.
-    tag.condition
-        .extend([owned(), ("StringEqualsIfExists", tagged("RequestTag"))]);
-    let mut untag = allow("EndQuarantine", &["iam:UntagRole"], roles.to_vec());
-    let keys = [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
-        .map(str::to_owned)
-        .to_vec();
-    let keys = BTreeMap::from([("aws:TagKeys".to_owned(), keys)]);
-    untag
-        .condition
-        .extend([owned(), ("ForAllValues:StringEquals", keys)]);
-    all.extend([change, tag, untag]);
+    let change: &[&'static str] = match cluster.max_session_duration {
+        None => &["iam:UpdateAssumeRolePolicy"],
+        Some(_) => &["iam:UpdateAssumeRolePolicy", "iam:UpdateRole"],
+    };
+    let quarantine = [tags::QUARANTINED_AT, tags::QUARANTINED_BY].map(str::to_owned);
+    let keys = "aws:TagKeys".to_owned();
+    all.extend([
+        allow("ChangeOwnedRoles", change, roles()).given("StringEquals", carried()),
+        // Tags that say whose a role is can be written again, but not to another value.
+        allow("TagOwnedRoles", &["iam:TagRole"], roles())
+            .given("StringEquals", carried())
+            .given("StringEqualsIfExists", requested()),
+        // ForAllValues lets no keys at all pass.
+        allow("EndQuarantine", &["iam:UntagRole"], roles())
+            .given("StringEquals", carried())
+            .given(
+                "ForAllValues:StringEquals",
+                BTreeMap::from([(keys.clone(), BTreeSet::from(quarantine))]),
+            )
+            .given("Null", BTreeMap::from([(keys, only("false"))])),
+    ]);
     if mode == Mode::Sync {
-        let mut delete = allow("DeleteOwnedRoles", &["iam:DeleteRole"], roles.to_vec());
-        delete.condition.extend([owned()]);
-        all.push(delete);
+        all.push(
+            allow("DeleteOwnedRoles", &["iam:DeleteRole"], roles())
+                .given("StringEquals", carried()),
+        );
     }
     all
 }
 
-fn allow(sid: &'static str, action: &[&'static str], resource: Vec<String>) -> Statement {
+/// The tags that make a role this cluster's, as the keys of a condition on a request or a role.
+fn tagged(cluster: &Cluster, kind: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let tag = |key: &str, value: &str| (format!("aws:{kind}/{key}"), only(value));
+    BTreeMap::from([
+        tag(tags::MANAGED_BY, cluster.managed_by.as_str()),
+        tag(tags::CLUSTER, cluster.name.as_str()),
+    ])
+}
+
+fn only(value: &str) -> BTreeSet<String> {
+    BTreeSet::from([value.to_owned()])
+}
+
+fn allow(
+    sid: &str,
+    action: &[&'static str],
+    resource: impl IntoIterator<Item = String>,
+) -> Statement {
     Statement {
-        sid,
+        sid: sid.to_owned(),
         effect: "Allow",
         action: action.to_vec(),
-        resource,
+        resource: resource.into_iter().collect(),
         condition: BTreeMap::new(),
+    }
+}
+
+impl Statement {
+    fn given(mut self, operator: &'static str, keys: BTreeMap<String, BTreeSet<String>>) -> Self {
+        self.condition.insert(operator, keys);
+        self
     }
 }
 
@@ -162,7 +222,7 @@ mod tests {
     use super::*;
     use crate::model::arn::{AwsAccountId, Partition};
     use crate::model::cluster::{ClusterName, Issuer, RolePrefix};
-    use crate::model::role::RolePath;
+    use crate::model::role::{RolePath, SessionDuration};
     use crate::model::tags::TagValue;
 
     fn cluster() -> Cluster {
@@ -182,7 +242,7 @@ mod tests {
     }
 
     fn actions(job: Job) -> Vec<&'static str> {
-        policy(&cluster(), job)
+        policy([&cluster()], job)
             .statement
             .into_iter()
             .flat_map(|s| s.action)
@@ -209,12 +269,13 @@ mod tests {
 
     #[test]
     fn every_write_is_limited_by_name_and_by_tags() {
-        for statement in policy(&cluster(), Job::Apply(Mode::Sync)).statement {
+        for statement in policy([&cluster()], Job::Apply(Mode::Sync)).statement {
             if statement.sid.starts_with("Read") {
                 continue;
             }
+            let resources: Vec<&String> = statement.resource.iter().collect();
             assert_eq!(
-                statement.resource,
+                resources,
                 ["arn:aws-cn:iam::123456789012:role/k8s-sa_*"],
                 "{}",
                 statement.sid
@@ -228,5 +289,47 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn m7_several_clusters_are_one_document_with_a_sid_only_once() {
+        let other = Cluster {
+            name: ClusterName::new("other").expect("valid"),
+            prefix: RolePrefix::new("").expect("valid"),
+            path: RolePath::new("/a/").expect("valid"),
+            ..cluster()
+        };
+        let policy = policy([&cluster(), &other], Job::Apply(Mode::Sync));
+        let sids: BTreeSet<&String> = policy.statement.iter().map(|s| &s.sid).collect();
+        assert_eq!(sids.len(), policy.statement.len(), "{sids:?}");
+        let of = |sid: &str| {
+            let statement = policy.statement.iter().find(|s| s.sid == sid);
+            statement.map(|s| s.resource.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        assert_eq!(of("ReadAccount"), Some(vec!["*"]));
+        assert_eq!(of("ReadAccount2"), None);
+        assert_eq!(
+            of("ReadRoles"),
+            Some(vec![
+                "arn:aws-cn:iam::123456789012:role/*_*",
+                "arn:aws-cn:iam::123456789012:role/*k8s-sa_*",
+            ])
+        );
+        assert_eq!(
+            of("CreateRoles2"),
+            Some(vec!["arn:aws-cn:iam::123456789012:role/a/*_*"])
+        );
+    }
+
+    #[test]
+    fn m7_update_role_is_for_session_durations_only() {
+        let job = Job::Apply(Mode::Sync);
+        assert!(!actions(job).contains(&"iam:UpdateRole"));
+        let timed = Cluster {
+            max_session_duration: SessionDuration::from_seconds(7200).ok(),
+            ..cluster()
+        };
+        let mut statements = policy([&timed], job).statement.into_iter();
+        assert!(statements.any(|s| s.action.contains(&"iam:UpdateRole")));
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
+use super::args::{self, ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input::{self, Manifests};
@@ -26,6 +26,7 @@ use crate::settings::ClusterSettings;
 Examples:
   irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
   irsa-gitops adopt k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue
 
 Exit codes: 0 done, 2 usage, 4 input rejected, 6 Git or AWS unavailable, 7 some roles were not
 taken over, 8 the outcome of a write is unknown.")]
@@ -54,9 +55,8 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let source = args.source.source();
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let [settings] = clusters.as_slice() else {
-        return Err(Error::OneCluster);
-    };
+    let chosen = args.cluster.chosen(&clusters)?;
+    let settings = chosen.ok_or_else(|| Error::WhichCluster(args::names(&clusters)))?;
     let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
     let section = super::runtime()?.block_on(async {
         match (&args.iam.sandbox, args.yes) {
@@ -165,7 +165,7 @@ async fn adoption(
         cluster: Some(cluster.name),
         account: Some(cluster.account),
         entries: vec![],
-        diagnostics: vec![],
+        diagnostics: plan.diagnostics.clone(),
     };
     Ok((section, plan))
 }

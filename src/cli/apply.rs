@@ -119,14 +119,18 @@ async fn apply_all<W: IamWriter>(
         .as_deref()
         .map(|path| open_log(path, manifests))
         .transpose()?;
+    if let Some(saved) = saved {
+        saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
+    }
     for cluster in clusters {
         let iam = Audited::new(connect(cluster).await?, log.as_ref());
         let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
         if let Some(saved) = saved {
-            preview.limit(saved)?;
+            preview.limit(saved, &cluster.paths)?;
         }
         planned.push((preview, iam));
     }
+    preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
     let stop = Stop::default();

@@ -1,15 +1,19 @@
 //! Arguments that several verbs share.
 
+use std::fs::File;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::manifest::Completeness;
 use crate::model::cluster::{ClusterName, Issuer};
+use crate::model::role::CurrentRole;
+use crate::model::tags;
 use crate::plan::guard::Allowed;
 use crate::plan::{Depth, Mode, Prune, Rewrite};
-use crate::settings::{ClusterInput, ClusterSettings, ConfigFile};
+use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
 use super::error::Error;
 
@@ -34,13 +38,17 @@ pub(super) struct RepositoryArgs {
     #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
     pub(super) ssh_key: Option<PathBuf>,
     /// Read a repository that borrows objects from another one (objects/info/alternates)
-    #[arg(long)]
+    #[arg(
+        long,
+        env = "IRSA_GITOPS_ALLOW_ALTERNATES",
+        value_parser = BoolishValueParser::new()
+    )]
     pub(super) allow_alternates: bool,
     /// Remember in this directory which files hold nothing [default: irsa-gitops in the user's cache]
     #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_CACHE_DIR")]
     pub(super) cache_dir: Option<PathBuf>,
     /// Read everything, and remember nothing
-    #[arg(long, env = "IRSA_GITOPS_NO_CACHE")]
+    #[arg(long, env = "IRSA_GITOPS_NO_CACHE", value_parser = BoolishValueParser::new())]
     pub(super) no_cache: bool,
 }
 
@@ -62,12 +70,9 @@ pub(super) struct SourceArgs {
     #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_DIRECTORY")]
     pub(super) directory: Option<PathBuf>,
     /// With --directory: the commit that the files stand for, for the roles' tags
-    #[arg(
-        long,
-        value_name = "ID",
-        requires = "directory",
-        env = "IRSA_GITOPS_COMMIT"
-    )]
+    ///
+    /// Without --directory the environment variable has no meaning, and the flag is an error.
+    #[arg(long, value_name = "ID", env = "IRSA_GITOPS_COMMIT")]
     pub(super) commit: Option<String>,
 }
 
@@ -126,7 +131,8 @@ impl NamedSourceArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct NamingArgs {
-    /// Role names start with this, followed by `_`; may be empty [default: k8s-sa]
+    /// Role names start with this, followed by `_`; may be empty, as a flag or in a file
+    /// [default: k8s-sa]
     #[arg(long, value_name = "PREFIX", env = "IRSA_GITOPS_ROLE_PREFIX")]
     role_prefix: Option<String>,
     /// Path of the roles [default: /]
@@ -147,7 +153,8 @@ pub(super) struct NamingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArgs {
-    /// Name of the cluster, for the roles' cluster tag (required)
+    /// Name of the cluster, for the roles' cluster tag (required); adopt and explain take it to
+    /// choose one of several clusters
     #[arg(long, value_name = "NAME", env = "IRSA_GITOPS_CLUSTER_NAME")]
     cluster_name: Option<String>,
     /// OIDC issuer of the cluster, with or without https:// (required, can be repeated)
@@ -208,7 +215,7 @@ pub(super) struct ChangeArgs {
     #[arg(long, value_enum, default_value_t = ModeArg::UpsertOnly, env = "IRSA_GITOPS_MODE")]
     mode: ModeArg,
     /// Compare tags and permissions boundary of every role too, at one more call for each
-    #[arg(long)]
+    #[arg(long, env = "IRSA_GITOPS_FULL", value_parser = BoolishValueParser::new())]
     full: bool,
     /// With --mode sync: how long a role stays quarantined before it is deleted, such as 7d or
     /// 36h; 0 deletes at once
@@ -233,9 +240,13 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
     if text == "0" {
         return Ok(SignedDuration::ZERO);
     }
-    let span: jiff::Span = text.parse().map_err(|error| format!("{error}"))?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let duration = span.to_duration(days).map_err(|error| format!("{error}"))?;
+    let span = text.parse::<jiff::Span>().ok();
+    let duration = span.and_then(|span| span.to_duration(days).ok());
+    let Some(duration) = duration else {
+        let units = "expected weeks, days, hours, minutes or seconds, such as 7d, 36h or 1d12h";
+        return Err(format!("{units}; months and years differ in length"));
+    };
     if duration.is_negative() {
         return Err("a duration cannot be negative".to_owned());
     }
@@ -290,6 +301,20 @@ impl ChangeArgs {
             now: jiff::Timestamp::now(),
             manifests,
         }
+    }
+
+    /// The same, but for one who wants to know all: tags and boundary are compared as well.
+    pub(super) fn thorough(&self) -> Self {
+        Self {
+            full: true,
+            ..self.clone()
+        }
+    }
+
+    /// When the quarantine of a role is over.
+    pub(super) fn quarantined_until(&self, role: &CurrentRole) -> Option<String> {
+        let since: jiff::Timestamp = role.tags.get(tags::QUARANTINED_AT)?.parse().ok()?;
+        Some(since.checked_add(self.prune_after).ok()?.to_string())
     }
 
     pub(super) fn rewrite(&self) -> Rewrite {
@@ -353,17 +378,58 @@ impl NamingArgs {
 }
 
 impl ClusterArgs {
-    /// The validated settings of each cluster.
+    /// The validated settings of each cluster, for verbs that call IAM.
     pub(super) fn settings(
         &self,
         paths: &[String],
         iam: &IamArgs,
     ) -> Result<Vec<ClusterSettings>, Error> {
+        let clusters = self.described(paths, iam)?;
+        for cluster in &clusters {
+            if let (Some((path, _)), None) = (&cluster.access.web_identity, &iam.sandbox) {
+                // The SDK would say that there are no credentials, and not why.
+                File::open(path).map_err(|source| Error::TokenFile {
+                    path: path.into(),
+                    source,
+                })?;
+            }
+        }
+        Ok(clusters)
+    }
+
+    /// The validated settings of each cluster, for verbs that call nobody.
+    pub(super) fn described(
+        &self,
+        paths: &[String],
+        iam: &IamArgs,
+    ) -> Result<Vec<ClusterSettings>, Error> {
         let clusters = self.inputs(paths, iam)?;
-        Ok(clusters
-            .iter()
-            .map(ClusterInput::validate)
-            .collect::<Result<_, _>>()?)
+        let clusters = clusters.iter().map(ClusterInput::validate);
+        let clusters = clusters.collect::<Result<Vec<_>, _>>()?;
+        settings::distinct(clusters.iter().map(ClusterSettings::identity))?;
+        Ok(clusters)
+    }
+
+    /// The one of several clusters that the user named, if there is anything to choose.
+    pub(super) fn chosen<'a>(
+        &self,
+        clusters: &'a [ClusterSettings],
+    ) -> Result<Option<&'a ClusterSettings>, Error> {
+        if let [only] = clusters {
+            return Ok(Some(only));
+        }
+        let Some(name) = &self.cluster_name else {
+            return Ok(None);
+        };
+        let mut named = clusters.iter().filter(|c| c.name().as_str() == name);
+        match (named.next(), named.next()) {
+            (Some(one), None) => Ok(Some(one)),
+            (Some(_), Some(_)) => Err(Error::WhichCluster(names(clusters))),
+            (None, _) => Err(Error::NoSuchCluster {
+                name: name.clone(),
+                known: names(clusters),
+            }),
+        }
     }
 
     /// The settings of each cluster for a comparison that asks nobody: what is left out has a
@@ -402,4 +468,9 @@ impl ClusterArgs {
         };
         self.naming.inputs(&flags)
     }
+}
+
+/// The names of several clusters, for whoever has to choose one.
+pub(super) fn names(clusters: &[ClusterSettings]) -> Vec<ClusterName> {
+    clusters.iter().map(|c| c.name().clone()).collect()
 }

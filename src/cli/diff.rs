@@ -25,13 +25,14 @@ const ANY_ACCOUNT: &str = "000000000000";
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  irsa-gitops diff origin/main..HEAD
+  irsa-gitops diff origin/main...HEAD
   irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --path clusters/prod --format json
 
 Exit codes: 0 compared, 2 usage, 3 roles change (with --exit-code), 4 input rejected,
 6 the repository cannot be reached, 7 some ServiceAccounts are held.")]
 pub(super) struct DiffArgs {
-    /// The two commits: BASE..HEAD, or BASE alone for BASE..HEAD of the repository
+    /// The two commits: BASE..HEAD, BASE...HEAD for what HEAD changes since it left BASE, or BASE
+    /// alone for BASE..HEAD of the repository
     #[arg(value_name = "BASE..HEAD")]
     range: String,
     #[command(flatten)]
@@ -46,15 +47,30 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
-    let (base, head) = args.range.split_once("..").unwrap_or((&args.range, "HEAD"));
-    // Three dots mean the same to a reader of a pull request, and are typed as often.
-    let head = head.strip_prefix('.').unwrap_or(head);
-    let head = if head.is_empty() { "HEAD" } else { head };
+    // As git diff has it: three dots compare with where the two went different ways.
+    let (base, head, dots) = match args.range.split_once("...") {
+        Some((base, head)) => (base, head, 3),
+        None => match args.range.split_once("..") {
+            Some((base, head)) => (base, head, 2),
+            None => (args.range.as_str(), "HEAD", 2),
+        },
+    };
+    let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
     let (clusters, names) = args.cluster.offline_settings(&args.repository.paths)?;
     let paths = input::all_paths(&clusters);
     let repository = Rc::new(input::open(&args.repository, head, console)?);
-    let before = Manifests::at_base(&repository, base, &paths)?;
-    let after = Manifests::at(&repository, head, &paths, None)?;
+    let commit = |rev| {
+        repository
+            .resolve(rev)
+            .map_err(|e| Error::from(e).about("BASE..HEAD"))
+    };
+    let (mut old, new) = (commit(base)?, commit(head)?);
+    if dots == 3 {
+        let fork = repository.merge_base(&old, &new);
+        old = fork.ok_or_else(|| Error::NoMergeBase(base.to_owned(), head.to_owned()))?;
+    }
+    let before = Manifests::at_base(&repository, old.as_str(), &paths)?;
+    let after = Manifests::at(&repository, new.as_str(), &paths, None)?;
     let mut sections = Vec::new();
     for (settings, name) in clusters.iter().zip(names) {
         let naming = settings.naming();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
-use crate::model::cluster::RolePrefix;
+use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::InvalidName;
 use crate::plan::Superseded;
@@ -64,14 +64,61 @@ pub(super) enum Error {
     #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
     Nobodys(RoleName, RolePrefix),
     /// The user: several clusters where one is meant.
-    #[error("this works on one cluster at a time: leave --config out, or list one cluster in it")]
-    OneCluster,
+    #[error("this is about one cluster, and several could be meant: {}", list(.0))]
+    WhichCluster(Vec<ClusterName>),
+    /// The user: a cluster that is not in the configuration file.
+    #[error("the configuration file has no cluster `{name}`{}", like(name, known))]
+    NoSuchCluster {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<ClusterName>,
+    },
+    /// The user: a revision that is not there, given in another place than --revision.
+    #[error("{place}")]
+    Revision {
+        /// Where it was given.
+        place: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: source::Error,
+    },
+    /// The repository: two commits that are compared have nothing in common here.
+    #[error("`{0}` and `{1}` have no common commit")]
+    NoMergeBase(String, String),
+    /// The user: an account that has to be known and is not.
+    #[error("cluster `{0}` has no account, and the policy names roles by their ARNs")]
+    NoAccount(ClusterName),
+    /// The user: the file with the web identity token cannot be read.
+    #[error("--token-path: cannot open {}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody: a plan for a review, of a branch that lacks commits which are applied already.
+    #[error(transparent)]
+    Behind(Superseded),
     /// The machine: standard output cannot be written to.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
     /// The machine: no thread or timer could be had.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
+}
+
+fn list(names: &[ClusterName]) -> String {
+    let quoted = names.iter().map(|name| format!("`{name}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+fn like(wrong: &str, names: &[ClusterName]) -> String {
+    settings::did_you_mean(settings::closest(
+        wrong,
+        names.iter().map(ClusterName::as_str),
+    ))
 }
 
 impl Error {
@@ -84,10 +131,14 @@ impl Error {
             | Self::Role(_)
             | Self::ServiceAccount(_)
             | Self::Nobodys(..)
-            | Self::OneCluster
+            | Self::WhichCluster(_)
+            | Self::NoSuchCluster { .. }
+            | Self::NoAccount(_)
+            | Self::NoMergeBase(..)
+            | Self::TokenFile { .. }
             | Self::Open { .. } => Exit::Usage,
-            Self::Superseded(_) => Exit::Superseded,
-            Self::Source(error) => match error.class() {
+            Self::Superseded(_) | Self::Behind(_) => Exit::Superseded,
+            Self::Source(error) | Self::Revision { source: error, .. } => match error.class() {
                 source::Class::Usage => Exit::Usage,
                 source::Class::Rejected => Exit::InputRejected,
                 source::Class::Unavailable => Exit::Unavailable,
@@ -95,6 +146,16 @@ impl Error {
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
             Self::Iam(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
+        }
+    }
+
+    /// Says where a revision was given that is not there.
+    pub(super) fn about(self, place: &'static str) -> Self {
+        match self {
+            Self::Source(source @ source::Error::Revision { .. }) => {
+                Self::Revision { place, source }
+            }
+            other => other,
         }
     }
 
@@ -111,10 +172,31 @@ impl Error {
             Self::Nobodys(..) => {
                 Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
             }
+            Self::Behind(_) => Some(
+                "merge the branch that was applied into this one, or rebase onto it, and plan again"
+                    .to_owned(),
+            ),
+            Self::Revision { place, source } => {
+                let hint = source.hint()?;
+                Some(hint.replace("--revision", place))
+            }
+            Self::NoMergeBase(..) => Some(
+                "fetch the full history (git fetch --unshallow), or compare the two with BASE..HEAD"
+                    .to_owned(),
+            ),
+            Self::NoAccount(_) => {
+                Some("give --account (`account` in the file), or --assume-role".to_owned())
+            }
+            Self::WhichCluster(_) => {
+                Some("say which one with --cluster-name; two of one name need two names".to_owned())
+            }
+            Self::NoSuchCluster { known, .. } => Some(format!("it has: {}", list(known))),
+            Self::TokenFile { .. } => {
+                Some("give the file that the CI system or Kubernetes puts the token in".to_owned())
+            }
             Self::Open { .. }
             | Self::Role(_)
             | Self::ServiceAccount(_)
-            | Self::OneCluster
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Issuer(_)

@@ -2,36 +2,37 @@
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
+use super::args::{self, ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::history::Version;
 use super::input::{self, Manifests};
-use super::preview::{Preview, preview};
+use super::preview::{Preview, survey};
 use crate::desired::{self, Verdict, role_name};
 use crate::exit::Exit;
 use crate::iam::{IamReader, aws, sandbox};
-use crate::model::cluster::Cluster;
+use crate::model::cluster::RolePrefix;
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
-use crate::plan::{Action, Difference};
-use crate::report::action_word;
+use crate::plan::{Action, Change, Difference};
 use crate::report::explanation::{self, CurrentField, Explanation};
+use crate::report::{Stopped, action_word};
 use crate::settings::ClusterSettings;
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
 ///
 /// Says where the ServiceAccount is declared, which commits introduced and last changed it, which
 /// role is or would be its own, what the next run would do with that role and why, and whether a
-/// drifted trust policy is that of an earlier commit or was edited by somebody.
+/// drifted trust policy is that of an earlier commit or was edited by somebody. Of several clusters
+/// it takes the one that declares it, or the one of --cluster-name.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   irsa-gitops explain bar/foo --cluster-name prod --oidc-provider ISSUER
   irsa-gitops explain k8s-sa_bar_foo --mode sync --format json ...
 
-Exit codes: 0 explained, 2 usage, 4 input rejected, 6 Git or AWS unavailable, 9 superseded.")]
+Exit codes: 0 explained, 2 usage, 4 input rejected, 6 Git or AWS unavailable.")]
 pub(super) struct ExplainArgs {
     /// A ServiceAccount as NAMESPACE/NAME, or the name of a role
     #[arg(value_name = "NAMESPACE/NAME|ROLE")]
@@ -63,10 +64,11 @@ enum Format {
 pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> {
     let source = args.source.source();
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let [settings] = clusters.as_slice() else {
-        return Err(Error::OneCluster);
-    };
     let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
+    let settings = match args.cluster.chosen(&clusters)? {
+        Some(settings) => settings,
+        None => only_one(&args.what, &clusters, &manifests)?,
+    };
     let explanation = super::runtime()?.block_on(async {
         match &args.iam.sandbox {
             Some(file) => explain(args, settings, &manifests, &sandbox::Reader::open(file)?).await,
@@ -93,9 +95,15 @@ async fn explain(
     manifests: &Manifests,
     iam: &impl IamReader,
 ) -> Result<Explanation, Error> {
-    let preview = preview(settings, manifests, &args.changes, iam).await?;
+    let changes = args.changes.thorough();
+    let (preview, verdict) = survey(settings, manifests, &changes, iam).await?;
+    let stopped = match verdict {
+        Ok(()) => None,
+        Err(error @ (Error::Refused(_) | Error::Superseded(_))) => Some(error.stopped()),
+        Err(error) => return Err(error),
+    };
     let cluster = &preview.cluster;
-    let service_account = named(&args.what, cluster)?;
+    let service_account = named(&args.what, &cluster.prefix)?;
     let label = role_name::label(&cluster.naming(), &service_account);
     let role = RoleName::new(label.as_str()).ok();
     let (mut current, mut attached) = (None, Vec::new());
@@ -111,12 +119,16 @@ async fn explain(
         }
     }
     let versions = manifests.versions(&service_account, &settings.paths)?;
+    // The newest comes first; it may have been removed and brought back since.
     let introduced = versions
         .iter()
-        .find(|v| v.before.is_none() && v.after.is_some());
+        .rfind(|v| v.before.is_none() && v.after.is_some());
     let change = preview.plan.changes.get(&label);
     let (state, reason) = match (change, &current) {
-        (Some(change), _) => (action_word(&change.action), change.reason.clone()),
+        (Some(change), _) => match &stopped {
+            Some(stopped) if change.writes() => ("held", held_back(change, stopped)),
+            _ => (action_word(&change.action), change.reason.clone()),
+        },
         (None, Some(_)) => (
             "foreign",
             "no manifest declares its ServiceAccount, and it is not ours".to_owned(),
@@ -138,30 +150,67 @@ async fn explain(
         state: state.to_owned(),
         reason,
         drift: drift(&preview, &label, &service_account, &versions),
-        current: current.map(|role| facts(&role, attached)),
+        current: current.map(|role| facts(&role, attached, &changes)),
     })
 }
 
-fn facts(role: &CurrentRole, attached: Vec<String>) -> CurrentField {
+/// Why nothing becomes of a change that a run would make.
+fn held_back(change: &Change, stopped: &Stopped) -> String {
+    let Stopped { message, hint } = stopped;
+    let action = action_word(&change.action);
+    let hint = hint
+        .as_ref()
+        .map_or_else(String::new, |hint| format!(" ({hint})"));
+    let reason = &change.reason;
+    format!("to be changed ({action}: {reason}), but no run writes anything: {message}{hint}")
+}
+
+fn facts(role: &CurrentRole, attached: Vec<String>, changes: &ChangeArgs) -> CurrentField {
     let tag = |key| role.tags.get(key).map(str::to_owned);
     CurrentField {
         role_id: role.listed.id.to_string(),
         commit: tag(tags::COMMIT),
         last_commit: tag(tags::LAST_COMMIT),
         quarantined_at: tag(tags::QUARANTINED_AT),
+        quarantined_until: changes.quarantined_until(role),
         last_used: role.last_used.clone(),
         attached,
     }
 }
 
 /// The ServiceAccount that is meant.
-fn named(what: &str, cluster: &Cluster) -> Result<ServiceAccountRef, Error> {
+fn named(what: &str, prefix: &RolePrefix) -> Result<ServiceAccountRef, Error> {
     if what.contains('/') {
         return ServiceAccountRef::parse(what).map_err(Error::ServiceAccount);
     }
     let role = RoleName::new(what).map_err(Error::Role)?;
-    role_name::parse(&cluster.prefix, &role)
-        .ok_or_else(|| Error::Nobodys(role.clone(), cluster.prefix.clone()))
+    role_name::parse(prefix, &role).ok_or_else(|| Error::Nobodys(role, prefix.clone()))
+}
+
+/// The only cluster that declares what is meant or, if none does, that could have such a role.
+fn only_one<'a>(
+    what: &str,
+    clusters: &'a [ClusterSettings],
+    manifests: &Manifests,
+) -> Result<&'a ClusterSettings, Error> {
+    let mut possible = Vec::new();
+    let mut refused = None;
+    for cluster in clusters {
+        match named(what, &cluster.naming().prefix) {
+            Ok(service_account) => possible.push((cluster, service_account)),
+            Err(error) => refused = Some(error),
+        }
+    }
+    let declares = |(cluster, service_account): &&(&ClusterSettings, ServiceAccountRef)| {
+        let asked = manifests.asked(&cluster.paths, cluster.naming());
+        asked.resolved.requests.contains_key(service_account)
+    };
+    let declaring: Vec<_> = possible.iter().filter(declares).collect();
+    match (&declaring[..], &possible[..], refused) {
+        ([(only, _)], ..) | ([], [(only, _)], _) => Ok(only),
+        (_, [], Some(error)) => Err(error),
+        _ => Err(Error::WhichCluster(args::names(clusters))),
+    }
 }
 
 /// Whether a trust policy that is not the declared one was declared by an earlier commit.

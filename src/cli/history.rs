@@ -26,28 +26,25 @@ pub(super) struct Version {
 impl Version {
     /// Whether the declaration has only changed its line within a file.
     fn is_only_a_move(&self) -> bool {
-        let essence = |declaration: &Declaration| {
-            let value = |annotation: &Option<manifest::Annotation>| {
-                annotation
-                    .as_ref()
-                    .map(|annotation| annotation.value.clone())
-            };
-            let Declaration {
-                location,
-                management,
-                role_arn,
-                audience,
-                ..
-            } = declaration;
-            (
-                location.path.clone(),
-                *management,
-                value(role_arn),
-                value(audience),
-            )
-        };
-        self.before.as_ref().map(essence) == self.after.as_ref().map(essence)
+        let place = |side: &Option<Declaration>| side.as_ref().map(|d| d.location.path.clone());
+        let (before, after) = (self.before.as_ref(), self.after.as_ref());
+        before.map(essence) == after.map(essence) && place(&self.before) == place(&self.after)
     }
+}
+
+/// What a declaration asks for, wherever it stands.
+pub(super) fn essence(declaration: &Declaration) -> (Management, Option<String>, Option<String>) {
+    let value = |annotation: &Option<manifest::Annotation>| {
+        let annotation = annotation.as_ref();
+        annotation.map(|annotation| annotation.value.clone())
+    };
+    let Declaration {
+        management,
+        role_arn,
+        audience,
+        ..
+    } = declaration;
+    (*management, value(role_arn), value(audience))
 }
 
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.

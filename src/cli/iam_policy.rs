@@ -8,12 +8,12 @@ use super::error::Error;
 use crate::exit::Exit;
 use crate::model::arn::Partition;
 use crate::permissions::{self, Job};
-use crate::settings;
 
 /// Print the least-privilege IAM policy for a job that runs this program
 ///
-/// Needs the settings that the job has, and --account. Roles are limited by their names, and by the
-/// tags that make them ours.
+/// Needs the settings that the job has, and the account: --account, or that of the role to assume.
+/// Writes are limited to the names of our roles, and to the tags that make them ours. Several
+/// clusters give one document.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,6 +28,8 @@ pub(super) struct IamPolicyArgs {
     mode: ModeArg,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    iam: IamArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,26 +38,28 @@ enum JobArg {
     Plan,
     /// One that applies
     Apply,
+    /// One that takes roles over: not needed once they are
+    Adopt,
 }
 
 pub(super) fn run(args: &IamPolicyArgs, console: &Console) -> Result<Exit, Error> {
     let job = match args.job {
         JobArg::Plan => Job::Plan,
         JobArg::Apply => Job::Apply(args.mode.mode()),
+        JobArg::Adopt => Job::Adopt,
     };
-    for settings in args.cluster.settings(&[], &IamArgs::default())? {
-        let naming = settings.naming().clone();
-        let account = naming.account.ok_or(settings::Error::Missing {
-            flag: "--account",
-            why: "the policy names the roles by their ARNs",
-        })?;
-        let partition = naming.partition.unwrap_or_else(|| Partition::of_region(""));
-        let cluster = settings.for_caller(&account, &partition)?;
-        let policy = permissions::policy(&cluster, job);
-        let mut text = serde_json::to_string_pretty(&policy)
-            .expect("structs of strings with string keys always serialise");
-        text.push('\n');
-        console.print(text.as_bytes()).map_err(Error::Output)?;
+    let mut clusters = Vec::new();
+    for settings in args.cluster.described(&[], &args.iam)? {
+        let Some((account, partition)) = settings.account() else {
+            return Err(Error::NoAccount(settings.name().clone()));
+        };
+        let default = Partition::of_region("");
+        clusters.push(settings.for_caller(account, partition.unwrap_or(&default))?);
     }
+    let policy = permissions::policy(&clusters, job);
+    let mut text = serde_json::to_string_pretty(&policy)
+        .expect("structs of strings with string keys always serialise");
+    text.push('\n');
+    console.print(text.as_bytes()).map_err(Error::Output)?;
     Ok(Exit::Success)
 }

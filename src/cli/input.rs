@@ -10,6 +10,7 @@ use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::location::{Location, RepoPath};
+use crate::model::service_account::ServiceAccountRef;
 use crate::plan::guard::Refusal;
 use crate::settings::ClusterSettings;
 use crate::source::{self, Alternates, Cache, Credentials, Phase, Repository, Scope, Snapshot};
@@ -18,6 +19,7 @@ use crate::source::{Token, Unread, UnreadReason};
 use super::args::{RepositoryArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
+use super::history;
 use super::progress::Progress;
 
 /// All manifests of one revision, read once for all clusters.
@@ -176,14 +178,21 @@ impl Manifests {
         Err(Refusal::Unreachable { commit, reference }.into())
     }
 
-    /// Whether a file has the same content at two commits.
-    pub(super) fn is_unchanged(&self, a: &CommitId, b: &CommitId, path: &RepoPath) -> bool {
-        let content = |commit| {
-            self.repository
-                .as_ref()
-                .and_then(|git| git.content(commit, path))
+    /// Whether a file asks for the same role of a ServiceAccount at two commits.
+    pub(super) fn declares_the_same(
+        &self,
+        a: &CommitId,
+        b: &CommitId,
+        path: &RepoPath,
+        service_account: &ServiceAccountRef,
+    ) -> bool {
+        let declared = |commit| {
+            let content = self.repository.as_ref()?.content(commit, path)?;
+            let mut declarations = manifest::extract(path, &content)?.declarations.into_iter();
+            let declaration = declarations.find(|d| d.service_account == *service_account)?;
+            Some(history::essence(&declaration))
         };
-        content(a).is_some_and(|before| content(b) == Some(before))
+        declared(a).is_some_and(|before| declared(b) == Some(before))
     }
 
     /// What the manifests below the paths ask for.

@@ -87,7 +87,9 @@ impl PlanArgs {
         let of_this_change = entry.origin == Some(Origin::ThisChange);
         match self.fail_on {
             Some(FailOn::ThisChange) if of_this_change && entry.change.is_change() => true,
-            Some(FailOn::Any) if entry.change.is_change() => true,
+            // A role that waits in quarantine, or for mode sync, would make every run fail.
+            Some(FailOn::Any) if entry.change.writes() => true,
+            Some(FailOn::Any) if of_this_change && entry.change.is_change() => true,
             _ => self.exit_code && entry.change.writes(),
         }
     }
@@ -101,7 +103,9 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let source = args.changes.source(&args.source);
     let manifests = Manifests::read(&source, &paths, console)?;
     let base = match &args.base {
-        Some(base) => manifests.base(base, &paths)?,
+        Some(base) => manifests
+            .base(base, &paths)
+            .map_err(|error| error.about("--base"))?,
         None => None,
     };
     let sections = super::runtime()?.block_on(async {
@@ -145,19 +149,25 @@ async fn preview_all<R: IamReader>(
     base: Option<&Manifests>,
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Vec<Section>, Error> {
-    let mut sections = Vec::new();
     let commit = manifests.commit().filter(|_| args.out.is_some());
     let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
+    let mut previews = Vec::new();
     for cluster in clusters {
         let iam = connect(cluster).await?;
-        let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
+        let preview = preview(cluster, manifests, &args.changes, &iam).await;
+        previews.push(preview.map_err(|error| match (error, base) {
+            (Error::Superseded(superseded), Some(_)) => Error::Behind(superseded),
+            (error, _) => error,
+        })?);
+    }
+    preview::reconcile(previews.iter_mut())?;
+    for (cluster, preview) in clusters.iter().zip(&mut previews) {
         if let Some(base) = base {
             preview.label(cluster, manifests, base)?;
         }
         if let Some(saved) = &mut saved {
-            preview.save(saved);
+            preview.save(saved, &cluster.paths);
         }
-        sections.push(preview.section(|_| None));
     }
     if let (Some(path), Some(saved)) = (&args.out, saved) {
         std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
@@ -165,5 +175,6 @@ async fn preview_all<R: IamReader>(
             source,
         })?;
     }
-    Ok(sections)
+    let sections = previews.into_iter().map(|p| p.section(|_| None));
+    Ok(sections.collect())
 }

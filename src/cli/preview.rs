@@ -9,12 +9,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::iam::{self, IamReader};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
 use crate::model::role::{CurrentRoles, RoleLabel};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{self, Action, History, Mode, Origin, Plan, Rewrite, Run, guard};
 use crate::report::{Entry, Section};
-use crate::settings::ClusterSettings;
+use crate::settings::{self, ClusterSettings};
 
 use super::args::ChangeArgs;
 use super::error::Error;
@@ -38,6 +39,19 @@ pub(super) async fn preview(
     changes: &ChangeArgs,
     iam: &impl IamReader,
 ) -> Result<Preview, Error> {
+    match survey(settings, manifests, changes, iam).await? {
+        (preview, Ok(())) => Ok(preview),
+        (_, Err(error)) => Err(error),
+    }
+}
+
+/// As [`preview`], but what stops the run is an answer, too: for whoever asks about one role.
+pub(super) async fn survey(
+    settings: &ClusterSettings,
+    manifests: &Manifests,
+    changes: &ChangeArgs,
+    iam: &impl IamReader,
+) -> Result<(Preview, Result<(), Error>), Error> {
     let allowed = changes.allowed()?;
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
@@ -63,22 +77,35 @@ pub(super) async fn preview(
         let attachments = iam.attachments(&name).await?;
         current.add_attachments(&name, attachments);
     }
-    let mut plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
-    let sample = plan::to_sample(&plan, &current);
-    if !sample.is_empty() {
-        iam::read_in_full(iam, &sample, &mut current).await?;
-        let questions = plan::history::questions(resolved, &current, &cluster, &run);
-        history
-            .ancestry
-            .extend(manifests.ancestry(&questions.commits));
-        plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+    let mut planned = plan::plan(resolved, &current, &cluster, &run, &history);
+    if let Ok(plan) = &planned {
+        let sample = plan::to_sample(plan, &current);
+        if !sample.is_empty() {
+            iam::read_in_full(iam, &sample, &mut current).await?;
+            let questions = plan::history::questions(resolved, &current, &cluster, &run);
+            let ancestry = manifests.ancestry(&questions.commits);
+            history.ancestry.extend(ancestry);
+            planned = plan::plan(resolved, &current, &cluster, &run, &history);
+        }
     }
-    guard::check_removals(&plan, resolved, &allowed)?;
-    guard::check_issuer_change(&plan, resolved, &cluster, &allowed)?;
-    check_account(&mut plan, resolved, &cluster, iam).await?;
+    let (plan, verdict) = match planned {
+        Ok(mut plan) => {
+            let verdict = check(&mut plan, resolved, &cluster, &allowed, iam).await;
+            (plan, verdict)
+        }
+        Err(superseded) => {
+            let rewrite = Rewrite::Accepted;
+            let run = Run {
+                rewrite,
+                ..run.clone()
+            };
+            let plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
+            (plan, Err(superseded.into()))
+        }
+    };
     let mut diagnostics = asked.diagnostics;
     diagnostics.extend(plan.diagnostics.iter().cloned());
-    Ok(Preview {
+    let preview = Preview {
         cluster,
         plan,
         diagnostics,
@@ -86,7 +113,31 @@ pub(super) async fn preview(
         run,
         current,
         history,
-    })
+    };
+    Ok((preview, verdict))
+}
+
+/// The guards: whether the plan may be carried out.
+async fn check(
+    plan: &mut Plan,
+    resolved: &Resolved,
+    cluster: &Cluster,
+    allowed: &guard::Allowed,
+    iam: &impl IamReader,
+) -> Result<(), Error> {
+    guard::check_removals(plan, resolved, allowed)?;
+    guard::check_issuer_change(plan, resolved, cluster, allowed)?;
+    check_account(plan, resolved, cluster, iam).await
+}
+
+/// Looks at all clusters together, once their accounts are known: none may own another one's
+/// roles, and a name that two of them would give is given to none.
+pub(super) fn reconcile<'a>(previews: impl Iterator<Item = &'a mut Preview>) -> Result<(), Error> {
+    let previews: Vec<&mut Preview> = previews.collect();
+    settings::distinct(previews.iter().map(|preview| (&preview.cluster).into()))?;
+    let plans = previews.into_iter();
+    plan::hold_contested(plans.map(|p| (&p.cluster, &mut p.plan)).collect());
+    Ok(())
 }
 
 /// Asks the account whether it can take what is to be written; a run without writes asks nothing.
@@ -132,13 +183,13 @@ async fn check_account(
 
 impl Preview {
     /// Adds what is to be done to a plan that is saved.
-    pub(super) fn save(&self, saved: &mut SavedPlan) {
-        saved.add(&self.plan, &self.cluster, &self.run);
+    pub(super) fn save(&self, saved: &mut SavedPlan, paths: &[RepoPath]) {
+        saved.add(&self.plan, &self.cluster, &self.run, paths);
     }
 
     /// Holds what is not in a saved plan.
-    pub(super) fn limit(&mut self, saved: &SavedPlan) -> Result<(), Error> {
-        Ok(saved.limit(&mut self.plan, &self.cluster, &self.run)?)
+    pub(super) fn limit(&mut self, saved: &SavedPlan, paths: &[RepoPath]) -> Result<(), Error> {
+        Ok(saved.limit(&mut self.plan, &self.cluster, &self.run, paths)?)
     }
 
     /// Labels every change with what caused it, seen from the manifests of a base.
@@ -168,9 +219,10 @@ impl Preview {
             let written = update.current.tags.get(tags::LAST_COMMIT);
             let written = written.and_then(|commit| CommitId::new(commit).ok());
             let path = change.location.as_ref().map(|location| &location.path);
+            let whose = &change.service_account;
             match (written, path, base.commit()) {
                 (Some(written), Some(path), Some(base)) => {
-                    manifests.is_unchanged(&written, base, path)
+                    manifests.declares_the_same(&written, base, path, whose)
                 }
                 _ => false,
             }

@@ -4,6 +4,7 @@
 //! with the same settings, and carries out those changes whose digest is in the file. So whoever
 //! edits the file can take changes away, and add none.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,9 @@ use super::guard::Refusal;
 use super::{Action, Change, Plan, Run};
 use crate::model::cluster::{Cluster, ClusterName};
 use crate::model::commit::CommitId;
-use crate::model::role::CurrentRole;
+use crate::model::location::RepoPath;
+use crate::model::role::{CurrentRole, RoleLabel};
+use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
 /// The version of the file.
@@ -36,7 +39,8 @@ pub struct SavedPlan {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SavedCluster {
     name: String,
-    settings: String,
+    /// A digest of each setting, by its flag.
+    settings: BTreeMap<String, String>,
     changes: Vec<SavedChange>,
 }
 
@@ -44,6 +48,7 @@ struct SavedCluster {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SavedChange {
     role: String,
+    service_account: String,
     digest: String,
 }
 
@@ -61,14 +66,15 @@ impl SavedPlan {
     }
 
     /// Adds the changes of one cluster that write.
-    pub fn add(&mut self, plan: &Plan, cluster: &Cluster, run: &Run) {
+    pub fn add(&mut self, plan: &Plan, cluster: &Cluster, run: &Run, paths: &[RepoPath]) {
         let saved = |change: &Change| SavedChange {
             role: change.role.as_str().to_owned(),
+            service_account: change.service_account.to_string(),
             digest: change_digest(change),
         };
         self.clusters.push(SavedCluster {
             name: cluster.name.to_string(),
-            settings: settings_digest(cluster, run),
+            settings: settings(cluster, run, paths),
             changes: plan.writes().map(saved).collect(),
         });
     }
@@ -111,24 +117,59 @@ impl SavedPlan {
         CommitId::new(&self.commit).map_err(|error| Refusal::TamperedPlan(error.to_string()))
     }
 
-    /// Keeps those changes of a new plan that were saved, and holds the others.
+    /// Refuses clusters that are not those it was made for.
     ///
     /// # Errors
     ///
-    /// [`Refusal::StalePlan`] if the settings are others, or if not one of the saved changes is
-    /// still to be made.
-    pub fn limit(&self, plan: &mut Plan, cluster: &Cluster, run: &Run) -> Result<(), Refusal> {
-        let stale = |why: &str| Err(Refusal::StalePlan(why.to_owned()));
-        let name: &ClusterName = &cluster.name;
-        let Some(saved) = self
+    /// [`Refusal::StalePlan`].
+    pub fn check_clusters<'a>(
+        &self,
+        clusters: impl Iterator<Item = &'a ClusterName>,
+    ) -> Result<(), Refusal> {
+        let mut now: Vec<&str> = clusters.map(ClusterName::as_str).collect();
+        let mut saved: Vec<&str> = self.clusters.iter().map(|c| c.name.as_str()).collect();
+        now.sort_unstable();
+        saved.sort_unstable();
+        if now == saved {
+            return Ok(());
+        }
+        let (saved, now) = (saved.join(", "), now.join(", "));
+        let why = format!("it was made for the clusters {saved}, and these are {now}");
+        Err(Refusal::StalePlan(why))
+    }
+
+    /// Keeps those changes of a new plan that were saved, and holds the others; what was saved and
+    /// is no change any more is held, too, unless the role is as it should be.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::StalePlan`] if the settings are others, or nothing of it is left to be done.
+    pub fn limit(
+        &self,
+        plan: &mut Plan,
+        cluster: &Cluster,
+        run: &Run,
+        paths: &[RepoPath],
+    ) -> Result<(), Refusal> {
+        let stale = |why: String| Err(Refusal::StalePlan(why));
+        let now = settings(cluster, run, paths);
+        let differing = |saved: &SavedCluster| -> Vec<&str> {
+            let same =
+                |(flag, digest): &(&String, &String)| saved.settings.get(*flag) == Some(digest);
+            let others = now.iter().filter(|setting| !same(setting));
+            others.map(|(flag, _)| flag.as_str()).collect()
+        };
+        let named = self
             .clusters
             .iter()
-            .find(|saved| saved.name == name.as_str())
-        else {
-            return stale("it was made for other clusters");
+            .filter(|saved| saved.name == cluster.name.as_str());
+        // One cluster may have an entry for each of several accounts.
+        let Some(saved) = named.min_by_key(|saved| differing(saved).len()) else {
+            return stale(format!("it was not made for cluster `{}`", cluster.name));
         };
-        if saved.settings != settings_digest(cluster, run) {
-            return stale("it was made with other settings");
+        let others = differing(saved);
+        if !others.is_empty() {
+            return stale(format!("it was made with another {}", others.join(", ")));
         }
         let mut kept = 0;
         for change in plan.changes.values_mut().filter(|change| change.writes()) {
@@ -149,9 +190,17 @@ impl SavedPlan {
             };
             change.action = Action::Held;
         }
+        let lost = saved.lost(plan);
         if kept == 0 && !saved.changes.is_empty() {
-            return stale("none of its changes is still to be made as it was planned");
+            let held = plan.changes.values().filter(|c| c.action == Action::Held);
+            let why = |change: &Change| format!("; `{}`: {}", change.role, change.reason);
+            let why: String = held.chain(&lost).map(why).collect();
+            return stale(format!(
+                "none of its changes is still to be made as it was planned{why}"
+            ));
         }
+        let lost = lost.into_iter().map(|change| (change.role.clone(), change));
+        plan.changes.extend(lost);
         Ok(())
     }
 
@@ -168,9 +217,65 @@ impl SavedPlan {
     }
 }
 
-/// Everything that decides how roles are to look and what may be done.
-fn settings_digest(cluster: &Cluster, run: &Run) -> String {
-    digest(&(cluster, run.mode, run.prune.after, run.rewrite))
+impl SavedCluster {
+    /// What was to be done, and is no change of the new plan, nor in sync, nor held already.
+    fn lost(&self, plan: &Plan) -> Vec<Change> {
+        let held = |saved: &SavedChange| {
+            let role = RoleLabel::new(saved.role.as_str());
+            let now = plan.changes.get(&role);
+            let reason = match now.map(|change| &change.action) {
+                None => "the role is gone, or is not ours any more",
+                Some(Action::Orphan) => &now?.reason,
+                Some(_) => return None,
+            };
+            Some(Change {
+                role,
+                service_account: ServiceAccountRef::parse(&saved.service_account).ok()?,
+                location: now.and_then(|change| change.location.clone()),
+                action: Action::Held,
+                reason: format!("part of the saved plan, but not to be changed now: {reason}"),
+            })
+        };
+        self.changes.iter().filter_map(held).collect()
+    }
+}
+
+/// Everything that decides how roles are to look and what may be done, by its flag.
+fn settings(cluster: &Cluster, run: &Run, paths: &[RepoPath]) -> BTreeMap<String, String> {
+    let Cluster {
+        name,
+        prefix,
+        path,
+        partition,
+        account,
+        issuers,
+        audience,
+        permissions_boundary,
+        max_session_duration,
+        managed_by,
+        tags,
+    } = cluster;
+    let all = [
+        ("--cluster-name", digest(name)),
+        ("--role-prefix", digest(prefix)),
+        ("--role-path", digest(path)),
+        ("--account", digest(&(partition, account))),
+        ("--oidc-provider", digest(issuers)),
+        ("--audience", digest(audience)),
+        ("--permissions-boundary", digest(permissions_boundary)),
+        ("--max-session-duration", digest(max_session_duration)),
+        ("--managed-by", digest(managed_by)),
+        ("--tag", digest(tags)),
+        ("--path", digest(&paths)),
+        ("--mode", digest(&run.mode)),
+        ("--full", digest(&run.depth)),
+        ("--prune-after", digest(&run.prune.after)),
+        ("--accept-history-rewrite", digest(&run.rewrite)),
+    ];
+    let named = all.into_iter();
+    named
+        .map(|(flag, digest)| (flag.to_owned(), digest))
+        .collect()
 }
 
 /// What is to be done, and the role as it was; when it was last used and the time of the run do

@@ -55,6 +55,8 @@ pub struct CurrentField {
     pub last_commit: Option<String>,
     /// Since when it is quarantined.
     pub quarantined_at: Option<String>,
+    /// When a run in mode sync may delete it.
+    pub quarantined_until: Option<String>,
     /// When it was last used, if IAM knows.
     pub last_used: Option<String>,
     /// Policies and instance profiles that are attached to it.
@@ -109,6 +111,7 @@ impl Explanation {
             fact("created for", current.commit.clone());
             fact("last written for", current.last_commit.clone());
             fact("quarantined since", current.quarantined_at.clone());
+            fact("quarantined until", current.quarantined_until.clone());
             fact(
                 "last used",
                 current.last_used.clone().or(Some("unknown".to_owned())),

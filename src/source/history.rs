@@ -72,6 +72,13 @@ impl Repository {
         }
     }
 
+    /// The commit from which two went different ways; `None` if none is known.
+    pub fn merge_base(&self, a: &CommitId, b: &CommitId) -> Option<CommitId> {
+        let id = |commit: &CommitId| Oid::from_str(commit.as_str()).ok();
+        let base = self.objects().merge_base(id(a)?, id(b)?).ok()?;
+        CommitId::new(&base.to_string()).ok()
+    }
+
     /// Goes back from a commit along first parents and shows every manifest in scope that a commit
     /// added, changed or removed; the newest first. Goes no further back than to what all of `since`
     /// have in common, if there are any. The first commit of all adds everything.
