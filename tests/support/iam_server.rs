@@ -43,7 +43,21 @@ struct Inner {
     calls: Vec<String>,
     counts: BTreeMap<String, usize>,
     unowned_writes: Vec<String>,
-    requests: Vec<BTreeMap<String, String>>,
+    requests: Vec<Seen>,
+}
+
+/// A call as it came in, and the role that it is about as that was then.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub parameters: BTreeMap<String, String>,
+    pub role: Option<Role>,
+}
+
+impl Seen {
+    /// The tags that it brings.
+    pub fn tags(&self) -> Vec<Tag> {
+        tags(&self.parameters)
+    }
 }
 
 /// A running server; it ends with the test.
@@ -120,6 +134,11 @@ impl IamServer {
         self.inner().calls.clone()
     }
 
+    /// Every call there ever was.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.inner().requests.clone()
+    }
+
     /// The calls among them that change something.
     pub fn writes(&self) -> Vec<String> {
         let reads = [
@@ -168,7 +187,15 @@ async fn answer(
         inner
             .calls
             .push(format!("{action} {name}").trim().to_owned());
-        inner.requests.push(parameters.clone());
+        let role = inner
+            .state
+            .as_ref()
+            .and_then(|state| state.role(&name).ok());
+        let role = role.cloned();
+        inner.requests.push(Seen {
+            parameters: parameters.clone(),
+            role,
+        });
         let fault = inner
             .script
             .iter()

@@ -1,0 +1,510 @@
+//! The printed IAM policy allows every call that the program makes, and little else.
+//!
+//! The calls are those that a loopback IAM records; an evaluator of the part of the policy language
+//! that the policy uses judges them as AWS would:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::cli::{Cli, ISSUER, Run};
+use crate::support::iam_server::{IamServer, Seen};
+use crate::support::repository::{Repository, service_account};
+
+const ACCOUNT: &str = "123456789012";
+const MANAGED_BY: &str = "role.k8s.aws/managed-by";
+const CLUSTER: &str = "role.k8s.aws/cluster";
+const OURS: &str = "iam-service-account-controller";
+
+/// One question to IAM's access control; context keys in lower case, as IAM ignores their case.
+#[derive(Clone, Debug)]
+struct Question {
+    action: String,
+    resource: String,
+    context: BTreeMap<String, Vec<String>>,
+}
+
+impl Question {
+    fn new(action: &str, role: &str) -> Self {
+        Self {
+            action: format!("iam:{action}"),
+            resource: format!("arn:aws:iam::{ACCOUNT}:role{role}"),
+            context: BTreeMap::new(),
+        }
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        let values = self.context.entry(key.to_lowercase()).or_default();
+        values.push(value.to_owned());
+        self
+    }
+
+    fn sends(self, key: &str, value: &str) -> Self {
+        self.with(&format!("aws:RequestTag/{key}"), value)
+            .with("aws:TagKeys", key)
+    }
+
+    fn on(self, key: &str, value: &str) -> Self {
+        self.with(&format!("aws:ResourceTag/{key}"), value)
+    }
+
+    fn sends_ours(self) -> Self {
+        self.sends(MANAGED_BY, OURS).sends(CLUSTER, "prod")
+    }
+
+    fn on_ours(self) -> Self {
+        self.on(MANAGED_BY, OURS).on(CLUSTER, "prod")
+    }
+
+    /// What IAM asks itself when a call comes in; making a role with tags is two things.
+    fn of(seen: &Seen) -> Vec<Self> {
+        let given = |key: &str| seen.parameters.get(key).cloned().unwrap_or_default();
+        let (action, name) = (given("Action"), given("RoleName"));
+        let path = match &seen.role {
+            Some(role) => role.path.clone(),
+            None => seen
+                .parameters
+                .get("Path")
+                .cloned()
+                .unwrap_or("/".to_owned()),
+        };
+        let mut question = Self::new(&action, &format!("{path}{name}"));
+        match action.as_str() {
+            // Allowed to everybody: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+            "GetCallerIdentity" => return vec![],
+            "GetOpenIDConnectProvider" => question.resource = given("OpenIDConnectProviderArn"),
+            _ => {}
+        }
+        for tag in seen.tags() {
+            question = question.sends(&tag.key, &tag.value);
+        }
+        for (key, value) in &seen.parameters {
+            if key.starts_with("TagKeys.member.") {
+                question = question.with("aws:TagKeys", value);
+            }
+        }
+        if let Some(boundary) = seen.parameters.get("PermissionsBoundary") {
+            question = question.with("iam:PermissionsBoundary", boundary);
+        }
+        for tag in seen.role.iter().flat_map(|role| &role.tags) {
+            question = question.on(&tag.key, &tag.value);
+        }
+        if action != "CreateRole" {
+            return vec![question];
+        }
+        // There is no role yet, or the call fails anyway.
+        question
+            .context
+            .retain(|key, _| !key.starts_with("aws:resourcetag/"));
+        let tagging = Self {
+            action: "iam:TagRole".to_owned(),
+            ..question.clone()
+        };
+        vec![question, tagging]
+    }
+}
+
+fn is_allowed(policy: &Value, question: &Question) -> bool {
+    let texts = |value: &Value| -> Vec<String> {
+        let many = value.as_array().cloned().unwrap_or(vec![value.clone()]);
+        many.iter()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
+    };
+    let mut statements = policy["Statement"].as_array().into_iter().flatten();
+    statements.any(|statement| {
+        assert_eq!(statement["Effect"], "Allow");
+        let conditions = statement["Condition"].as_object().into_iter().flatten();
+        let mut keys = conditions.flat_map(|(operator, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.map(move |(key, wanted)| (operator.as_str(), key, wanted))
+        });
+        texts(&statement["Action"]).contains(&question.action)
+            && texts(&statement["Resource"])
+                .iter()
+                .any(|r| glob(r, &question.resource))
+            && keys.all(|(operator, key, wanted)| {
+                let (wanted, found) = (texts(wanted), question.context.get(&key.to_lowercase()));
+                let fits = |found: &Vec<String>| found.iter().all(|value| wanted.contains(value));
+                match operator {
+                    "StringEquals" => found.is_some_and(fits),
+                    "StringEqualsIfExists" | "ForAllValues:StringEquals" => found.is_none_or(fits),
+                    "Null" => wanted == [found.is_none().to_string()],
+                    other => panic!("the evaluator does not know {other}"),
+                }
+            })
+    })
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|left| {
+            (0..=left.len()).any(|at| left.get(at..).is_some_and(|end| glob(rest, end)))
+        }),
+    }
+}
+
+fn policy(settings: &[&str], job: &[&str]) -> Value {
+    let all = [&["iam-policy", "--account", ACCOUNT], settings, job].concat();
+    Cli::new(&std::env::temp_dir(), &all).run().ends(0).json()
+}
+
+struct World {
+    repository: Repository,
+    server: IamServer,
+    settings: Vec<&'static str>,
+}
+
+impl World {
+    fn new(settings: &[&'static str]) -> Self {
+        let repository = Repository::with(&[
+            ("a.yaml", &service_account("bar", "a")),
+            ("b.yaml", &service_account("bar", "b")),
+        ]);
+        Self {
+            repository,
+            server: IamServer::empty(),
+            settings: settings.to_vec(),
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let all = [arguments, &self.settings[..], &["--format", "json"]].concat();
+        let cli = Cli::new(self.repository.path(), &all);
+        cli.endpoint(&self.server.url).run()
+    }
+
+    fn edit(&self, change: impl FnOnce(&mut Value)) {
+        self.server.state(|state| {
+            let mut text = serde_json::to_value(&*state).expect("a state");
+            change(&mut text);
+            *state = serde_json::from_value(text).expect("a state");
+        });
+    }
+
+    /// Every call so far is allowed; says which actions that were.
+    fn all_allowed(&self, job: &[&str]) -> Vec<String> {
+        let policy = policy(&self.settings, job);
+        let requests = self.server.requests();
+        let questions: Vec<Question> = requests.iter().flat_map(Question::of).collect();
+        for question in &questions {
+            assert!(is_allowed(&policy, question), "{question:?}\n{policy:#}");
+        }
+        let mut actions: Vec<String> = questions.into_iter().map(|q| q.action).collect();
+        actions.sort();
+        actions.dedup();
+        actions
+    }
+}
+
+const SETTINGS: &[&str] = &[
+    "--max-session-duration",
+    "7200",
+    "--permissions-boundary",
+    "arn:aws:iam::123456789012:policy/limit",
+    "--tag",
+    "team=a",
+];
+
+#[test]
+fn m7_every_call_of_a_life_in_mode_sync_is_allowed() {
+    let world = World::new(SETTINGS);
+    let sync = |more: &[&str]| {
+        world
+            .run(&[&["apply", "--mode", "sync"], more].concat())
+            .ends(0)
+    };
+    sync(&[]);
+    world.edit(|state| {
+        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        state["roles"][0]["maxSessionDuration"] = 3600.into();
+        let tags = state["roles"][1]["tags"].as_array_mut().expect("tags");
+        tags.retain(|tag| tag["key"] != "team");
+    });
+    sync(&["--full"]);
+    world.repository.remove("a.yaml");
+    world.repository.commit("Remove a");
+    assert_eq!(sync(&[]).changes(), ["k8s-sa_bar_a quarantine done"]);
+    world.repository.git(&["revert", "--no-edit", "HEAD"]);
+    assert_eq!(sync(&[]).changes(), ["k8s-sa_bar_a restore done"]);
+    world.repository.remove("a.yaml");
+    world.repository.commit("Remove a again");
+    let gone = sync(&["--prune-after", "0"]);
+    assert_eq!(gone.changes(), ["k8s-sa_bar_a delete done"]);
+    let actions = world.all_allowed(&["--for", "apply", "--mode", "sync"]);
+    let expected = [
+        "iam:CreateRole",
+        "iam:DeleteRole",
+        "iam:GetAccountSummary",
+        "iam:GetOpenIDConnectProvider",
+        "iam:GetRole",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListInstanceProfilesForRole",
+        "iam:ListRolePolicies",
+        "iam:ListRoles",
+        "iam:TagRole",
+        "iam:UntagRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole",
+    ];
+    assert_eq!(actions, expected, "nothing is allowed that is not used");
+}
+
+#[test]
+fn m7_every_call_of_the_other_modes_and_of_plan_is_allowed() {
+    let world = World::new(&[]);
+    world.run(&["apply", "--mode", "create-only"]).ends(0);
+    world.all_allowed(&["--for", "apply", "--mode", "create-only"]);
+    world.edit(|state| {
+        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+    });
+    world.run(&["apply"]).ends(0);
+    world.all_allowed(&["--for", "apply"]);
+
+    let reader = World::new(&[]);
+    reader.run(&["apply"]).ends(0);
+    let (repository, state) = (
+        reader.repository,
+        reader.server.state(|state| state.clone()),
+    );
+    let reader = World {
+        repository,
+        server: IamServer::start(state),
+        settings: vec![],
+    };
+    reader.repository.remove("a.yaml");
+    reader
+        .repository
+        .write("c.yaml", service_account("bar", "c"));
+    reader.repository.commit("Change");
+    let plan = ["plan", "--mode", "sync", "--full", "--prune-after", "0"];
+    reader.run(&plan).ends(0);
+    reader.run(&["explain", "bar/b"]).ends(0);
+    reader.all_allowed(&["--for", "plan"]);
+}
+
+#[test]
+fn m5_adopting_needs_its_own_policy() {
+    let world = World::new(&[]);
+    world.edit(|state| {
+        let sub = format!("{ISSUER}:sub");
+        state["roles"] = json!([{
+            "name": "k8s-sa_bar_a", "id": "AROAA",
+            "trustPolicy": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}") },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": { "StringEquals": { sub: "system:serviceaccount:bar:a" } },
+            }] },
+            "tags": [
+                { "key": MANAGED_BY, "value": OURS },
+                { "key": "serviceaccount.k8s.aws/stack", "value": "bar/a" },
+                { "key": CLUSTER, "value": "cluster" },
+            ],
+        }]);
+    });
+    world.run(&["adopt", "--yes", "k8s-sa_bar_a"]).ends(0);
+    assert_eq!(
+        world.all_allowed(&["--for", "adopt"]),
+        ["iam:GetRole", "iam:TagRole"]
+    );
+    let questions: Vec<_> = world
+        .server
+        .requests()
+        .iter()
+        .flat_map(Question::of)
+        .collect();
+    let apply = policy(&[], &["--for", "apply", "--mode", "sync"]);
+    assert!(
+        !questions
+            .iter()
+            .all(|question| is_allowed(&apply, question))
+    );
+}
+
+#[test]
+fn h4_a_role_of_our_name_under_another_path_can_be_read() {
+    let world = World::new(&["--role-path", "/ours/"]);
+    let there = "arn:aws:iam::123456789012:role/ours/k8s-sa_bar_";
+    for name in ["a", "b"] {
+        let text = service_account("bar", name);
+        let text = text.replace("arn:aws:iam::123456789012:role/k8s-sa_bar_", there);
+        world.repository.write(&format!("{name}.yaml"), text);
+    }
+    world.repository.commit("Another path");
+    world.edit(|state| {
+        state["roles"] = json!([{
+            "name": "k8s-sa_bar_a", "id": "AROAA", "path": "/elsewhere/",
+            "trustPolicy": { "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole",
+            }] },
+        }]);
+    });
+    world.run(&["apply"]).ends(7);
+    world.all_allowed(&["--for", "apply"]);
+    for prefix in ["k8s-sa", ""] {
+        let policy = policy(&["--role-prefix", prefix], &["--for", "plan"]);
+        let read = Question::new("GetRole", "/some/where/k8s-sa_bar_a");
+        assert!(is_allowed(&policy, &read), "prefix `{prefix}`");
+    }
+}
+
+#[test]
+fn m7_what_the_program_never_does_is_refused() {
+    const ROLE: &str = "/k8s-sa_bar_a";
+    let ask = |action: &str, role: &str| Question::new(action, role);
+    let boundary = "iam:PermissionsBoundary";
+    let limit = "arn:aws:iam::123456789012:policy/limit";
+    let attacks = [
+        ask("AttachRolePolicy", ROLE).on_ours(),
+        ask("PutRolePolicy", ROLE).on_ours(),
+        ask("DetachRolePolicy", ROLE).on_ours(),
+        ask("DeleteRolePolicy", ROLE).on_ours(),
+        ask("PassRole", ROLE).on_ours(),
+        ask("PutRolePermissionsBoundary", ROLE).on_ours(),
+        ask("DeleteRolePermissionsBoundary", ROLE).on_ours(),
+        ask("CreateUser", "/x"),
+        // Other names, other paths, other accounts.
+        ask("CreateRole", "/Admin")
+            .sends_ours()
+            .with(boundary, limit),
+        ask("CreateRole", "/other/k8s-sa_bar_a")
+            .sends_ours()
+            .with(boundary, limit),
+        ask("TagRole", "/Admin").sends_ours(),
+        ask("UpdateAssumeRolePolicy", "/Admin").on_ours(),
+        ask("UpdateAssumeRolePolicy", "/k8s-sab").on_ours(),
+        ask("DeleteRole", "/Admin").on_ours(),
+        Question {
+            resource: "arn:aws:iam::210987654321:role/k8s-sa_bar_a".to_owned(),
+            ..ask("DeleteRole", ROLE).on_ours()
+        },
+        // Roles without our tags, or with those of others.
+        ask("UpdateAssumeRolePolicy", ROLE),
+        ask("UpdateAssumeRolePolicy", ROLE)
+            .on(MANAGED_BY, OURS)
+            .on(CLUSTER, "other"),
+        ask("UpdateRole", ROLE)
+            .on(MANAGED_BY, "terraform")
+            .on(CLUSTER, "prod"),
+        ask("DeleteRole", ROLE),
+        ask("DeleteRole", ROLE).on(MANAGED_BY, OURS),
+        ask("TagRole", ROLE)
+            .sends_ours()
+            .on(MANAGED_BY, OURS)
+            .on(CLUSTER, "other"),
+        ask("TagRole", ROLE)
+            .sends_ours()
+            .on(MANAGED_BY, "terraform"),
+        ask("TagRole", ROLE).sends("team", "b"),
+        // Ownership tags taken away, or given to others.
+        ask("UntagRole", ROLE)
+            .on_ours()
+            .with("aws:TagKeys", MANAGED_BY),
+        ask("UntagRole", ROLE)
+            .on_ours()
+            .with("aws:TagKeys", CLUSTER),
+        ask("UntagRole", ROLE)
+            .on_ours()
+            .with("aws:TagKeys", "role.k8s.aws/quarantined-at")
+            .with("aws:TagKeys", "team"),
+        ask("UntagRole", ROLE).on_ours(),
+        ask("TagRole", ROLE).on_ours().sends(MANAGED_BY, "mine"),
+        ask("TagRole", ROLE)
+            .on_ours()
+            .sends("ROLE.K8S.AWS/cluster", "other"),
+        // Roles without tags or boundary.
+        ask("CreateRole", ROLE).with(boundary, limit),
+        ask("CreateRole", ROLE)
+            .sends(MANAGED_BY, OURS)
+            .with(boundary, limit),
+        ask("CreateRole", ROLE).sends_ours(),
+        ask("CreateRole", ROLE)
+            .sends_ours()
+            .with(boundary, "arn:aws:iam::aws:policy/AdministratorAccess"),
+    ];
+    let refuses = |job: &[&str], questions: &[Question]| {
+        let policy = policy(&SETTINGS[..4], job);
+        for question in questions {
+            assert!(!is_allowed(&policy, question), "{job:?} {question:?}");
+        }
+    };
+    for job in [
+        &["--for", "plan"][..],
+        &["--for", "apply", "--mode", "create-only"],
+        &["--for", "apply"],
+        &["--for", "apply", "--mode", "sync"],
+    ] {
+        refuses(job, &attacks);
+    }
+    let adopting = [
+        ask("TagRole", "/Admin").sends_ours(),
+        ask("TagRole", ROLE)
+            .sends(MANAGED_BY, OURS)
+            .sends(CLUSTER, "other"),
+        ask("TagRole", ROLE).sends("team", "b"),
+        ask("UpdateAssumeRolePolicy", ROLE).on_ours(),
+        ask("CreateRole", ROLE).sends_ours().with(boundary, limit),
+        ask("UntagRole", ROLE).on_ours(),
+    ];
+    refuses(&["--for", "adopt"], &adopting);
+    refuses(&["--for", "apply"], &[ask("DeleteRole", ROLE).on_ours()]);
+    let create_only: &[&str] = &["--for", "apply", "--mode", "create-only"];
+    refuses(
+        create_only,
+        &[ask("UpdateAssumeRolePolicy", ROLE).on_ours()],
+    );
+    let writes = [
+        "CreateRole",
+        "TagRole",
+        "UpdateAssumeRolePolicy",
+        "DeleteRole",
+    ];
+    let writes = writes.map(|action| ask(action, ROLE).sends_ours().on_ours());
+    refuses(&["--for", "plan"], &writes);
+}
+
+#[test]
+fn m7_several_clusters_are_one_document_and_an_account_that_is_missing_is_named() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let file = directory.path().join("clusters.yaml");
+    let print = |text: &str| {
+        std::fs::write(&file, text).expect("a file");
+        let file = file.display().to_string();
+        let arguments = ["iam-policy", "--for", "apply", "--config", file.as_str()];
+        Cli::new(directory.path(), &arguments).run()
+    };
+    let printed = print(
+        "- name: blue\n  account: '123456789012'\n- name: green\n  rolePrefix: green\n  assumeRole: arn:aws-cn:iam::210987654321:role/deploy\n",
+    );
+    let policy = printed.ends(0).json();
+    let sids = policy["Statement"].as_array().into_iter().flatten();
+    let mut sids: Vec<_> = sids.filter_map(|s| s["Sid"].as_str()).collect();
+    let all = sids.len();
+    sids.sort_unstable();
+    sids.dedup();
+    assert_eq!(sids.len(), all);
+    assert!(
+        sids.iter()
+            .all(|sid| sid.bytes().all(|b| b.is_ascii_alphanumeric()))
+    );
+    let text = policy.to_string();
+    assert!(
+        text.contains("arn:aws-cn:iam::210987654321:role/green_*"),
+        "{text}"
+    );
+    let missing = print("- name: blue\n  account: '123456789012'\n- name: green\n").ends(2);
+    assert!(
+        missing.stderr.contains("`green` has no account"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
+fn the_evaluator_tells_what_fits() {
+    assert!(glob("a*c*", "abcd") && glob("*_*", "x_y") && glob("*", ""));
+    assert!(!glob("a*c", "abcd") && !glob("ab", "abc"));
+}
