@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod apply;
+mod approvals;
 mod architecture;
 mod clones;
 mod conformance;
@@ -16,6 +17,7 @@ mod repositories;
 mod reviews;
 mod safety;
 mod schedules;
+mod settings;
 mod sources;
 mod witness;
 

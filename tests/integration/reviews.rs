@@ -7,14 +7,14 @@ use tempfile::TempDir;
 use crate::support::cli::{Cli, Run, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
-struct World {
-    repository: Repository,
+pub(super) struct World {
+    pub(super) repository: Repository,
     directory: TempDir,
 }
 
 impl World {
     /// Two ServiceAccounts in the commit that the tag `base` names.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = TempDir::new().expect("a directory");
         sandbox(directory.path());
         let repository = Repository::with(&[
@@ -28,22 +28,22 @@ impl World {
         }
     }
 
-    fn iam(&self) -> PathBuf {
+    pub(super) fn iam(&self) -> PathBuf {
         self.directory.path().join("iam.json")
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub(super) fn run(&self, arguments: &[&str]) -> Run {
         let all = [arguments, &["--format", "json"]].concat();
         Cli::new(self.repository.path(), &all)
             .sandbox(&self.iam())
             .run()
     }
 
-    fn edit(&self, change: impl FnOnce(&mut serde_json::Value)) {
+    pub(super) fn edit(&self, change: impl FnOnce(&mut serde_json::Value)) {
         let mut state = state(&self.iam());
         change(&mut state);
         std::fs::write(self.iam(), state.to_string()).expect("written");

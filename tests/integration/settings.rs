@@ -1,0 +1,247 @@
+//! Flags, environment and configuration files, as users get them wrong.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::support::cli::{Cli, ISSUER, Run, sandbox, state};
+use crate::support::repository::{Repository, service_account};
+
+struct World {
+    repository: Repository,
+    directory: TempDir,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+impl World {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        sandbox(directory.path());
+        Self {
+            repository: Repository::with(files),
+            directory,
+            environment: vec![],
+        }
+    }
+
+    fn iam(&self) -> PathBuf {
+        self.directory.path().join("iam.json")
+    }
+
+    fn config(&self, text: &str) -> String {
+        let file = self.directory.path().join("clusters.yaml");
+        std::fs::write(&file, text).expect("a file");
+        file.display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let mut cli = Cli::new(self.repository.path(), arguments).sandbox(&self.iam());
+        for (key, value) in &self.environment {
+            cli = cli.env(key, value);
+        }
+        cli.run()
+    }
+}
+
+fn foo() -> World {
+    World::new(&[("foo.yaml", &service_account("bar", "foo"))])
+}
+
+#[test]
+fn m8_an_empty_variable_is_not_set_and_one_without_meaning_is_ignored() {
+    let mut world = foo();
+    let empty = [
+        "BASE",
+        "MANAGED_BY",
+        "ROLE_PREFIX",
+        "ROLE_PATH",
+        "ACCOUNT",
+        "REGION",
+        "CONFIG",
+        "AUDIENCE",
+        "PERMISSIONS_BOUNDARY",
+        "MAX_SESSION_DURATION",
+        "TAG",
+        "TOKEN_PATH",
+        "ROLE_ARN",
+        "ASSUME_ROLE",
+        "MODE",
+        "PRUNE_AFTER",
+        "FORMAT",
+        "LOG_FORMAT",
+        "DIRECTORY",
+        "COMMIT",
+        "REVISION",
+        "REPO",
+        "PATH",
+        "SSH_KEY",
+        "CACHE_DIR",
+        "NO_CACHE",
+        "FULL",
+        "ALLOW_ALTERNATES",
+    ];
+    let names: Vec<String> = empty
+        .iter()
+        .map(|name| format!("IRSA_GITOPS_{name}"))
+        .collect();
+    let mut cli = Cli::new(world.repository.path(), &["plan"]).sandbox(&world.iam());
+    for name in &names {
+        cli = cli.env(name, "");
+    }
+    let run = cli.run().ends(0);
+    assert!(run.stdout.contains("k8s-sa_bar_foo"), "{}", run.stdout);
+    for no_cache in ["1", "yes", "true", "0", "off"] {
+        world.environment = vec![("IRSA_GITOPS_NO_CACHE", no_cache)];
+        world.run(&["plan"]).ends(0);
+    }
+    // A pipeline may set the commit for all its jobs; a flag is meant.
+    world.environment = vec![("IRSA_GITOPS_COMMIT", "abc")];
+    world.run(&["plan"]).ends(0);
+    world.environment = vec![];
+    let id = world.repository.head();
+    let run = world.run(&["plan", "--commit", &id]).ends(2);
+    assert!(run.stderr.contains("--directory"), "{}", run.stderr);
+    world
+        .run(&["plan", "--directory", ".", "--commit", &id])
+        .ends(0);
+}
+
+#[test]
+fn m8_what_cannot_be_is_refused_before_anything_is_read() {
+    let world = foo();
+    for (arguments, said) in [
+        (
+            ["--permissions-boundary", "limit"],
+            "not the ARN of an IAM policy",
+        ),
+        (["--region", "Ireland"], "not an AWS region"),
+        (["--role-path", "//"], "not a path of roles"),
+        (["--prune-after", "1y"], "such as 7d, 36h"),
+        (["--prune-after", "soon"], "such as 7d, 36h"),
+    ] {
+        let run = world.run(&[&["plan"], &arguments[..]].concat()).ends(2);
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        for library in ["Span", "jiff", "serde"] {
+            assert!(!run.stderr.contains(library), "{}", run.stderr);
+        }
+    }
+    let role = "arn:aws:iam::123456789012:role/x";
+    let token = ["plan", "--token-path", "/nope", "--role-arn", role];
+    let run = Cli::new(world.repository.path(), &token).run().ends(2);
+    assert!(run.stderr.contains("/nope: No such file"), "{}", run.stderr);
+    // A sandbox needs no token.
+    world.run(&token).ends(0);
+}
+
+#[test]
+fn s3_two_entries_for_one_cluster_are_refused_before_any_write() {
+    let world = foo();
+    let same =
+        format!("- name: prod\n  paths: a\n  oidcProvider: {ISSUER}\n- name: prod\n  paths: b\n");
+    let config = world.config(&same);
+    let run = world
+        .run(&["apply", "--mode", "sync", "--config", &config])
+        .ends(2);
+    assert!(
+        run.stderr.contains("list both paths in one entry"),
+        "{}",
+        run.stderr
+    );
+    // Who the account belongs to is known only when it has been asked.
+    let later = "- name: prod\n- name: prod\n  account: '123456789012'\n";
+    let config = world.config(later);
+    let run = world
+        .run(&["apply", "--mode", "sync", "--config", &config])
+        .ends(2);
+    assert!(run.stderr.contains("configured twice"), "{}", run.stderr);
+    assert!(state(&world.iam())["roles"].is_null());
+}
+
+#[test]
+fn s3_a_name_that_two_clusters_would_give_is_given_to_neither() {
+    let upper = service_account("bar", "foo").replace("k8s-sa_", "K8S-SA_");
+    let world = World::new(&[
+        ("blue/foo.yaml", &service_account("bar", "foo")),
+        ("blue/only.yaml", &service_account("bar", "only")),
+        ("green/foo.yaml", &upper),
+    ]);
+    let clusters =
+        "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: K8S-SA\n";
+    let config = world.config(clusters);
+    let apply = ["apply", "--config", &config, "--format", "json"];
+    assert_eq!(
+        world.run(&apply).ends(7).changes(),
+        [
+            "k8s-sa_bar_foo held",
+            "k8s-sa_bar_only create done",
+            "K8S-SA_bar_foo held"
+        ]
+    );
+}
+
+#[test]
+fn m4_explain_and_adopt_choose_one_of_several_clusters() {
+    let mut world = World::new(&[
+        ("blue/foo.yaml", &service_account("bar", "foo")),
+        (
+            "green/foo.yaml",
+            &service_account("bar", "foo").replace("k8s-sa_", "green_"),
+        ),
+        (
+            "green/only.yaml",
+            &service_account("bar", "only").replace("k8s-sa_", "green_"),
+        ),
+    ]);
+    let clusters =
+        "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: green\n";
+    let config = world.config(clusters);
+    // The harness sets a name for all tests; here that would be a choice.
+    world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
+    let explain = |arguments: &[&str]| {
+        let all = [
+            &["explain", "--config", &config, "--format", "json"],
+            arguments,
+        ]
+        .concat();
+        world.run(&all)
+    };
+    let role = |run: Run| run.ends(0).json()["role"].clone();
+    assert_eq!(role(explain(&["bar/only"])), "green_bar_only");
+    assert_eq!(role(explain(&["k8s-sa_bar_foo"])), "k8s-sa_bar_foo");
+    assert_eq!(
+        role(explain(&["bar/foo", "--cluster-name", "green"])),
+        "green_bar_foo"
+    );
+    let run = explain(&["bar/foo"]).ends(2);
+    assert!(run.stderr.contains("`blue`, `green`"), "{}", run.stderr);
+    let run = explain(&["bar/foo", "--cluster-name", "gren"]).ends(2);
+    assert!(
+        run.stderr.contains("did you mean `green`?"),
+        "{}",
+        run.stderr
+    );
+    let adopt = |arguments: &[&str]| {
+        let all = [&["adopt", "green_bar_foo", "--config", &config], arguments].concat();
+        world.run(&all)
+    };
+    adopt(&[]).ends(2);
+    adopt(&["--cluster-name", "green"]).ends(7);
+}
+
+#[test]
+fn mistakes_in_a_file_name_the_file_and_the_cluster() {
+    let world = foo();
+    for (text, said) in [
+        (
+            "- name: blue\n  account: '1'\n",
+            "clusters.yaml, cluster `blue`: --account: `1`",
+        ),
+        ("- oidcProvders: x\n", "did you mean `oidcProviders`?"),
+    ] {
+        let config = world.config(text);
+        for verb in ["plan", "lint"] {
+            let run = world.run(&[verb, "--config", &config]);
+            assert!(run.ends(2).stderr.contains(said), "{said}");
+        }
+    }
+}
