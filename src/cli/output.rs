@@ -2,7 +2,8 @@
 //! any work is done.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -22,7 +23,7 @@ pub(super) struct ReportArgs {
     /// Format of the report on standard output
     #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
     format: Format,
-    /// Write the report to a file as well (can be repeated)
+    /// Write the report to a file as well, `-` for standard output (can be repeated)
     #[arg(long = "output", value_name = "FORMAT=PATH")]
     outputs: Vec<Output>,
     /// List roles that are as they should be, instead of only counting them
@@ -51,6 +52,12 @@ enum Format {
 struct Output {
     format: Format,
     path: PathBuf,
+}
+
+impl Output {
+    fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
 }
 
 impl FromStr for Output {
@@ -109,7 +116,12 @@ impl ReportArgs {
     fn open(&self) -> Result<Vec<File>, Error> {
         let open = |output: &Output| {
             let path = output.path.clone();
-            File::create(&output.path).map_err(|source| Error::Open { path, source })
+            let file = if output.is_stdout() {
+                io::stdout().as_fd().try_clone_to_owned().map(File::from)
+            } else {
+                File::create(&output.path)
+            };
+            file.map_err(|source| Error::Open { path, source })
         };
         self.outputs.iter().map(open).collect()
     }
@@ -127,9 +139,13 @@ impl ReportArgs {
     /// A report that cannot be saved is said on standard error, whole, so that it is not lost.
     fn write_files(&self, report: &Report, files: Vec<File>, console: &Console) -> Exit {
         let mut exit = Exit::Success;
-        for (output, mut file) in self.outputs.iter().zip(files) {
+        for (output, file) in self.outputs.iter().zip(files) {
             let text = rendered(report, output.format, Medium::Plain);
-            if let Err(error) = file.write_all(&text).and_then(|()| file.sync_all()) {
+            let sync = |()| match output.is_stdout() {
+                true => Ok(()),
+                false => file.sync_all(),
+            };
+            if let Err(error) = (&file).write_all(&text).and_then(sync) {
                 let path = output.path.display().to_string();
                 console.print_error(&format!(
                     "error: report not saved to {}: {error}\n",

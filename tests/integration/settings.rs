@@ -229,6 +229,19 @@ fn m4_explain_and_adopt_choose_one_of_several_clusters() {
 }
 
 #[test]
+fn a_dash_is_standard_output_also_for_further_reports() {
+    let world = foo();
+    let run = world.run(&["plan", "--output", "json=-"]).ends(0);
+    assert!(run.stdout.contains("1 to create"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("irsa-gitops/report/v1"),
+        "{}",
+        run.stdout
+    );
+    assert!(!world.repository.path().join("-").exists());
+}
+
+#[test]
 fn mistakes_in_a_file_name_the_file_and_the_cluster() {
     let world = foo();
     for (text, said) in [
