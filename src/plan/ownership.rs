@@ -86,9 +86,8 @@ impl Foreign {
                 "rename that role or the ServiceAccount; owned roles are named {}_NAMESPACE_NAME under path {}",
                 cluster.prefix, cluster.path
             ),
-            Self::Tag { key, .. } if *key == tags::CLUSTER => format!(
-                "if cluster `{}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under another name (the controller's default is `cluster`), take it over: irsa-gitops adopt {}",
-                cluster.name,
+            Self::Tag { key, found, .. } if *key == tags::CLUSTER => format!(
+                "if cluster `{found}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under another name (the controller's default is `cluster`), take it over: irsa-gitops adopt {}",
                 role_name::label(&cluster.naming(), service_account).as_str()
             ),
             Self::Tag { .. } | Self::MissingTag(_) => format!(
