@@ -33,9 +33,9 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("tag with a bad character", "ValidationError", "ok"),
 ];
 
-struct Moto {
+pub(super) struct Moto {
     child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Drop for Moto {
@@ -47,7 +47,7 @@ impl Drop for Moto {
 }
 
 /// Starts moto; `None`, said loudly, where it is not installed.
-fn moto() -> Option<Moto> {
+pub(super) fn moto() -> Option<Moto> {
     let target = std::env::var("CARGO_TARGET_DIR")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").to_owned());
     let program = std::path::Path::new(&target).join("moto/bin/moto_server");
@@ -80,17 +80,21 @@ fn moto() -> Option<Moto> {
     Some(moto)
 }
 
-fn client(url: &str) -> Client {
+pub(super) fn client(url: &str) -> Client {
+    client_of(url, "x", "y")
+}
+
+pub(super) fn client_of(url: &str, id: &str, secret: &str) -> Client {
     let config = aws_sdk_iam::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("x", "y", None, None, "test"))
+        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
         .endpoint_url(url)
         .build();
     Client::from_conf(config)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("a runtime")
 }
 
