@@ -23,6 +23,7 @@ mod witness;
 
 #[path = "../support"]
 mod support {
+    pub mod access;
     pub mod cli;
     pub mod git_host;
     pub mod iam_server;

@@ -1,10 +1,7 @@
 //! The printed IAM policy allows every call that the program makes, and little else.
 //!
-//! The calls are those that a loopback IAM records; an evaluator of the part of the policy language
-//! that the policy uses judges them as AWS would:
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>.
+//! The calls are those that a loopback IAM records; `support::access` judges them as AWS would.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -12,143 +9,10 @@ use aws_sdk_iam::error::SdkError;
 use serde_json::{Value, json};
 
 use super::conformance::{self, Moto};
+use crate::support::access::{ACCOUNT, CLUSTER, MANAGED_BY, OURS, Question, is_allowed};
 use crate::support::cli::{Cli, ISSUER, Run};
-use crate::support::iam_server::{IamServer, Seen};
+use crate::support::iam_server::IamServer;
 use crate::support::repository::{Repository, service_account};
-
-const ACCOUNT: &str = "123456789012";
-const MANAGED_BY: &str = "role.k8s.aws/managed-by";
-const CLUSTER: &str = "role.k8s.aws/cluster";
-const OURS: &str = "iam-service-account-controller";
-
-/// One question to IAM's access control; context keys in lower case, as IAM ignores their case.
-#[derive(Clone, Debug)]
-struct Question {
-    action: String,
-    resource: String,
-    context: BTreeMap<String, Vec<String>>,
-}
-
-impl Question {
-    fn new(action: &str, role: &str) -> Self {
-        Self {
-            action: format!("iam:{action}"),
-            resource: format!("arn:aws:iam::{ACCOUNT}:role{role}"),
-            context: BTreeMap::new(),
-        }
-    }
-
-    fn with(mut self, key: &str, value: &str) -> Self {
-        let values = self.context.entry(key.to_lowercase()).or_default();
-        values.push(value.to_owned());
-        self
-    }
-
-    fn sends(self, key: &str, value: &str) -> Self {
-        self.with(&format!("aws:RequestTag/{key}"), value)
-            .with("aws:TagKeys", key)
-    }
-
-    fn on(self, key: &str, value: &str) -> Self {
-        self.with(&format!("aws:ResourceTag/{key}"), value)
-    }
-
-    fn sends_ours(self) -> Self {
-        self.sends(MANAGED_BY, OURS).sends(CLUSTER, "prod")
-    }
-
-    fn on_ours(self) -> Self {
-        self.on(MANAGED_BY, OURS).on(CLUSTER, "prod")
-    }
-
-    /// What IAM asks itself when a call comes in; making a role with tags is two things.
-    fn of(seen: &Seen) -> Vec<Self> {
-        let given = |key: &str| seen.parameters.get(key).cloned().unwrap_or_default();
-        let (action, name) = (given("Action"), given("RoleName"));
-        let path = match &seen.role {
-            Some(role) => role.path.clone(),
-            None => seen
-                .parameters
-                .get("Path")
-                .cloned()
-                .unwrap_or("/".to_owned()),
-        };
-        let mut question = Self::new(&action, &format!("{path}{name}"));
-        match action.as_str() {
-            // Allowed to everybody: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-            "GetCallerIdentity" => return vec![],
-            "GetOpenIDConnectProvider" => question.resource = given("OpenIDConnectProviderArn"),
-            _ => {}
-        }
-        for tag in seen.tags() {
-            question = question.sends(&tag.key, &tag.value);
-        }
-        for (key, value) in &seen.parameters {
-            if key.starts_with("TagKeys.member.") {
-                question = question.with("aws:TagKeys", value);
-            }
-        }
-        if let Some(boundary) = seen.parameters.get("PermissionsBoundary") {
-            question = question.with("iam:PermissionsBoundary", boundary);
-        }
-        for tag in seen.role.iter().flat_map(|role| &role.tags) {
-            question = question.on(&tag.key, &tag.value);
-        }
-        if action != "CreateRole" {
-            return vec![question];
-        }
-        // There is no role yet, or the call fails anyway.
-        question
-            .context
-            .retain(|key, _| !key.starts_with("aws:resourcetag/"));
-        let tagging = Self {
-            action: "iam:TagRole".to_owned(),
-            ..question.clone()
-        };
-        vec![question, tagging]
-    }
-}
-
-fn is_allowed(policy: &Value, question: &Question) -> bool {
-    let texts = |value: &Value| -> Vec<String> {
-        let many = value.as_array().cloned().unwrap_or(vec![value.clone()]);
-        many.iter()
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect()
-    };
-    let mut statements = policy["Statement"].as_array().into_iter().flatten();
-    statements.any(|statement| {
-        assert_eq!(statement["Effect"], "Allow");
-        let conditions = statement["Condition"].as_object().into_iter().flatten();
-        let mut keys = conditions.flat_map(|(operator, keys)| {
-            let keys = keys.as_object().into_iter().flatten();
-            keys.map(move |(key, wanted)| (operator.as_str(), key, wanted))
-        });
-        texts(&statement["Action"]).contains(&question.action)
-            && texts(&statement["Resource"])
-                .iter()
-                .any(|r| glob(r, &question.resource))
-            && keys.all(|(operator, key, wanted)| {
-                let (wanted, found) = (texts(wanted), question.context.get(&key.to_lowercase()));
-                let fits = |found: &Vec<String>| found.iter().all(|value| wanted.contains(value));
-                match operator {
-                    "StringEquals" => found.is_some_and(fits),
-                    "StringEqualsIfExists" | "ForAllValues:StringEquals" => found.is_none_or(fits),
-                    "Null" => wanted == [found.is_none().to_string()],
-                    other => panic!("the evaluator does not know {other}"),
-                }
-            })
-    })
-}
-
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, rest)) => text.strip_prefix(start).is_some_and(|left| {
-            (0..=left.len()).any(|at| left.get(at..).is_some_and(|end| glob(rest, end)))
-        }),
-    }
-}
 
 fn policy(settings: &[&str], job: &[&str]) -> Value {
     let all = [&["iam-policy", "--account", ACCOUNT], settings, job].concat();
@@ -617,10 +481,4 @@ fn m7_moto_lets_the_jobs_do_what_they_do_and_no_more() {
     );
     let gone = run(&syncs, &delete).ends(0).changes();
     assert_eq!(gone, ["k8s-sa_bar_a delete done"]);
-}
-
-#[test]
-fn the_evaluator_tells_what_fits() {
-    assert!(glob("a*c*", "abcd") && glob("*_*", "x_y") && glob("*", ""));
-    assert!(!glob("a*c", "abcd") && !glob("ab", "abc"));
 }
