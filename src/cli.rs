@@ -167,18 +167,46 @@ fn dispatch(command: &Command, console: &Console) -> Exit {
         Command::Explain(args) => end(explain::run(args, console), console),
         Command::Roles(args) => end(roles::run(args, console), console),
         Command::IamPolicy(args) => end(iam_policy::run(args, console), console),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "irsa-gitops", &mut script);
-            end(print(&script, console), console)
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            let written = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            written.expect("a Vec takes all bytes");
-            end(print(&page, console), console)
-        }
+        Command::Completions { shell } => end(print(&completions(*shell), console), console),
+        Command::Man => end(print(manual().as_bytes(), console), console),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "irsa-gitops", &mut script);
+    if shell != clap_complete::Shell::Bash {
+        return script;
+    }
+    // clap_complete takes the hyphen in the program's name for the start of a subcommand, in the
+    // labels of the cases but not in the variable that is compared with them.
+    String::from_utf8_lossy(&script)
+        .replace("irsa__subcmd__gitops", "irsa__gitops")
+        .into_bytes()
+}
+
+/// The manual page: that of the program, and those of its commands as sections of it.
+fn manual() -> String {
+    let mut program = Cli::command().disable_help_subcommand(true);
+    program.build();
+    let page = |command: &clap::Command| {
+        let mut page = Vec::new();
+        let written = clap_mangen::Man::new(command.clone()).render(&mut page);
+        written.expect("a Vec takes all bytes");
+        String::from_utf8_lossy(&page).into_owned()
+    };
+    let mut manual = page(&program);
+    for command in program.get_subcommands() {
+        let name = command.get_name().to_uppercase();
+        let section = page(command)
+            .lines()
+            .filter(|line| !line.starts_with(".TH"))
+            .map(|line| line.replacen(".SH ", ".SS ", 1) + "\n")
+            .collect::<String>()
+            .replacen(".SS NAME", &format!(".SH \"{name}\""), 1);
+        manual.push_str(&section);
+    }
+    manual
 }
 
 fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {

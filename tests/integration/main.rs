@@ -13,6 +13,7 @@ mod packs;
 mod permissions;
 mod readme;
 mod replies;
+mod reports;
 mod repositories;
 mod reviews;
 mod safety;

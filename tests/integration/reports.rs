@@ -1,0 +1,122 @@
+//! Reports as those read them for whom they are: a browser, a shell, code hosts.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::cli::{Cli, Run, not_run, sandbox};
+use crate::support::repository::{Repository, service_account};
+
+/// Three ServiceAccounts, and a sandbox without roles.
+struct World {
+    repository: Repository,
+    directory: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        sandbox(directory.path());
+        let repository = Repository::with(&[
+            ("apps/a.yaml", &service_account("bar", "a")),
+            ("apps/b.yaml", &service_account("bar", "b")),
+            ("apps/cart.yaml", &service_account("shop", "cart")),
+        ]);
+        Self {
+            repository,
+            directory,
+        }
+    }
+
+    fn iam(&self) -> PathBuf {
+        self.directory.path().join("iam.json")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn cli(&self, arguments: &[&str]) -> Cli {
+        Cli::new(self.repository.path(), arguments).sandbox(&self.iam())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        self.cli(arguments).run()
+    }
+}
+
+/// Whether a program is there.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+#[test]
+fn h6_bash_completes_below_the_top_level() {
+    if !is_installed("bash") {
+        return not_run("completions, because there is no bash");
+    }
+    let world = World::new();
+    let script = world.file("completions.bash");
+    std::fs::write(&script, world.run(&["completions", "bash"]).ends(0).stdout).expect("written");
+    let complete = |words: &[&str]| {
+        // What bash does when the key is pressed.
+        let driver = r#"
+            source "$1"; shift
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            function=$(complete -p irsa-gitops | sed 's/.*-F \([^ ]*\).*/\1/')
+            "$function" irsa-gitops "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[*]}"
+        "#;
+        let output = Command::new("bash")
+            .args(["--norc", "-c", driver, "bash"])
+            .arg(&script)
+            .arg("irsa-gitops")
+            .args(words)
+            .output()
+            .expect("bash can be run");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    for (words, completed) in [
+        (["pl"].as_slice(), "plan"),
+        (&["plan", "--prune"], "--prune-after"),
+        (&["apply", "--mode", ""], "create-only upsert-only sync"),
+        (&["iam-policy", "--fo"], "--for"),
+        (&["completions", "b"], "bash"),
+    ] {
+        assert_eq!(complete(words), completed, "{words:?}");
+    }
+}
+
+#[test]
+fn m16_the_manual_documents_every_flag_of_every_command() {
+    let world = World::new();
+    let manual = world.run(&["man"]).ends(0).stdout.replace("\\-", "-");
+    assert_eq!(manual.matches(".TH ").count(), 1, "one page");
+    for verb in [
+        "lint",
+        "diff",
+        "plan",
+        "apply",
+        "adopt",
+        "roles",
+        "explain",
+        "iam-policy",
+        "completions",
+    ] {
+        let heading = format!(".SH \"{}\"", verb.to_uppercase());
+        let section = manual.split(&heading).nth(1);
+        let section = section.unwrap_or_else(|| panic!("no section for {verb}"));
+        let section = section.split("\n.SH ").next().unwrap_or_default();
+        let help = world.run(&[verb, "--help"]).ends(0).stdout;
+        let words = help.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.starts_with('-')
+                .then(|| line.split([' ', ',']).find(|word| word.starts_with("--")))?
+        });
+        for flag in words.map(|word| word.trim_end_matches('.')) {
+            assert!(section.contains(flag), "{verb} {flag}");
+        }
+    }
+}
