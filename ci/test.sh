@@ -9,6 +9,7 @@ export INSTA_UPDATE=no
 
 ci/packages.sh
 ci/moto.sh
+ci/sarif.sh
 
 step() { printf '\n== %s\n' "$*"; }
 

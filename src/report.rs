@@ -10,15 +10,20 @@ use crate::exit::Exit;
 use crate::model::arn::AwsAccountId;
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
-use crate::plan::{Action, Change, Origin};
+use crate::model::history::Removal;
+use crate::plan::{Action, Change, Difference, Origin};
 
+mod counts;
+mod difference;
 pub mod explanation;
+mod finding;
 pub mod github;
 pub mod gitlab;
 pub mod human;
 pub mod inventory;
 pub mod json;
 pub mod markdown;
+mod place;
 pub mod sanitize;
 pub mod sarif;
 
@@ -156,6 +161,45 @@ impl Report {
         diagnostics
             .filter(|diagnostic| diagnostic.severity == severity)
             .count()
+    }
+}
+
+impl Entry {
+    /// What differs field by field, where a role is repaired.
+    fn differences(&self) -> &[Difference] {
+        match &self.change.action {
+            Action::Update(update) | Action::Restore(update) => &update.differences,
+            Action::Create(_)
+            | Action::Quarantine(_)
+            | Action::Delete(_)
+            | Action::InSync
+            | Action::Orphan
+            | Action::Held => &[],
+        }
+    }
+
+    /// The commit that removed its ServiceAccount, where that is why it is retired.
+    fn removal(&self) -> Option<&Removal> {
+        match &self.change.action {
+            Action::Quarantine(quarantine) => Some(&quarantine.removal),
+            Action::Delete(delete) => delete.removal.as_ref(),
+            Action::Create(_)
+            | Action::Update(_)
+            | Action::Restore(_)
+            | Action::InSync
+            | Action::Orphan
+            | Action::Held => None,
+        }
+    }
+
+    /// How much it matters, the same in every format.
+    fn severity(&self) -> Severity {
+        match (&self.change.action, &self.outcome) {
+            (_, Some(Outcome::Failed(_) | Outcome::Unknown(_))) => Severity::Error,
+            (_, Some(Outcome::NotAttempted))
+            | (Action::Held | Action::Quarantine(_) | Action::Delete(_), _) => Severity::Warning,
+            _ => Severity::Note,
+        }
     }
 }
 

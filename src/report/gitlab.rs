@@ -5,52 +5,45 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::Report;
+use super::finding::{Finding, Rule, findings};
 use super::sanitize::line;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::plan::Action;
+use crate::diagnostic::Severity;
 
-/// Writes the findings that have a place in a file.
+/// Writes every problem. A change that goes its way is none, and the other formats tell of it.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut issues: Vec<Value> = Vec::new();
-    for section in &report.clusters {
-        issues.extend(section.diagnostics.iter().filter_map(issue));
-        let held = report
-            .listed(section)
-            .filter(|entry| entry.change.action == Action::Held);
-        issues.extend(held.filter_map(|entry| {
-            let change = &entry.change;
-            let location = change.location.as_ref()?;
-            Some(json!({
-                "description": line(&format!("{} is held: {}", change.role.as_str(), change.reason)),
-                "check_name": "role-held",
-                "fingerprint": line(&format!("role-held|{}", change.role.as_str())),
-                "severity": "major",
-                "location": { "path": line(&location.path.to_string()), "lines": { "begin": location.line } },
-            }))
-        }));
-    }
+    let is_problem = |finding: &Finding| match finding.rule {
+        Rule::Role(_) => finding.severity != Severity::Note,
+        Rule::Stopped | Rule::Code(_) => true,
+    };
+    let findings = findings(report);
+    let issues: Vec<Value> = findings
+        .iter()
+        .filter(|f| is_problem(f))
+        .map(issue)
+        .collect();
     serde_json::to_writer_pretty(&mut *out, &issues)?;
     out.write_all(b"\n")
 }
 
-fn issue(diagnostic: &Diagnostic) -> Option<Value> {
-    let location = diagnostic.location.as_ref()?;
-    let hint = diagnostic
-        .hint
-        .as_ref()
-        .map_or(String::new(), |hint| format!(" (hint: {hint})"));
-    let whose = diagnostic.service_account.as_ref().map(ToString::to_string);
-    let whose = whose.unwrap_or_else(|| diagnostic.message.clone());
-    let severity = match diagnostic.severity {
+fn issue(finding: &Finding) -> Value {
+    let severity = match finding.severity {
         Severity::Error => "critical",
         Severity::Warning => "minor",
         Severity::Note => "info",
     };
-    Some(json!({
-        "description": line(&format!("{}{hint}", diagnostic.message)),
-        "check_name": diagnostic.code.as_str(),
-        "fingerprint": line(&format!("{}|{}|{whose}", diagnostic.code, location.path)),
+    // GitLab wants a place for everything; what has none is about the repository as such.
+    let (path, begin) = match &finding.place {
+        Some(place) => (
+            place.path.to_string(),
+            place.line_and_column.map_or(1, |(line, _)| line),
+        ),
+        None => (".".to_owned(), 1),
+    };
+    json!({
+        "description": line(&finding.text()),
+        "check_name": finding.rule.id(),
+        "fingerprint": finding.fingerprint,
         "severity": severity,
-        "location": { "path": line(&location.path.to_string()), "lines": { "begin": location.line } },
-    }))
+        "location": { "path": line(&path), "lines": { "begin": begin } },
+    })
 }

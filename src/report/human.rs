@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style as Colour};
 use comfy_table::Table;
 
+use super::place::Place;
 use super::sanitize::line;
-use super::{Entry, Report, Section, action_word, outcome_word};
+use super::{Entry, Report, Section, action_word, difference, outcome_word};
 use crate::apply::{Failure, Outcome};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::plan::{Action, Difference};
 
 mod snippet;
@@ -38,7 +39,18 @@ pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Resul
             writeln!(out)?;
         }
     }
-    summary(report, out)
+    let counts = super::counts::counts(report);
+    match &report.error {
+        Some(stopped) => {
+            writeln!(out, "error: {}", line(&stopped.message))?;
+            match &stopped.hint {
+                Some(hint) => writeln!(out, "hint: {}", line(hint)),
+                None => Ok(()),
+            }
+        }
+        None if counts.is_empty() => writeln!(out, "nothing to do"),
+        None => writeln!(out, "{}", counts.join(", ")),
+    }
 }
 
 fn heading(report: &Report, section: &Section, out: &mut dyn Write) -> io::Result<()> {
@@ -87,10 +99,8 @@ fn changes(
             .origin
             .map_or(String::new(), |origin| format!("{}: ", origin.as_str()));
         writeln!(out, "      {origin}{}", line(&entry.change.reason))?;
-        if let Action::Update(update) | Action::Restore(update) = &entry.change.action {
-            for difference in &update.differences {
-                detail(difference, medium, out)?;
-            }
+        for difference in entry.differences() {
+            detail(difference, medium, out)?;
         }
         if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
             trouble(failure, out)?;
@@ -106,9 +116,8 @@ fn row(entry: &Entry) -> [String; 4] {
         action.push_str(": ");
         action.push_str(outcome_word(outcome));
     }
-    let place = change.location.as_ref().map_or(String::new(), |location| {
-        format!("{}:{}", line(&location.path.to_string()), location.line)
-    });
+    let place =
+        Place::of(entry).map_or(String::new(), |place| line(&place.to_string()).into_owned());
     [
         action,
         line(change.role.as_str()).into_owned(),
@@ -157,49 +166,22 @@ fn colour_of(entry: &Entry) -> Colour {
 }
 
 fn detail(difference: &Difference, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
-    match difference {
-        Difference::TrustPolicy { current, desired } => {
-            let (before, after) = (current.pretty(), desired.pretty());
-            writeln!(out, "      trust policy:")?;
-            let diff = similar::TextDiff::from_lines(&before, &after);
-            for change in diff.iter_all_changes() {
-                let (mark, colour) = match change.tag() {
-                    similar::ChangeTag::Delete => ('-', AnsiColor::Red.on_default()),
-                    similar::ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
-                    similar::ChangeTag::Equal => (' ', Colour::new()),
-                };
-                let text = line(change.value().trim_end_matches('\n')).into_owned();
-                match medium {
-                    Medium::Terminal => writeln!(out, "      {colour}{mark} {text}{colour:#}")?,
-                    Medium::Plain => writeln!(out, "      {mark} {text}")?,
-                }
-            }
-            Ok(())
-        }
-        Difference::Tag {
-            key,
-            current,
-            desired,
-        } => {
-            let before = current
-                .as_ref()
-                .map_or("nothing".into(), |v| format!("`{}`", line(v)));
-            writeln!(
-                out,
-                "      tag {}: {before} -> `{}`",
-                line(key),
-                line(desired)
-            )
-        }
-        Difference::SessionDuration { current, desired } => {
-            let before = current.map_or("unknown".to_owned(), |seconds| format!("{seconds} s"));
-            writeln!(
-                out,
-                "      session duration: {before} -> {} s",
-                desired.as_seconds()
-            )
+    let Difference::TrustPolicy { current, desired } = difference else {
+        return writeln!(out, "      {}", difference::in_words(difference));
+    };
+    writeln!(out, "      trust policy:")?;
+    for (mark, text) in difference::lines(current, desired) {
+        let colour = match mark {
+            '-' => AnsiColor::Red.on_default(),
+            '+' => AnsiColor::Green.on_default(),
+            _ => Colour::new(),
+        };
+        match medium {
+            Medium::Terminal => writeln!(out, "      {colour}{mark} {text}{colour:#}")?,
+            Medium::Plain => writeln!(out, "      {mark} {text}")?,
         }
     }
+    Ok(())
 }
 
 fn trouble(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
@@ -225,53 +207,4 @@ fn plain_diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<
         Some(hint) => writeln!(out, "  hint: {}", line(hint)),
         None => Ok(()),
     }
-}
-
-fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let summary = report.summary();
-    let mut parts = Vec::new();
-    let mut part = |count: usize, text: String| {
-        if count > 0 {
-            parts.push(text);
-        }
-    };
-    part(summary.create, format!("{} to create", summary.create));
-    part(summary.update, format!("{} to update", summary.update));
-    part(summary.restore, format!("{} to restore", summary.restore));
-    part(
-        summary.quarantine,
-        format!("{} to quarantine", summary.quarantine),
-    );
-    part(summary.delete, format!("{} to delete", summary.delete));
-    part(summary.orphan, plural(summary.orphan, "orphan"));
-    part(summary.held, format!("{} held", summary.held));
-    part(summary.in_sync, format!("{} in sync", summary.in_sync));
-    let errors = report.count(Severity::Error);
-    let warnings = report.count(Severity::Warning);
-    part(errors, plural(errors, "error"));
-    part(warnings, plural(warnings, "warning"));
-    let outcomes = report
-        .clusters
-        .iter()
-        .flat_map(|s| &s.entries)
-        .filter_map(|e| e.outcome.as_ref());
-    let (mut done, mut not_done) = (0, 0);
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Done => done += 1,
-            Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::NotAttempted => not_done += 1,
-        }
-    }
-    part(done, format!("{done} done"));
-    part(not_done, format!("{not_done} not done"));
-    if parts.is_empty() {
-        writeln!(out, "nothing to do")
-    } else {
-        writeln!(out, "{}", parts.join(", "))
-    }
-}
-
-/// A count with its noun.
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -121,7 +121,7 @@ pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) 
             account,
             roles,
         } = cluster;
-        let count = super::human::plural(roles.len(), "owned role");
+        let count = super::counts::plural(roles.len(), "owned role");
         writeln!(
             out,
             "{count} of cluster {} in account {}",

@@ -15,7 +15,7 @@ use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
-use crate::plan::{Action, Difference};
+use crate::plan::Difference;
 
 /// The version of the document.
 pub const SCHEMA: &str = "irsa-gitops/report/v1";
@@ -179,27 +179,6 @@ fn change(entry: &Entry) -> ChangeField<'_> {
         origin,
         outcome,
     } = entry;
-    let differences = match &change.action {
-        Action::Update(update) | Action::Restore(update) => {
-            update.differences.iter().map(difference).collect()
-        }
-        Action::Create(_)
-        | Action::Quarantine(_)
-        | Action::Delete(_)
-        | Action::InSync
-        | Action::Orphan
-        | Action::Held => vec![],
-    };
-    let removal = match &change.action {
-        Action::Quarantine(quarantine) => Some(&quarantine.removal),
-        Action::Delete(delete) => delete.removal.as_ref(),
-        Action::Create(_)
-        | Action::Update(_)
-        | Action::Restore(_)
-        | Action::InSync
-        | Action::Orphan
-        | Action::Held => None,
-    };
     let error = match outcome {
         Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) => Some(ErrorField {
             message: &failure.message,
@@ -214,8 +193,8 @@ fn change(entry: &Entry) -> ChangeField<'_> {
         reason: &change.reason,
         origin: origin.map(|origin| origin.as_str().replace(' ', "-")),
         location: change.location.as_ref().map(location),
-        differences,
-        removed_by: removal.map(|removal| CommitField {
+        differences: entry.differences().iter().map(difference).collect(),
+        removed_by: entry.removal().map(|removal| CommitField {
             commit: removal.commit.id.as_str(),
             author: &removal.commit.author,
             date: &removal.commit.date,

@@ -1,13 +1,17 @@
-//! Markdown for a comment on a pull request or a step summary: counts first, then a table, then
-//! what is worth unfolding. Nothing at all when there is nothing to say.
+//! Markdown for a comment on a pull request or a step summary: counts first, then what needs
+//! somebody, then the other changes, then what is worth unfolding. Nothing at all when there is
+//! nothing to say.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::sanitize::line;
-use super::{Entry, Report, Section, action_word, outcome_word};
+use super::counts::{counts, plural};
+use super::place::Place;
+use super::sanitize::{html, line};
+use super::{Entry, Report, Section, action_word, difference, outcome_word};
 use crate::apply::Outcome;
-use crate::diagnostic::Diagnostic;
-use crate::plan::{Action, Difference};
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::plan::{Action, Difference, Origin};
 
 /// Where a pipeline finds the comment it wrote before.
 pub const MARKER: &str = "<!-- irsa-gitops -->";
@@ -15,10 +19,41 @@ pub const MARKER: &str = "<!-- irsa-gitops -->";
 /// The longest text that hosts take for a comment, with room to spare.
 const LONGEST: usize = 60_000;
 
+/// What is kept free for the line that says what is left out.
+const LAST_LINE: usize = 300;
+
+/// The most of one string that is shown.
+const LONGEST_STRING: usize = 500;
+
+/// Something that is shown whole or not at all.
+struct Piece {
+    section: usize,
+    part: Part,
+    rank: Rank,
+    text: String,
+}
+
+/// The parts of a section, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Urgent,
+    Roles,
+    Findings,
+    Differences,
+}
+
+/// What is kept first when not everything fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Urgent,
+    Change,
+    Detail,
+}
+
 /// Writes the report.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let blocks = blocks(report);
-    if blocks.is_empty() && report.error.is_none() {
+    let pieces = pieces(report);
+    if pieces.is_empty() && report.error.is_none() {
         return Ok(());
     }
     let mut text = format!("{MARKER}\n{}\n", heading(report));
@@ -28,73 +63,150 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             text.push_str(&format!("\nHint: {}\n", code(hint)));
         }
     }
-    let total = blocks.len();
-    for (written, block) in blocks.into_iter().enumerate() {
-        if text.chars().count() + block.chars().count() > LONGEST - 200 {
-            let rest = total - written;
-            text.push_str(&format!(
-                "\n… and {rest} more that do not fit here; the JSON report has all.\n"
-            ));
-            break;
-        }
-        text.push_str(&block);
+    let room = LONGEST - LAST_LINE - text.chars().count();
+    let (kept, left_out) = fit(pieces, room, report);
+    let mut opened = BTreeSet::new();
+    for piece in &kept {
+        text.push_str(&piece.opening(report, &opened));
+        text.push_str(&piece.text);
+        opened.extend(piece.opens());
     }
+    text.push_str(&last_line(report, &left_out));
     out.write_all(text.as_bytes())
 }
 
 fn heading(report: &Report) -> String {
-    let summary = report.summary();
-    let counts = [
-        (summary.create, "to create"),
-        (summary.update, "to update"),
-        (summary.restore, "to restore"),
-        (summary.quarantine, "to quarantine"),
-        (summary.delete, "to delete"),
-        (summary.orphan, "orphaned"),
-        (summary.held, "held"),
-        (summary.in_sync, "in sync"),
-    ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts
-        .map(|(count, what)| format!("**{count}** {what}"))
-        .collect();
-    let counts = if counts.is_empty() {
-        "no role changes".to_owned()
-    } else {
-        counts.join(", ")
-    };
     let commit = report
         .commit
         .as_ref()
         .map_or(String::new(), |c| format!(" at {}", code(c.short())));
+    let stopped = report.error.as_ref().map(|_| "stopped".to_owned());
+    let facts: Vec<String> = stopped.into_iter().chain(counts(report)).collect();
     format!(
-        "### irsa-gitops {}{commit}: {counts}",
-        report.command.as_str()
+        "### irsa-gitops {}{commit}: {}",
+        report.command.as_str(),
+        facts.join(", ")
     )
 }
 
-/// Everything that follows the heading, in pieces that can be left out.
-fn blocks(report: &Report) -> Vec<String> {
-    let mut blocks = Vec::new();
-    for section in &report.clusters {
-        let listed: Vec<&Entry> = report.listed(section).collect();
-        if listed.is_empty() && section.diagnostics.is_empty() {
-            continue;
+/// Everything that follows the heading.
+fn pieces(report: &Report) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (section, content) in report.clusters.iter().enumerate() {
+        let mut piece = |part, rank, text| {
+            pieces.push(Piece {
+                section,
+                part,
+                rank,
+                text,
+            })
+        };
+        for diagnostic in &content.diagnostics {
+            let is_urgent =
+                diagnostic.severity == Severity::Error || diagnostic.code == Code::SecurityDrift;
+            let (part, rank) = if is_urgent {
+                (Part::Urgent, Rank::Urgent)
+            } else {
+                (Part::Findings, Rank::Change)
+            };
+            piece(part, rank, of_diagnostic(diagnostic));
         }
-        blocks.push(place(section));
-        if !listed.is_empty() {
-            blocks.push(
-                "\n| | role | ServiceAccount | where | why |\n|---|---|---|---|---|\n".to_owned(),
-            );
-            blocks.extend(listed.iter().map(|entry| row(entry)));
-        }
-        blocks.extend(listed.iter().filter_map(|entry| folded(entry)));
-        if !section.diagnostics.is_empty() {
-            blocks.push("\n".to_owned());
-            blocks.extend(section.diagnostics.iter().map(diagnostic));
+        for entry in report.listed(content).filter(|entry| !is_background(entry)) {
+            let is_urgent =
+                entry.change.action == Action::Held || entry.severity() == Severity::Error;
+            let rank = if is_urgent {
+                Rank::Urgent
+            } else {
+                Rank::Change
+            };
+            piece(Part::Roles, rank, row(entry));
+            if !entry.differences().is_empty() {
+                piece(Part::Differences, Rank::Detail, folded(entry));
+            }
         }
     }
-    blocks
+    pieces
+}
+
+/// Whether it waits on the base and is not for the readers of a pull request.
+fn is_background(entry: &Entry) -> bool {
+    entry.change.action == Action::Orphan
+        && entry
+            .origin
+            .is_some_and(|origin| origin != Origin::ThisChange)
+}
+
+/// Keeps what fits, the urgent first; returns the rest as well.
+fn fit(mut pieces: Vec<Piece>, room: usize, report: &Report) -> (Vec<Piece>, Vec<Piece>) {
+    pieces.sort_by_key(|piece| piece.rank);
+    let mut opened = BTreeSet::new();
+    let mut used = 0;
+    let (mut kept, left_out): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| {
+        let opening = piece.opening(report, &opened);
+        let needed = used + opening.chars().count() + piece.text.chars().count();
+        if needed <= room {
+            used = needed;
+            opened.extend(piece.opens());
+        }
+        needed <= room
+    });
+    kept.sort_by_key(|piece| (piece.section, piece.part));
+    (kept, left_out)
+}
+
+impl Piece {
+    /// The section and the part of it that it is in.
+    fn opens(&self) -> [(usize, Option<Part>); 2] {
+        [(self.section, None), (self.section, Some(self.part))]
+    }
+
+    /// What stands before the first piece of a section and of a part of it.
+    fn opening(&self, report: &Report, opened: &BTreeSet<(usize, Option<Part>)>) -> String {
+        let [section, part] = self.opens();
+        let mut text = String::new();
+        if !opened.contains(&section) {
+            text.push_str(&place(&report.clusters[self.section]));
+        }
+        if !opened.contains(&part) {
+            text.push_str(match self.part {
+                Part::Urgent | Part::Findings => "\n",
+                Part::Roles => {
+                    "\n| | role | ServiceAccount | where | why |\n|---|---|---|---|---|\n"
+                }
+                Part::Differences => "",
+            });
+        }
+        text
+    }
+}
+
+fn last_line(report: &Report, left_out: &[Piece]) -> String {
+    let mut text = String::new();
+    let entries = report.clusters.iter().flat_map(|s| report.listed(s));
+    let background = entries.filter(|entry| is_background(entry)).count();
+    if background > 0 {
+        let orphans = plural(background, "orphan");
+        text.push_str(&format!(
+            "\n{orphans} that this change does not cause: not listed here.\n"
+        ));
+    }
+    let count = |parts: &[Part]| left_out.iter().filter(|p| parts.contains(&p.part)).count();
+    let left_out: Vec<String> = [
+        (count(&[Part::Roles]), "role"),
+        (count(&[Part::Urgent, Part::Findings]), "finding"),
+        (count(&[Part::Differences]), "folded difference"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, noun)| plural(count, noun))
+    .collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!(
+            "\n… and {} more that do not fit here; the JSON report has all.\n",
+            left_out.join(", ")
+        ));
+    }
+    text
 }
 
 fn place(section: &Section) -> String {
@@ -117,56 +229,52 @@ fn row(entry: &Entry) -> String {
     if let Some(outcome) = &entry.outcome {
         what = format!("{what}: {}", outcome_word(outcome));
     }
-    let place = change.location.as_ref();
-    let place = place.map_or(String::new(), |l| cell(&format!("{}:{}", l.path, l.line)));
+    let place = Place::of(entry).map_or(String::new(), |place| short_cell(&place.to_string()));
     let mut why = change.reason.clone();
     if let Some(origin) = entry.origin {
         why = format!("{}: {why}", origin.as_str());
     }
+    let mut why = short_cell(&why);
     if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
-        why = format!("{why}; {}", failure.message);
+        why.push_str(&format!("; {}", short_cell(&failure.message)));
+        if let Some(hint) = &failure.hint {
+            why.push_str(&format!("; hint: {}", short_cell(hint)));
+        }
     }
     format!(
-        "| {what} | {} | {} | {place} | {} |\n",
-        cell(change.role.as_str()),
-        cell(&change.service_account.to_string()),
-        cell(&why)
+        "| {what} | {} | {} | {place} | {why} |\n",
+        short_cell(change.role.as_str()),
+        short_cell(&change.service_account.to_string()),
     )
 }
 
-/// The lines of a trust policy that change, folded.
-fn folded(entry: &Entry) -> Option<String> {
-    let (Action::Update(update) | Action::Restore(update)) = &entry.change.action else {
-        return None;
-    };
-    let documents = update
-        .differences
-        .iter()
-        .find_map(|difference| match difference {
+/// What differs, the lines of a trust policy among it.
+fn folded(entry: &Entry) -> String {
+    let mut lines = Vec::new();
+    for difference in entry.differences() {
+        match difference {
             Difference::TrustPolicy { current, desired } => {
-                Some((current.pretty(), desired.pretty()))
+                let changed = difference::lines(current, desired).into_iter();
+                lines.extend(changed.map(|(mark, text)| format!("{mark} {text}")));
             }
-            Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
-        });
-    let (before, after) = documents?;
-    let diff = similar::TextDiff::from_lines(&before, &after);
-    let lines = diff.iter_all_changes().map(|change| {
-        let mark = match change.tag() {
-            similar::ChangeTag::Delete => '-',
-            similar::ChangeTag::Insert => '+',
-            similar::ChangeTag::Equal => ' ',
-        };
-        format!("{mark} {}\n", line(change.value().trim_end_matches('\n')))
-    });
-    let text: String = lines.collect();
+            Difference::Tag { .. } | Difference::SessionDuration { .. } => {
+                lines.push(format!("! {}", difference::in_words(difference)));
+            }
+        }
+    }
+    let shown = lines
+        .iter()
+        .map(|text| difference::cut(text, LONGEST_STRING) + "\n");
+    let text: String = shown.collect();
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
-    let role = code(entry.change.role.as_str());
-    Some(format!(
-        "\n<details><summary>Trust policy of {role}</summary>\n\n{fence}diff\n{text}{fence}\n\n</details>\n"
-    ))
+    // No Markdown is read inside of `<summary>`.
+    let role = html(entry.change.role.as_str());
+    format!(
+        "\n<details><summary>What differs in <code>{role}</code></summary>\n\n{fence}diff\n{text}{fence}\n\n</details>\n"
+    )
 }
 
-fn diagnostic(diagnostic: &Diagnostic) -> String {
+fn of_diagnostic(diagnostic: &Diagnostic) -> String {
     let place = diagnostic.location.as_ref();
     let place = place.map_or(String::new(), |l| format!("{} ", code(&l.to_string())));
     let hint = diagnostic
@@ -186,21 +294,29 @@ fn diagnostic(diagnostic: &Diagnostic) -> String {
     )
 }
 
-/// Text in a code span, in which nothing is a mention, a link or HTML.
+/// Text in a code span, in which nothing is a mention, a link or HTML; not too much of it.
 fn code(text: &str) -> String {
-    let text = line(text);
-    let fence = "`".repeat(longest_run(&text) + 1);
+    span(&difference::cut(&line(text), LONGEST_STRING))
+}
+
+/// The same inside a table.
+fn short_cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
+}
+
+/// A code span inside a table, where `|` ends a cell even in code.
+pub(super) fn cell(text: &str) -> String {
+    span(&line(text)).replace('|', "\\|")
+}
+
+fn span(text: &str) -> String {
+    let fence = "`".repeat(longest_run(text) + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') || text.is_empty() {
         " "
     } else {
         ""
     };
     format!("{fence}{pad}{text}{pad}{fence}")
-}
-
-/// A code span inside a table, where `|` ends a cell even in code.
-pub(super) fn cell(text: &str) -> String {
-    code(text).replace('|', "\\|")
 }
 
 fn longest_run(text: &str) -> usize {

