@@ -16,6 +16,10 @@ use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
 use crate::report::{Command, Listing, Report, github, gitlab, json, markdown, sarif};
 
+/// Where GitHub Actions takes the summary of a step from:
+/// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
 /// What is written about the run, and where.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Report")]
@@ -90,17 +94,22 @@ impl ReportArgs {
         console: &Console,
         work: impl FnOnce() -> Result<Report, Error>,
     ) -> Exit {
-        let files = match self.open() {
-            Ok(files) => files,
-            Err(error) => return self.explain(&error, command, console),
+        let (report, files) = match self.open() {
+            Ok(files) => (work(), files),
+            Err(error) => (Err(error), vec![]),
         };
-        let report = match work() {
+        let report = match report {
             Ok(report) => report,
             Err(error) => {
-                self.explain(&error, command, console);
+                error.print(console);
                 let report = stopped_report(&error, command, self.listing());
+                if self.format != Format::Human {
+                    // Standard error has said it already.
+                    let _ = console.print(&rendered(&report, self.format, Medium::Plain));
+                }
                 self.write_files(&report, files, console);
-                return error.exit();
+                self.summarize(&report, console);
+                return report.exit;
             }
         };
         let mut exit = report.exit;
@@ -110,6 +119,7 @@ impl ReportArgs {
             ));
             exit = exit.max(Exit::Incomplete);
         }
+        self.summarize(&report, console);
         exit.max(self.write_files(&report, files, console))
     }
 
@@ -126,14 +136,22 @@ impl ReportArgs {
         self.outputs.iter().map(open).collect()
     }
 
-    fn explain(&self, error: &Error, command: Command, console: &Console) -> Exit {
-        error.print(console);
-        if self.format != Format::Human {
-            let report = stopped_report(error, command, self.listing());
-            // Standard error has said it already.
-            let _ = console.print(&rendered(&report, self.format, Medium::Plain));
+    /// In a step of GitHub Actions, the workflow commands come with a summary of the step.
+    fn summarize(&self, report: &Report, console: &Console) {
+        let file = std::env::var_os(STEP_SUMMARY).filter(|file| !file.is_empty());
+        let Some(file) = file.filter(|_| self.format == Format::Github) else {
+            return;
+        };
+        let text = rendered(report, Format::Markdown, Medium::Plain);
+        // Other commands of the step write to it as well.
+        let open = File::options().append(true).create(true).open(&file);
+        if let Err(error) = open.and_then(|mut file| file.write_all(&text)) {
+            let file = file.to_string_lossy();
+            console.print_error(&format!(
+                "warning: no step summary was written to {}: {error}\n",
+                line(&file)
+            ));
         }
-        error.exit()
     }
 
     /// A report that cannot be saved is said on standard error, whole, so that it is not lost.

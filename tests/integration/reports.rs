@@ -122,6 +122,50 @@ fn m16_the_manual_documents_every_flag_of_every_command() {
     }
 }
 
+#[test]
+fn m13_workflow_commands_come_with_a_step_summary() {
+    let world = World::new();
+    let (summary, output) = (world.file("summary.md"), world.file("output"));
+    std::fs::write(&summary, "of another command\n").expect("written");
+    std::fs::write(&output, "").expect("written");
+    let run = |arguments: &[&str]| {
+        world
+            .cli(arguments)
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("GITHUB_OUTPUT", &output)
+            .run()
+    };
+    let read = |file: &Path| std::fs::read_to_string(file).expect("a file");
+    run(&["plan", "--format", "json"]).ends(0);
+    let commands = format!("github={}", world.file("commands").display());
+    run(&["plan", "--output", &commands]).ends(0);
+    assert_eq!(read(&summary), "of another command\n");
+    let plan = run(&["plan", "--format", "github"]).ends(0);
+    assert!(plan.stdout.starts_with("::notice file="), "{}", plan.stdout);
+    assert_eq!(plan.stdout, read(&world.file("commands")));
+    let text = read(&summary);
+    assert!(
+        text.starts_with("of another command\n<!-- irsa-gitops -->\n### irsa-gitops plan")
+            && text.contains("3 to create"),
+        "{text}"
+    );
+    run(&["plan", "--format", "github", "--path", "nowhere"]).ends(4);
+    let text = read(&summary);
+    assert!(text.contains("### irsa-gitops plan: stopped"), "{text}");
+    // Standard output of a step is not the place of its outputs, and nothing is put there.
+    assert_eq!(read(&output), "", "S5");
+    let nowhere = world.cli(&["plan", "--format", "github"]);
+    let nowhere = nowhere.env("GITHUB_STEP_SUMMARY", world.directory.path());
+    let nowhere = nowhere.run().ends(0);
+    assert!(
+        nowhere
+            .stderr
+            .contains("warning: no step summary was written"),
+        "{}",
+        nowhere.stderr
+    );
+}
+
 /// Validates by the official schema; says loudly if it is not installed.
 fn validate(sarif: &Path) {
     let target = std::env::var("CARGO_TARGET_DIR")
