@@ -8,6 +8,7 @@ need cc gcc
 need pkg-config pkg-config
 need git git
 need python3 python3
+need chromium chromium
 pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
 [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 command -v ssh-keygen >/dev/null 2>&1 || missing+=(openssh-client)

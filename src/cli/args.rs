@@ -236,7 +236,7 @@ pub(super) struct ChangeArgs {
 }
 
 /// Reads a duration such as `7d`, `36h` or `0`.
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     if text == "0" {
         return Ok(SignedDuration::ZERO);
     }

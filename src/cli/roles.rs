@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs};
+use super::args::{ChangeArgs, ClusterArgs, IamArgs, duration};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Progress;
@@ -21,7 +22,7 @@ use crate::settings::ClusterSettings;
 /// How many roles are looked at for attachments at a time.
 const CONCURRENCY: usize = 8;
 
-/// List the owned roles, with their commits, state, last use and what is attached to them
+/// List the owned roles, with their age, commits, state, last use and what is attached to them
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,6 +35,9 @@ pub(super) struct RolesArgs {
     cluster: ClusterArgs,
     #[command(flatten)]
     iam: IamArgs,
+    /// How long a role stays quarantined before apply deletes it, such as 7d or 36h
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration, env = "IRSA_GITOPS_PRUNE_AFTER")]
+    prune_after: SignedDuration,
     /// Format of the list
     #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
     format: Format,
@@ -59,8 +63,11 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
         let mut inventory = Inventory { clusters: vec![] };
         for settings in &clusters {
             inventory.clusters.push(match &args.iam.sandbox {
-                Some(file) => list(settings, &sandbox::Reader::open(file)?).await?,
-                None => list(settings, &aws::Reader::connect(&settings.access).await?).await?,
+                Some(file) => list(settings, &sandbox::Reader::open(file)?, args).await?,
+                None => {
+                    let iam = aws::Reader::connect(&settings.access).await?;
+                    list(settings, &iam, args).await?
+                }
             });
         }
         Ok::<_, Error>(inventory)
@@ -77,7 +84,11 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-async fn list(settings: &ClusterSettings, iam: &impl IamReader) -> Result<ClusterRoles, Error> {
+async fn list(
+    settings: &ClusterSettings,
+    iam: &impl IamReader,
+    args: &RolesArgs,
+) -> Result<ClusterRoles, Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
     let run = Run {
@@ -100,8 +111,12 @@ async fn list(settings: &ClusterSettings, iam: &impl IamReader) -> Result<Cluste
         });
     let with_attachments = async |(role, service_account): (&CurrentRole, String)| {
         let attachments = iam.attachments(&role.listed.name).await?;
-        let attached = attachments.names().map(str::to_owned).collect();
-        Ok::<_, Error>(inventory_of(role, service_account, attached))
+        let role = inventory_of(role, Timestamp::now(), args.prune_after);
+        Ok::<_, Error>(OwnedRole {
+            service_account,
+            attached: attachments.names().map(str::to_owned).collect(),
+            ..role
+        })
     };
     let roles = futures::stream::iter(owned)
         .map(with_attachments)
@@ -113,13 +128,20 @@ async fn list(settings: &ClusterSettings, iam: &impl IamReader) -> Result<Cluste
     })
 }
 
-fn inventory_of(role: &CurrentRole, service_account: String, attached: Vec<String>) -> OwnedRole {
+/// What the role itself says.
+fn inventory_of(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> OwnedRole {
     let tag = |key| role.tags.get(key).map(str::to_owned);
+    let time = |text: &str| text.parse::<Timestamp>().ok();
     let quarantined = plan::prune::is_quarantined(role);
+    let quarantined_at = tag(tags::QUARANTINED_AT).filter(|_| quarantined);
+    let since = quarantined_at.as_deref().and_then(time);
+    let created = role.created.as_deref().and_then(time);
     OwnedRole {
         role: role.listed.name.to_string(),
         role_id: role.listed.id.to_string(),
-        service_account,
+        service_account: String::new(),
+        created: role.created.clone(),
+        age_days: created.map(|created| now.duration_since(created).as_hours() / 24),
         commit: tag(tags::COMMIT),
         last_commit: tag(tags::LAST_COMMIT),
         source: tag(tags::SOURCE),
@@ -128,8 +150,11 @@ fn inventory_of(role: &CurrentRole, service_account: String, attached: Vec<Strin
         } else {
             RoleState::Active
         },
-        quarantined_at: tag(tags::QUARANTINED_AT).filter(|_| quarantined),
+        quarantined_until: since
+            .and_then(|since| since.checked_add(prune_after).ok())
+            .map(|until| until.to_string()),
+        quarantined_at,
         last_used: role.last_used.clone(),
-        attached,
+        attached: vec![],
     }
 }

@@ -132,6 +132,7 @@ fn current(role: &types::Role) -> Result<CurrentRole, Error> {
         permissions_boundary: boundary
             .and_then(|boundary| boundary.permissions_boundary_arn())
             .map(str::to_owned),
+        created: Some(role.create_date().to_string()),
         last_used: last_used.map(ToString::to_string),
     })
 }

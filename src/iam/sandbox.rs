@@ -140,6 +140,7 @@ fn current(role: &Role) -> Option<CurrentRole> {
             .map(|tag| (&tag.key, tag.value.clone()))
             .collect(),
         permissions_boundary: role.permissions_boundary.clone(),
+        created: Some(role.create_date.clone()),
         last_used: role.last_used.clone(),
     })
 }

@@ -207,6 +207,8 @@ pub struct CurrentRole {
     pub tags: Tags,
     /// The ARN of its permissions boundary.
     pub permissions_boundary: Option<String>,
+    /// When it was made (RFC 3339), if IAM said it.
+    pub created: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows; absent means unknown, not unused.
     pub last_used: Option<String>,
 }

@@ -41,6 +41,7 @@ pub fn compare(
                 },
                 tags: role.tags,
                 permissions_boundary: role.permissions_boundary,
+                created: None,
                 last_used: None,
             })
         })

@@ -133,6 +133,7 @@ fn role(text: &str) -> CurrentRole {
         },
         tags,
         permissions_boundary: None,
+        created: None,
         last_used: None,
     }
 }

@@ -43,6 +43,10 @@ pub struct OwnedRole {
     pub role_id: String,
     /// Whose it is.
     pub service_account: String,
+    /// When it was made (RFC 3339).
+    pub created: Option<String>,
+    /// For how many whole days it has been there.
+    pub age_days: Option<i64>,
     /// The commit that created it.
     pub commit: Option<String>,
     /// The commit of the run that last wrote to it.
@@ -53,6 +57,8 @@ pub struct OwnedRole {
     pub state: RoleState,
     /// Since when it is quarantined (RFC 3339).
     pub quarantined_at: Option<String>,
+    /// Until when it stays so (RFC 3339), and may then be deleted.
+    pub quarantined_until: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows.
     pub last_used: Option<String>,
     /// Policies and instance profiles that are attached to it.
@@ -79,10 +85,11 @@ impl RoleState {
 }
 
 /// The headings of the columns.
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "ServiceAccount",
     "role",
     "state",
+    "created",
     "commit",
     "last used",
     "attached",
@@ -90,7 +97,7 @@ const COLUMNS: [&str; 7] = [
 ];
 
 impl OwnedRole {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         let text = |text: &Option<String>| line(text.as_deref().unwrap_or("-")).into_owned();
         let commit = self
             .commit
@@ -104,13 +111,39 @@ impl OwnedRole {
         [
             line(&self.service_account).into_owned(),
             line(&self.role).into_owned(),
-            self.state.as_str().to_owned(),
+            self.state_in_words(),
+            self.created_in_words(),
             text(&commit),
-            text(&self.last_used),
+            self.last_used.as_deref().map_or("-".to_owned(), day),
             line(&attached).into_owned(),
             text(&self.source),
         ]
     }
+
+    fn state_in_words(&self) -> String {
+        let state = self.state.as_str();
+        match &self.quarantined_until {
+            Some(until) => format!("{state} until {}", day(until)),
+            None => state.to_owned(),
+        }
+    }
+
+    fn created_in_words(&self) -> String {
+        match (&self.created, self.age_days) {
+            (Some(created), Some(days)) => {
+                let age = super::counts::plural(days.unsigned_abs() as usize, "day");
+                format!("{} ({age})", day(created))
+            }
+            (Some(created), None) => day(created),
+            (None, _) => "-".to_owned(),
+        }
+    }
+}
+
+/// The day of a time.
+fn day(time: &str) -> String {
+    let day = time.split_once('T').map_or(time, |(day, _)| day);
+    line(day).into_owned()
 }
 
 /// Writes columns, or one line a role with tabs between the fields.

@@ -166,6 +166,45 @@ fn m13_workflow_commands_come_with_a_step_summary() {
     );
 }
 
+#[test]
+fn h5_roles_tell_their_age_and_the_end_of_their_quarantine() {
+    let world = World::new();
+    world.run(&["apply"]).ends(0);
+    world.repository.remove("apps/b.yaml");
+    world.repository.commit("Remove b");
+    world.run(&["apply", "--mode", "sync"]).ends(0);
+    let mut iam = state(&world.iam());
+    iam["roles"][0]["createDate"] = "2020-01-02T03:04:05Z".into();
+    std::fs::write(world.iam(), iam.to_string()).expect("written");
+    let roles = |format: &str| {
+        let all = ["roles", "--prune-after", "36h", "--format", format];
+        world.run(&all).ends(0)
+    };
+    let roles_of = |document: &Value| document["clusters"][0]["roles"].clone();
+    let listed = roles_of(&roles("json").json());
+    assert_eq!(listed[0]["created"], "2020-01-02T03:04:05Z");
+    assert!(
+        listed[0]["ageDays"]
+            .as_i64()
+            .is_some_and(|days| days > 2_000)
+    );
+    assert_eq!(listed[0]["quarantinedUntil"], Value::Null);
+    assert_eq!(listed[1]["state"], "quarantined");
+    let time = |field: &str| {
+        let text = listed[1][field].as_str().expect("a time");
+        text.parse::<jiff::Timestamp>().expect("RFC 3339")
+    };
+    let quarantine = time("quarantinedUntil").duration_since(time("quarantinedAt"));
+    assert_eq!(quarantine.as_hours(), 36);
+    for format in ["human", "markdown", "html"] {
+        let text = roles(format).stdout;
+        assert!(
+            text.contains("2020-01-02 (") && text.contains("quarantined until 20"),
+            "{format}: {text}"
+        );
+    }
+}
+
 /// Validates by the official schema; says loudly if it is not installed.
 fn validate(sarif: &Path) {
     let target = std::env::var("CARGO_TARGET_DIR")
@@ -233,4 +272,150 @@ fn sarif_obeys_its_schema() {
     let stopped = check(&["plan", "--path", "nowhere"], 4);
     assert_eq!(stopped["invocations"][0]["executionSuccessful"], false);
     assert_eq!(stopped["results"][0]["ruleId"], "run-stopped");
+}
+
+/// What a browser makes of a page; `None`, said loudly, where there is none.
+fn browse(page: &str) -> Option<String> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let Some(program) = names.into_iter().find(|name| is_installed(name)) else {
+        not_run("the inventory in a browser, because there is no chromium");
+        return None;
+    };
+    let home = TempDir::new().expect("a directory");
+    let file = home.path().join("page.html");
+    std::fs::write(&file, page).expect("written");
+    let output = Command::new(program)
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+        ])
+        .args([
+            "--disable-sync",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            home.path().join("profile").display()
+        ))
+        .args(["--virtual-time-budget=3000", "--dump-dom"])
+        .arg(format!("file://{}", file.display()))
+        .env("HOME", home.path())
+        .output()
+        .expect("the browser can be run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The page with as many columns as there can be, and long words in them.
+fn inventory_page() -> String {
+    let world = World::new();
+    world.run(&["apply"]).ends(0);
+    world.repository.remove("apps/b.yaml");
+    world.repository.commit("Remove b");
+    world.run(&["apply", "--mode", "sync"]).ends(0);
+    let mut iam = state(&world.iam());
+    iam["roles"][0]["attachedPolicies"] = serde_json::json!([
+        "arn:aws:iam::123456789012:policy/teams/payments/production/PaymentsReadOnlyAccessToBuckets"
+    ]);
+    iam["roles"][0]["lastUsed"] = "2026-01-02T03:04:05Z".into();
+    std::fs::write(world.iam(), iam.to_string()).expect("written");
+    world.run(&["roles", "--format", "html"]).ends(0).stdout
+}
+
+/// Shows the page in a frame of a width, runs the steps there, and returns what they have seen.
+/// `sandbox` is that of the frame: what it does not allow, scripts among it, the page cannot do.
+fn probe(page: &str, width: u32, sandbox: &str, steps: &str) -> Option<Value> {
+    // As a string of a script, in which `</script>` must not stand.
+    let page = Value::from(page).to_string().replace("</", "<\\/");
+    let around = format!(
+        r#"<iframe width="{width}" height="900" sandbox="{sandbox}"></iframe><pre></pre>
+<script>
+const frame = document.querySelector('iframe');
+frame.onload = () => {{
+  const page = frame.contentDocument, one = (what) => page.querySelector(what);
+  const shown = (element) => element !== null && element.getClientRects().length > 0;
+  const rows = () => [...one('tbody').rows].filter(shown).map((row) => row.cells[0].textContent);
+  const seen = {{
+    all: rows(),
+    head: shown(one('thead')),
+    overflows: page.documentElement.scrollWidth > page.documentElement.clientWidth,
+  }};
+  {steps}
+  document.querySelector('pre').textContent = JSON.stringify(seen);
+}};
+frame.srcdoc = {page};
+</script>"#
+    );
+    let dom = browse(&around)?;
+    let seen = dom.split("<pre>").nth(1);
+    let seen = seen.and_then(|rest| rest.split("</pre>").next());
+    let seen = serde_json::from_str(seen.unwrap_or_default());
+    Some(seen.unwrap_or_else(|error| panic!("{error}: {dom}")))
+}
+
+/// What a person does: types into the filter, presses a heading twice, chooses an order.
+const WORK: &str = "
+  const act = (element, value, event) => {
+    element.value = value;
+    element.dispatchEvent(new frame.contentWindow.Event(event));
+    return rows();
+  };
+  seen.select = shown(one('select'));
+  seen.filtered = act(one('input'), 'CART', 'input');
+  seen.unfiltered = act(one('input'), '', 'input');
+  const button = page.querySelectorAll('th button')[1];
+  button.click();
+  button.click();
+  seen.clicked = rows();
+  seen.pressed = button.parentElement.getAttribute('aria-sort');
+  seen.chosen = act(one('select'), '1 up', 'change');
+  const lines = (row) => row.cells[2].querySelector('span').getClientRects().length;
+  seen.lines = lines([...one('tbody').rows].find((row) => row.cells[0].textContent === 'bar/a'));
+";
+
+#[test]
+fn h5_the_inventory_works_in_a_browser_on_a_desk_and_on_a_phone() {
+    let page = inventory_page();
+    for (width, is_wide) in [(1280, true), (390, false)] {
+        let sandbox = "allow-same-origin allow-scripts";
+        let Some(seen) = probe(&page, width, sandbox, WORK) else {
+            return;
+        };
+        let expected = serde_json::json!({
+            "all": ["bar/a", "bar/b", "shop/cart"],
+            "head": is_wide,
+            "overflows": false,
+            "select": !is_wide,
+            "filtered": ["shop/cart"],
+            "unfiltered": ["bar/a", "bar/b", "shop/cart"],
+            "clicked": ["shop/cart", "bar/b", "bar/a"],
+            "pressed": "descending",
+            "chosen": ["bar/a", "bar/b", "shop/cart"],
+            // A state of one word is not broken.
+            "lines": 1,
+        });
+        assert_eq!(seen, expected, "{width}");
+    }
+}
+
+#[test]
+fn h5_the_inventory_is_whole_without_javascript() {
+    let page = inventory_page();
+    let look = "seen.controls = page.querySelectorAll('input, select, button').length;";
+    for (width, is_wide) in [(1280, true), (390, false)] {
+        let Some(seen) = probe(&page, width, "allow-same-origin", look) else {
+            return;
+        };
+        let expected = serde_json::json!({
+            "all": ["bar/a", "bar/b", "shop/cart"],
+            "head": is_wide,
+            "overflows": false,
+            // None that would do nothing.
+            "controls": 0,
+        });
+        assert_eq!(seen, expected, "{width}");
+    }
 }

@@ -238,6 +238,7 @@ impl IamReader for Memory {
                     .map(|tag| (&tag.key, tag.value.clone()))
                     .collect(),
                 permissions_boundary: role.permissions_boundary.clone(),
+                created: None,
                 last_used: None,
             })
         };

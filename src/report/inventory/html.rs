@@ -4,54 +4,71 @@
 use std::io::{self, Write};
 
 use super::{COLUMNS, Inventory};
+use crate::report::sanitize::html;
 
 const STYLE: &str = "
-body { font: 15px/1.4 system-ui, sans-serif; margin: 1rem; color: #1b1f24; background: #fff; }
+body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: #1b1f24; background: #fff; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d0d7de; vertical-align: top; overflow-wrap: anywhere; }
-th[aria-sort] { cursor: pointer; }
-th[aria-sort=ascending]::after { content: ' \\2191'; }
-th[aria-sort=descending]::after { content: ' \\2193'; }
-input { font: inherit; padding: .3rem .5rem; margin: .5rem 0; width: min(30rem, 100%); }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d0d7de; vertical-align: top; }
+td[data-label=attached], td[data-label=source] { overflow-wrap: anywhere; min-width: 7rem; }
+td[data-label=created], td[data-label=commit], td[data-label='last used'] { white-space: nowrap; }
+th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; white-space: nowrap; }
+th[aria-sort=ascending] button::after { content: ' \\2191'; }
+th[aria-sort=descending] button::after { content: ' \\2193'; }
+input, select { font: inherit; padding: .3rem .5rem; margin: .5rem .5rem .5rem 0; max-width: 100%; box-sizing: border-box; }
+input { width: 30rem; }
+label { display: none; }
+tr[hidden] { display: none; }
 .quarantined { background: #fff1e5; }
-@media (max-width: 50rem) {
+@media (max-width: 60rem) {
   thead { display: none; }
-  tr { display: block; border: 1px solid #d0d7de; margin-bottom: .75rem; }
-  td { display: flex; gap: .75rem; border-bottom: 0; }
-  td::before { content: attr(data-label); flex: 0 0 7rem; font-weight: 600; }
+  label { display: block; }
+  tr:not([hidden]) { display: block; border: 1px solid #d0d7de; margin-bottom: .75rem; }
+  td { display: flex; gap: .75rem; border-bottom: 0; overflow-wrap: anywhere; }
+  td > span { min-width: 0; }
+  td::before { content: attr(data-label); flex: 0 0 9rem; font-weight: 600; }
 }
 @media (prefers-color-scheme: dark) {
   body { background: #0d1117; color: #e6edf3; }
   th, td, tr { border-color: #30363d; }
+  input, select { color: inherit; background: #161b22; border: 1px solid #30363d; }
   .quarantined { background: #3d2410; }
 }";
 
 const SCRIPT: &str = "
 for (const table of document.querySelectorAll('table')) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
-  const filter = document.createElement('input');
-  filter.type = 'search';
-  filter.placeholder = 'Filter';
-  filter.setAttribute('aria-label', 'Filter roles');
+  const names = heads.map((head) => head.textContent);
+  const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+  const filter = make('input', { type: 'search', placeholder: 'Filter', ariaLabel: 'Filter roles' });
   filter.addEventListener('input', () => {
     const wanted = filter.value.toLowerCase();
     for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
   });
-  table.before(filter);
+  const sort = (column, up) => {
+    heads.forEach((head) => head.setAttribute('aria-sort', 'none'));
+    heads[column].setAttribute('aria-sort', up ? 'ascending' : 'descending');
+    const rows = [...body.rows].sort((a, b) =>
+      a.cells[column].textContent.localeCompare(b.cells[column].textContent, 'en', { numeric: true }));
+    body.append(...(up ? rows : rows.reverse()));
+  };
   heads.forEach((head, column) => {
-    head.setAttribute('aria-sort', 'none');
-    head.tabIndex = 0;
-    const sort = () => {
-      const up = head.getAttribute('aria-sort') !== 'ascending';
-      heads.forEach((other) => other.setAttribute('aria-sort', 'none'));
-      head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
-      const rows = [...body.rows].sort((a, b) =>
-        a.cells[column].textContent.localeCompare(b.cells[column].textContent, 'en', { numeric: true }));
-      body.append(...(up ? rows : rows.reverse()));
-    };
-    head.addEventListener('click', sort);
-    head.addEventListener('keydown', (event) => { if (event.key === 'Enter') sort(); });
+    const button = make('button', { type: 'button', textContent: names[column] });
+    button.addEventListener('click', () => sort(column, head.getAttribute('aria-sort') !== 'ascending'));
+    head.replaceChildren(button);
   });
+  // Where the table is shown as cards there are no headings to press.
+  const choice = make('select', { ariaLabel: 'Sort by' });
+  names.forEach((name, column) => {
+    choice.append(new Option(name, `${column} up`), new Option(`${name}, descending`, `${column} down`));
+  });
+  choice.addEventListener('change', () => {
+    const [column, direction] = choice.value.split(' ');
+    sort(Number(column), direction === 'up');
+  });
+  const label = make('label', { textContent: 'Sort by ' });
+  label.append(choice);
+  table.before(filter, label);
 }";
 
 /// Writes the page.
@@ -69,7 +86,7 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         "<title>IAM roles of ServiceAccounts</title>\n<style>{STYLE}\n</style>\n</head>\n<body>"
     )?;
     for cluster in &inventory.clusters {
-        let (name, account) = (escape(&cluster.name), escape(&cluster.account));
+        let (name, account) = (html(&cluster.name), html(&cluster.account));
         writeln!(
             out,
             "<h1>Roles of cluster {name}</h1>\n<p>Account {account}, {} owned roles</p>",
@@ -83,19 +100,12 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         for role in &cluster.roles {
             write!(out, "<tr class=\"{}\">", role.state.as_str())?;
             for (column, cell) in COLUMNS.iter().zip(role.cells()) {
-                write!(out, "<td data-label=\"{column}\">{}</td>", escape(&cell))?;
+                let text = html(&cell);
+                write!(out, "<td data-label=\"{column}\"><span>{text}</span></td>")?;
             }
             writeln!(out, "</tr>")?;
         }
         writeln!(out, "</tbody>\n</table>")?;
     }
     writeln!(out, "<script>{SCRIPT}\n</script>\n</body>\n</html>")
-}
-
-fn escape(text: &str) -> String {
-    let text = super::line(text);
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

@@ -44,6 +44,7 @@ fn current(name: &str) -> CurrentRole {
         },
         tags: Tags::new(),
         permissions_boundary: None,
+        created: None,
         last_used: None,
     }
 }
