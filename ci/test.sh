@@ -28,6 +28,9 @@ RUSTDOCFLAGS="--deny warnings" cargo doc --locked --no-deps --document-private-i
 step quickstart
 ci/quickstart.sh
 
+step recipes
+ci/recipes.sh
+
 step dependencies
 if command -v cargo-deny >/dev/null 2>&1; then
   cargo deny --offline check --config ci/deny.toml bans licenses sources
