@@ -27,37 +27,60 @@ pub(super) fn read(text: &str) -> Reading {
     }
 }
 
+/// As go-yaml v2 does it, by the first character; it reads into 64 bits, and what does not fit is
+/// text. See `resolve` in <https://github.com/kubernetes-sigs/yaml/blob/master/goyaml.v2/resolve.go>.
 fn number(text: &str) -> Option<f64> {
-    match text.strip_prefix(['+', '-']).unwrap_or(text) {
-        ".inf" | ".Inf" | ".INF" => return Some(f64::INFINITY),
-        _ if matches!(text, ".nan" | ".NaN" | ".NAN") => return Some(f64::NAN),
-        unsigned if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') => return None,
+    match text {
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return Some(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return Some(f64::NAN),
         _ => {}
     }
-    let text = text.replace('_', "");
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(&text);
-    for (prefix, radix) in [
-        ("0x", 16),
-        ("0X", 16),
-        ("0o", 8),
-        ("0O", 8),
-        ("0b", 2),
-        ("0B", 2),
-    ] {
-        if let Some(digits) = unsigned.strip_prefix(prefix) {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "only that it is a number matters"
-            )]
-            return u64::from_str_radix(digits, radix).ok().map(|n| n as f64);
-        }
+    let plain = text.replace('_', "");
+    match text.as_bytes() {
+        [b'.', ..] if separates_digits(text) => float(&plain),
+        [b'0'..=b'9' | b'+' | b'-', ..] => integer(&plain).or_else(|| float(&plain)),
+        _ => None,
     }
+}
+
+/// Whether every `_` stands between two digits.
+fn separates_digits(text: &str) -> bool {
+    let digit = |part: Option<char>| part.is_some_and(|c| c.is_ascii_digit());
+    let parts: Vec<&str> = text.split('_').collect();
+    let mut pairs = parts.windows(2);
+    pairs.all(|pair| digit(pair[0].chars().last()) && digit(pair[1].chars().next()))
+}
+
+/// A number in another base than ten.
+fn integer(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let radix = match unsigned.get(..2)? {
+        "0x" | "0X" => 16,
+        "0o" | "0O" => 8,
+        "0b" | "0B" => 2,
+        _ => return None,
+    };
+    let digits = unsigned[2..].starts_with(|c: char| c.is_ascii_alphanumeric());
+    let size = u64::from_str_radix(&unsigned[2..], radix)
+        .ok()
+        .filter(|_| digits)?;
+    let fits = match text.as_bytes() {
+        [b'+', ..] => i64::try_from(size).is_ok(),
+        [b'-', ..] => size <= i64::MIN.unsigned_abs(),
+        _ => true,
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "only that it is a number matters"
+    )]
+    fits.then_some(size as f64)
+}
+
+fn float(text: &str) -> Option<f64> {
     let decimal = |b: u8| b.is_ascii_digit() || b".eE+-".contains(&b);
-    if unsigned.bytes().all(decimal) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.filter(|_| text.bytes().all(decimal))
 }
 
 #[cfg(test)]
@@ -87,6 +110,14 @@ mod tests {
             ".inf",
             "-.inf",
             ".nan",
+            "+_1",
+            "-_1",
+            ".5_5",
+            "5_.",
+            "0x_1F",
+            "-0b1",
+            "0xFFFFFFFFFFFFFFFF",
+            "99999999999999999999",
         ] {
             assert!(matches!(read(text), Reading::Number(_)), "{text}");
         }
@@ -117,6 +148,15 @@ mod tests {
             "inf",
             "nan",
             "-true",
+            "1e400",
+            "-1e400",
+            "0x1FFFFFFFFFFFFFFFFFFF",
+            "-0xFFFFFFFFFFFFFFFF",
+            "0x+1",
+            "0x",
+            "._5",
+            ".5_",
+            "+.nan",
         ] {
             assert_eq!(read(text), Reading::Text, "{text}");
         }
