@@ -5,12 +5,17 @@ use crate::model::location::{Location, RepoPath};
 
 /// The longest line that is worth showing under a message.
 const LONGEST_LINE_SHOWN: usize = 400;
+/// Characters are counted once for each block of so many bytes: a file may be one long line.
+const BLOCK: usize = 256;
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A file's text with the places of its lines.
 pub(super) struct Text<'a> {
     path: &'a RepoPath,
     text: &'a str,
     line_starts: Vec<usize>,
+    /// How many characters begin before each block.
+    characters: Vec<usize>,
 }
 
 /// Something wrong at an offset of the file.
@@ -44,22 +49,29 @@ impl<'a> Text<'a> {
         let ends_line = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
         let breaks = memchr::memchr2_iter(b'\n', b'\r', bytes).filter(ends_line);
         let line_starts = std::iter::once(0).chain(breaks.map(|at| at + 1)).collect();
+        let characters = bytes.chunks(BLOCK).scan(0, |before, block| {
+            Some(std::mem::replace(before, *before + count(block)))
+        });
         Self {
             path,
             text,
             line_starts,
+            characters: characters.collect(),
         }
     }
 
     /// The place of an offset.
     pub(super) fn location(&self, at: usize) -> Location {
+        let at = at.min(self.text.len());
         let line = self.line_of(at);
-        let before = self.text.get(self.line_starts[line]..at).unwrap_or("");
+        let start = self.line_starts[line];
+        let marks = usize::from(at > start && self.text[start..].starts_with(BYTE_ORDER_MARK));
+        let column = self.characters_before(at) - self.characters_before(start) - marks;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Location {
             path: self.path.clone(),
             line: count(line + 1),
-            column: count(before.chars().count() + 1),
+            column: count(column + 1),
         }
     }
 
@@ -67,12 +79,10 @@ impl<'a> Text<'a> {
     pub(super) fn line(&self, at: usize) -> &'a str {
         let line = self.line_of(at);
         let end = self.line_starts.get(line + 1).copied();
-        let text = self
-            .text
-            .get(self.line_starts[line]..end.unwrap_or(self.text.len()));
-        let text = text.unwrap_or("").trim_end_matches(['\n', '\r']);
+        let text = &self.text[self.line_starts[line]..end.unwrap_or(self.text.len())];
+        let text = text.trim_end_matches(['\n', '\r']);
         if text.len() <= LONGEST_LINE_SHOWN {
-            text
+            text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
         } else {
             ""
         }
@@ -92,6 +102,22 @@ impl<'a> Text<'a> {
     fn line_of(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at) - 1
     }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        let before = self.characters.get(block).copied();
+        match before {
+            Some(before) => before + count(&self.text.as_bytes()[block * BLOCK..at]),
+            // The end of a text that fills its last block.
+            None => count(self.text.as_bytes()),
+        }
+    }
+}
+
+/// How many characters begin in a part of a text.
+fn count(bytes: &[u8]) -> usize {
+    let is_start = |byte: &&u8| (**byte).cast_signed() >= -0x40;
+    bytes.iter().filter(is_start).count()
 }
 
 #[cfg(test)]
@@ -111,5 +137,28 @@ mod tests {
         assert_eq!(place(7), (2, 1, "b: 2"));
         assert_eq!(place(12), (3, 1, "c: 3"));
         assert_eq!(place(17), (4, 1, "d"));
+    }
+
+    #[test]
+    fn long_lines_are_counted_like_short_ones() {
+        let path = RepoPath::from("a.yaml");
+        let long = "aé".repeat(BLOCK);
+        let text = Text::new(&path, &long);
+        for at in [0, 1, 3, BLOCK - 1, BLOCK * 3 - 2, BLOCK * 3] {
+            let column = text.location(at).column as usize;
+            assert_eq!(column, long[..at].chars().count() + 1, "{at}");
+        }
+        assert_eq!(text.location(usize::MAX), text.location(long.len()));
+    }
+
+    #[test]
+    fn m21_a_byte_order_mark_is_no_column() {
+        let path = RepoPath::from("a.yaml");
+        let text = Text::new(&path, "\u{feff}a: 1\n---\n\u{feff}b: 2");
+        let place = |at| (text.location(at).column, text.line(at));
+        assert_eq!(place(0), (1, "a: 1"));
+        assert_eq!(place(3), (1, "a: 1"));
+        assert_eq!(place(6), (4, "a: 1"));
+        assert_eq!(place(15), (1, "b: 2"));
     }
 }
