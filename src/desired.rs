@@ -290,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn m4_a_conflict_names_five_other_places_and_counts_the_rest() {
+        let declarations: Vec<_> = (1..=9)
+            .map(|line| declaration("bar/foo", if line == 1 { FOO } else { OTHER }, line))
+            .collect();
+        let resolved = resolve(&declarations, &Naming::default());
+        assert_eq!(
+            resolved.diagnostics[0].message,
+            "ServiceAccount `bar/foo` is declared differently at a.yaml:2:1, a.yaml:3:1, a.yaml:4:1, a.yaml:5:1, a.yaml:6:1, and 3 more"
+        );
+        assert_eq!(resolved.diagnostics.len(), 9);
+    }
+
+    #[test]
     fn the_order_of_declarations_changes_nothing() {
         let mut declarations = vec![
             declaration("bar/foo", FOO, 1),

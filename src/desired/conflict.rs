@@ -6,6 +6,9 @@ use super::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::manifest::{Declaration, Management};
 
+/// How many other places a conflict names: each place has a message of its own.
+const MAX_PLACES: usize = 5;
+
 /// Picks the declaration that counts (the first by place) and says what is wrong with the others.
 ///
 /// Identical declarations are one. Differing ones are an error at every place: choosing either
@@ -66,15 +69,20 @@ fn asks(declaration: &Declaration) -> (Management, Option<&str>, Option<&str>) {
 }
 
 fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {
-    let elsewhere: Vec<String> = places
+    let elsewhere = places
         .iter()
-        .filter(|other| other.location != place.location)
+        .filter(|other| other.location != place.location);
+    let mut shown: Vec<String> = elsewhere
+        .take(MAX_PLACES)
         .map(|other| other.location.to_string())
         .collect();
+    let more = places.len().saturating_sub(1 + shown.len());
+    let last = (more > 0).then(|| format!("and {more} more"));
+    shown.extend(last);
     let message = format!(
         "ServiceAccount `{}` is declared differently at {}",
         place.service_account,
-        elsewhere.join(", ")
+        shown.join(", ")
     );
     Diagnostic::error(Code::DuplicateServiceAccount, message)
         .on(&place.service_account)
