@@ -108,9 +108,13 @@ pub fn resolve<'a>(
                 reason: diagnostic.message.clone(),
             },
             (None, Management::Unmanaged) => Verdict::Unmanaged,
-            (None, Management::Invalid) => Verdict::Held {
-                reason: "its manifest has errors".to_owned(),
-            },
+            (None, Management::Invalid) => {
+                let fault = check::role_arn_fault(first, naming);
+                resolved.diagnostics.extend(fault);
+                Verdict::Held {
+                    reason: "its manifest has errors".to_owned(),
+                }
+            }
             (None, Management::Managed) => match check::wanted(first, naming) {
                 Ok(wanted) => Verdict::Wanted(wanted),
                 Err(diagnostic) => {
@@ -300,6 +304,14 @@ mod tests {
             "ServiceAccount `bar/foo` is declared differently at a.yaml:2:1, a.yaml:3:1, a.yaml:4:1, a.yaml:5:1, a.yaml:6:1, and 3 more"
         );
         assert_eq!(resolved.diagnostics.len(), 9);
+    }
+
+    #[test]
+    fn m17_a_name_that_is_wrong_in_its_letter_case_holds_the_right_one() {
+        let mut upper_case = declaration("bar/foo", FOO, 9);
+        upper_case.management = Management::Invalid;
+        let declarations = [declaration("bar/foo", FOO, 1), upper_case];
+        assert_eq!(verdicts(&declarations), [("bar/foo".to_owned(), false)]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ codes! {
     InvalidYaml "invalid-yaml" "The document is not YAML that Kubernetes accepts.",
     InvalidJson "invalid-json" "The file is not valid JSON.",
     UnrenderedTemplate "unrendered-template" "The file looks like a template that was not rendered.",
-    DuplicateKey "duplicate-key" "A mapping has the same key twice.",
+    DuplicateKey "duplicate-key" "A mapping has the same key twice, or one that a merge key overwrites.",
     LimitExceeded "limit-exceeded" "The document is nested too deeply or expands to too much.",
     InvalidList "invalid-list" "A List or one of its items does not have the form Kubernetes requires.",
     NotRead "not-read" "Something under a scanned path could not be read as a manifest: submodule, symlink or LFS pointer.",
@@ -82,8 +82,8 @@ codes! {
     RoleNameTooLong "role-name-too-long" "The role name is longer than IAM allows.",
     DuplicateServiceAccount "duplicate-service-account" "The ServiceAccount is declared more than once.",
     RoleNameCollision "role-name-collision" "Two ServiceAccounts have role names that differ only in letter case.",
-    // Probably not what was meant.
     Misspelled "misspelled" "A key looks like a misspelling of one that matters.",
+    // Probably not what was meant.
     WrongKind "wrong-kind" "Something that is not a core/v1 ServiceAccount carries our annotation.",
     TrailingNewline "trailing-newline" "An annotation value ends with a newline, as block scalars do.",
     CommitUnknown "commit-unknown" "The manifests stand for no commit, so roles cannot be tagged with one.",

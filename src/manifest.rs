@@ -1,8 +1,8 @@
 //! What manifests say of ServiceAccounts: bytes of one file in, [`Declaration`]s and diagnostics out.
 //!
 //! Pure. Reads YAML and JSON as Kubernetes does (`document`), looks for our annotations before it
-//! parses anything (`scan`), and knows what fields a ServiceAccount has (`service_account`). Does
-//! not know how roles are named or where files come from; `serde_yaml`, `granit_parser` and
+//! parses anything (`scan`), and knows which objects are ServiceAccounts (`object`), what fields they
+//! have (`service_account`) and what was meant to be one of ours (`spelling`). Does not know how roles are named or where files come from; `serde_yaml`, `granit_parser` and
 //! `k8s_openapi` stop here.
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -12,9 +12,11 @@ use crate::model::service_account::ServiceAccountRef;
 mod document;
 mod field;
 mod json;
+mod object;
 mod scalar;
 mod scan;
 mod service_account;
+mod spelling;
 mod text;
 mod tree;
 mod yaml;
@@ -22,6 +24,7 @@ mod yaml;
 use scan::Found;
 use service_account::Reader;
 use text::{Fault, Text};
+use tree::Tree;
 
 /// The annotation that asks for a managed role, `"true"` or `"false"`. The controller's key.
 pub const MANAGED_ANNOTATION: &str = "security.kaluza.com/iam-role-managed";
@@ -33,9 +36,9 @@ pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 pub const AUDIENCE_ANNOTATION: &str = "eks.amazonaws.com/audience";
 
 /// Changes whenever [`extract`] may find something in a file in which it found nothing before.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
-/// One ServiceAccount that carries the managed annotation and is known by name.
+/// One ServiceAccount that carries the managed annotation, or was meant to, and is known by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
     /// Its namespace and name.
@@ -117,27 +120,10 @@ pub enum Completeness {
 /// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
 /// ```
 pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
-    match scan::look(bytes) {
-        Found::Nothing => None,
-        found => Some(read(path, bytes, found)),
+    let found = scan::look(bytes);
+    if found == Found::Nothing {
+        return None;
     }
-}
-
-/// Whether a file has content and all of it is understood, whatever it holds: a file that a failed
-/// render left behind has none, or cannot be.
-pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let has_content = document::split(text).any(|document| !document.trees.is_empty());
-    has_content && read(path, bytes, Found::Nothing).completeness == Completeness::Whole
-}
-
-/// Whether a file can be parsed to its end, whatever it holds.
-pub fn is_readable(bytes: &[u8]) -> bool {
-    let text = std::str::from_utf8(bytes);
-    text.is_ok_and(|text| document::split(text).all(|document| document.fault.is_none()))
-}
-
-fn read(path: &RepoPath, bytes: &[u8], found: Found) -> Extract {
     let readable = String::from_utf8_lossy(bytes);
     let text = Text::new(path, &readable);
     let mut reader = Reader {
@@ -154,16 +140,56 @@ fn read(path: &RepoPath, bytes: &[u8], found: Found) -> Extract {
         let fault = Fault::new(Code::InvalidEncoding, at, message);
         reader.unreadable(fault.hint("convert the file to UTF-8"));
     } else {
-        for document in document::split(&readable) {
-            for tree in &document.trees {
-                reader.document(tree);
-            }
-            if let Some(fault) = document.fault {
-                reader.unreadable(fault);
-            }
-        }
+        document::split(&readable).for_each(|document| reader.read(document));
     }
-    reader.extract
+    let extract = reader.extract;
+    // A file that does not hold the annotation is ours only for a typo that was found in it: others
+    // have roles of other makers, and their templates.
+    (found != Found::Like || extract.has_misspelled()).then_some(extract)
+}
+
+/// Whether all that a file holds is Kubernetes objects and understood: what a failed render left
+/// behind is nothing, or cannot be.
+pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
+    let Ok(readable) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let text = Text::new(path, readable);
+    let mut reader = Reader {
+        text: &text,
+        extract: Extract::default(),
+    };
+    let is_typed = |tree: &Tree| {
+        let mut words = ["apiVersion", "kind"].into_iter();
+        words.all(|key| tree.word(tree.root, key).is_some())
+    };
+    let mut typed = true;
+    for document in document::split(readable) {
+        typed &= document.trees.iter().all(is_typed);
+        reader.read(document);
+    }
+    let blank = readable
+        .lines()
+        .all(|line| ["", "---"].contains(&line.trim()));
+    !blank
+        && typed
+        && reader.extract.completeness == Completeness::Whole
+        && !reader.extract.has_misspelled()
+}
+
+/// Whether a file can be parsed to its end, whatever it holds.
+pub fn is_readable(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes);
+    text.is_ok_and(|text| {
+        document::split(text, document::Extent::All).all(|document| document.fault.is_none())
+    })
+}
+
+impl Extract {
+    fn has_misspelled(&self) -> bool {
+        let mut diagnostics = self.diagnostics.iter();
+        diagnostics.any(|diagnostic| diagnostic.code == Code::Misspelled)
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ pub(super) fn wanted(
     Ok(Wanted { role, audience })
 }
 
+/// What is wrong with the role-arn annotation of a ServiceAccount that is held for its manifest, if
+/// that is no ARN at all: only here it is known what it should be.
+pub(super) fn role_arn_fault(declaration: &Declaration, naming: &Naming) -> Option<Diagnostic> {
+    declaration.role_arn.as_ref()?;
+    let role = role_name::of(naming, &declaration.service_account).ok()?;
+    let fault = check_role_arn(declaration, naming, &role).err()?;
+    (fault.code == Code::InvalidRoleArn).then_some(*fault)
+}
+
 fn check_role_arn(
     declaration: &Declaration,
     naming: &Naming,

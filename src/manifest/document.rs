@@ -1,7 +1,9 @@
 //! A file cut into documents as kubectl cuts it, and each document read.
 
+use std::ops::Range;
+
 use super::scan::{self, Found};
-use super::text::Fault;
+use super::text::{BYTE_ORDER_MARK, Fault};
 use super::tree::Tree;
 use super::{json, yaml};
 use crate::diagnostic::Code;
@@ -20,75 +22,94 @@ pub(super) struct Document {
 /// white space or a comment. Anything else behind the dashes makes it refuse the file; here only
 /// the document that starts so is refused.
 pub(super) fn split(text: &str) -> impl Iterator<Item = Document> {
-    let mut cuts = vec![(0, 0, None)];
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let unmarked = line
-            .strip_prefix('\u{feff}')
-            .filter(|_| at == 0)
-            .unwrap_or(line);
-        if let Some(behind) = unmarked.strip_prefix("---") {
-            let behind = behind.trim();
-            let fault = (!behind.is_empty() && !behind.starts_with('#')).then(|| {
-                let message = "invalid document separator: only a comment may follow `---`";
-                Fault::new(Code::InvalidYaml, at, message)
-                    .hint("put the document's first line below the `---`")
-            });
-            cuts.push((at, at + line.len(), fault));
+    let mut next = Some((0, None));
+    std::iter::from_fn(move || {
+        let (start, separator_fault) = next.take()?;
+        let end = match separator(text, start) {
+            Some(line) => {
+                next = Some((line.end, check_separator(&text[line.clone()], line.start)));
+                line.start
+            }
+            None => text.len(),
+        };
+        let chunk = text[start..end].trim_start_matches(BYTE_ORDER_MARK);
+        let found = scan::look(chunk.as_bytes());
+        let mut document = Document {
+            trees: vec![],
+            fault: separator_fault,
+        };
+        if document.fault.is_none() {
+            read(chunk, end - chunk.len(), found, &mut document);
         }
-        at += line.len();
-    }
-    let ends: Vec<usize> = cuts.iter().skip(1).map(|(end, ..)| *end).collect();
-    let ends = ends.into_iter().chain([text.len()]);
-    cuts.into_iter()
-        .zip(ends)
-        .map(move |((_, start, fault), end)| {
-            let chunk = &text[start..end];
-            let unmarked = chunk.strip_prefix('\u{feff}').unwrap_or(chunk);
-            read(unmarked, start + chunk.len() - unmarked.len(), fault)
-        })
+        Some(document)
+    })
 }
 
-fn read(text: &str, offset: usize, separator: Option<Fault>) -> Document {
-    let document = |trees, fault| Document { trees, fault };
-    if separator.is_some() {
-        return document(vec![], separator);
+/// The next line that separates documents.
+fn separator(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = &text[from..];
+    let marked = from == 0 && rest.starts_with(BYTE_ORDER_MARK);
+    let first = if marked {
+        BYTE_ORDER_MARK.len_utf8()
+    } else {
+        0
+    };
+    let start = if rest[first..].starts_with("---") {
+        from
+    } else {
+        from + memchr::memmem::find(rest.as_bytes(), b"\n---")? + 1
+    };
+    let line = memchr::memchr(b'\n', &text.as_bytes()[start..]);
+    Some(start..line.map_or(text.len(), |length| start + length + 1))
+}
+
+fn check_separator(line: &str, at: usize) -> Option<Fault> {
+    let behind = line.trim_start_matches(BYTE_ORDER_MARK);
+    let behind = behind.strip_prefix("---").unwrap_or(behind).trim();
+    if behind.is_empty() || behind.starts_with('#') {
+        return None;
     }
+    let message = "invalid document separator: only a comment may follow `---`";
+    let fault = Fault::new(Code::InvalidYaml, at, message);
+    Some(fault.hint("put the document's first line below the `---`"))
+}
+
+fn read(text: &str, offset: usize, found: Found, document: &mut Document) {
     if let Some((at, c)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
         let message = format!("control character U+{:04X}", u32::from(c));
-        return document(
-            vec![],
-            Some(Fault::new(Code::InvalidYaml, offset + at, message)),
-        );
+        document.fault = Some(Fault::new(Code::InvalidYaml, offset + at, message));
+        return;
     }
-    let mut json_fault = None;
-    if text.trim_start().starts_with('{') {
+    let content = text.trim_start();
+    if content.starts_with('{') && !content.starts_with("{{") {
         let (trees, fault) = json::read(text, offset);
-        if fault.is_none() || !trees.is_empty() {
-            return document(trees, fault);
+        // kubectl takes a file that starts so for JSON, and for nothing else; a later document may
+        // be a flow mapping of YAML.
+        let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
+        let is_json = is_meant_as_json(content);
+        if fault.is_none() || !trees.is_empty() || starts_file || is_json {
+            document.trees = trees;
+            document.fault = fault.map(|fault| match fault.hint {
+                None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
+                _ => fault,
+            });
+            return;
         }
-        // A flow mapping of YAML starts like JSON, too.
-        json_fault = fault.filter(|_| is_meant_as_json(text));
     }
     let read = yaml::read(text, offset).and_then(|tree| {
-        // Repeated keys, which only the second parser refuses, are reported by place elsewhere.
-        let unique = tree.as_ref().is_some_and(|tree| tree.duplicates.is_empty());
-        if unique && scan::look(text.as_bytes()) != Found::Nothing {
+        if found != Found::Nothing {
             yaml::confirm(text, offset)?;
         }
         Ok(tree)
     });
     match read {
-        Ok(tree) => document(tree.into_iter().collect(), None),
-        Err(fault) => {
-            let fault = json_fault.unwrap_or(fault);
-            document(vec![], Some(explained(fault, text)))
-        }
+        Ok(tree) => document.trees.extend(tree),
+        Err(fault) => document.fault = Some(explained(fault, text, offset)),
     }
 }
 
 fn is_meant_as_json(text: &str) -> bool {
-    let inside = text.trim_start().trim_start_matches('{').trim_start();
+    let inside = text.trim_start_matches('{').trim_start();
     inside.starts_with(['"', '}'])
 }
 
@@ -98,13 +119,30 @@ fn is_forbidden(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
 }
 
-/// Says so if the reason is probably that nobody rendered the template.
-fn explained(mut fault: Fault, text: &str) -> Fault {
-    if text.contains("{{") && fault.code == Code::InvalidYaml {
+/// Says so if the reason is probably that nobody rendered the template, or a directive.
+fn explained(mut fault: Fault, text: &str, offset: usize) -> Fault {
+    if fault.code != Code::InvalidYaml {
+        return fault;
+    }
+    if text.contains("{{") {
         fault.code = Code::UnrenderedTemplate;
-        fault.hint = Some(
+        return fault.hint(
             "this looks like an un-rendered Helm template: commit what `helm template` prints, or leave the chart out with --path",
         );
+    }
+    let directive = text.split_inclusive('\n').try_fold(0, |at, line| {
+        // Only comments may come before.
+        match line.trim_start().chars().next() {
+            Some('%') => Err(at),
+            Some('#') | None => Ok(at + line.len()),
+            Some(_) => Ok(text.len()),
+        }
+    });
+    if let Err(at) = directive
+        && at < text.len()
+    {
+        let message = "a directive; Kubernetes refuses it, for it cuts it off from its document";
+        return Fault::new(Code::InvalidYaml, offset + at, message).hint("remove the line");
     }
     fault
 }

@@ -1,12 +1,16 @@
 //! What a field of a ServiceAccount must be, and what is wrong with one that is not.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
+use serde_json::{Map, Value};
 
 use super::scalar::Reading;
 use super::text::Fault;
-use super::tree::{NodeId, Tree};
+use super::tree::{Ambiguity, AmbiguityKind, NodeId, Tree};
 use super::{AUDIENCE_ANNOTATION, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION};
 use crate::diagnostic::Code;
+
+const WRITE_TRUE: &str =
+    "write \"true\", in quotes and in lower case, for a managed role; \"false\" for none";
 
 /// A name as the manifest has it. What Kubernetes would not take for a string still says whose
 /// role must be left alone.
@@ -44,17 +48,15 @@ pub(super) fn entry_fault(tree: &Tree, key: NodeId, value: NodeId) -> Option<Fau
         }
         Some(Reading::Text | Reading::Number(_)) => {
             let name = tree.scalar(key).unwrap_or_default();
-            if tree.reading(value) == Some(Reading::Null) {
-                (name == MANAGED_ANNOTATION
-                    || name == AUDIENCE_ANNOTATION
-                    || name == ROLE_ARN_ANNOTATION)
-                    .then(|| empty(tree.node(value).start, name))
-            } else if name == AUDIENCE_ANNOTATION || name == ROLE_ARN_ANNOTATION {
-                string_fault(tree, value, name).or_else(|| {
-                    (tree.scalar(value) == Some("")).then(|| empty(tree.node(value).start, name))
-                })
-            } else {
-                string_fault(tree, value, name)
+            let (at, reading) = (tree.node(value).start, tree.reading(value));
+            match name {
+                // Whatever it is instead, it is not the ARN: that is checked where the ARN is known.
+                ROLE_ARN_ANNOTATION if tree.node(value).tag.is_none() => None,
+                MANAGED_ANNOTATION | AUDIENCE_ANNOTATION if reading == Some(Reading::Null) => {
+                    Some(empty(at, name))
+                }
+                AUDIENCE_ANNOTATION if tree.scalar(value) == Some("") => Some(empty(at, name)),
+                _ => string_fault(tree, value, name),
             }
         }
         None => Some(Fault::new(
@@ -65,11 +67,45 @@ pub(super) fn entry_fault(tree: &Tree, key: NodeId, value: NodeId) -> Option<Fau
     }
 }
 
+/// Whether the role-arn annotation is anything but text: then it holds its ServiceAccount, and what
+/// to write instead is said where the ARN is known.
+pub(super) fn is_no_text(tree: &Tree, value: NodeId) -> bool {
+    tree.reading(value) != Some(Reading::Text)
+}
+
+/// A tag on a mapping that matters here: Kubernetes drops it, other readers make something of it.
+pub(super) fn tag_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault> {
+    let node = tree.node(id);
+    let tag = node.tag.as_ref().filter(|tag| ***tag != *"!!map")?;
+    let message = format!("{what} has the tag `{tag}`, which has no meaning here");
+    let fault = Fault::new(Code::InvalidServiceAccount, node.start, message);
+    Some(fault.hint("remove the tag"))
+}
+
+/// What keeps metadata and annotations from being the mappings that Kubernetes requires.
+pub(super) fn shape_fault(tree: &Tree, object: NodeId) -> Option<Fault> {
+    let mut id = object;
+    for key in ["metadata", "annotations"] {
+        let value = tree.get(id, key)?;
+        if tree.reading(value) == Some(Reading::Null) {
+            return None;
+        }
+        if !tree.is_mapping(value) {
+            let message = format!("`{key}` of a ServiceAccount must be a mapping");
+            let fault = Fault::new(Code::InvalidServiceAccount, tree.node(value).start, message);
+            return Some(fault.hint(
+                "the API server would refuse this ServiceAccount; its role is left as it is",
+            ));
+        }
+        id = value;
+    }
+    None
+}
+
 fn empty(at: usize, name: &str) -> Fault {
     let code = match name {
         MANAGED_ANNOTATION => Code::InvalidManaged,
-        AUDIENCE_ANNOTATION => Code::InvalidAudience,
-        _ => Code::InvalidRoleArn,
+        _ => Code::InvalidAudience,
     };
     Fault::new(code, at, format!("annotation `{name}` has an empty value"))
         .hint("give it a value or remove it")
@@ -98,6 +134,12 @@ pub(super) fn string_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault>
             ));
         }
     };
+    if what == MANAGED_ANNOTATION {
+        let message = format!(
+            "annotation `{what}` is `{text}` without quotes, which is {kind}: it must be the string \"true\" (or \"false\")"
+        );
+        return Some(Fault::new(Code::UnquotedScalar, at, message).hint(WRITE_TRUE));
+    }
     let message =
         format!("`{what}: {text}` is {kind} in Kubernetes, not a string; quote it: \"{text}\"");
     Some(Fault::new(Code::UnquotedScalar, at, message).hint("put the value in double quotes"))
@@ -107,14 +149,27 @@ pub(super) fn not_true(at: usize, value: &str) -> Fault {
     let message = format!(
         "annotation `{MANAGED_ANNOTATION}` is `{value}`: it must be the string \"true\" (or \"false\")"
     );
-    Fault::new(Code::InvalidManaged, at, message)
-        .hint("write \"true\", in quotes and in lower case, for a managed role; \"false\" for none")
+    Fault::new(Code::InvalidManaged, at, message).hint(WRITE_TRUE)
 }
 
-pub(super) fn duplicate(at: usize, key: &str) -> Fault {
-    let message =
-        format!("key `{key}` is there twice; Kubernetes would take the last one silently");
-    Fault::new(Code::DuplicateKey, at, message).hint("keep one of them")
+/// Says what is ambiguous about a key.
+pub(super) fn ambiguous(ambiguity: &Ambiguity) -> Fault {
+    let Ambiguity { at, key, .. } = ambiguity;
+    let (message, hint) = match ambiguity.kind {
+        AmbiguityKind::Repeated if key == "<<" => (
+            "two merge keys `<<` in one mapping".to_owned(),
+            "write one with a list, the mapping that wins first: `<<: [*a, *b]`",
+        ),
+        AmbiguityKind::Repeated => (
+            format!("key `{key}` is there twice; Kubernetes would take the last one silently"),
+            "keep one of them",
+        ),
+        AmbiguityKind::Overwritten => (
+            format!("key `{key}` stands before a merge key `<<` that overwrites it"),
+            "put `<<` first in its mapping",
+        ),
+    };
+    Fault::new(Code::DuplicateKey, *at, message).hint(hint)
 }
 
 /// What Kubernetes' own schema says against the object, at the field it is about.
@@ -133,39 +188,51 @@ pub(super) fn schema_fault(tree: &Tree, object: NodeId) -> Option<Fault> {
             *value = "".into();
         }
     }
-    let error = serde_json::from_value::<ServiceAccount>(whole.clone()).err()?;
-    let culprit = tree.entries(object).into_iter().find(|(key, _)| {
-        let Some(name) = tree.scalar(*key) else {
-            return true;
-        };
-        let field = serde_json::json!({ name: whole[name] });
-        serde_json::from_value::<ServiceAccount>(field).is_err()
-    });
-    let (at, field) = match culprit {
-        Some((key, _)) => (tree.node(key).start, tree.scalar(key).unwrap_or("a key")),
-        None => (tree.node(object).start, "the object"),
+    let refusal = |json| serde_json::from_value::<ServiceAccount>(json).err();
+    let error = refusal(whole.clone())?;
+    let refuses = |json| refusal(json).is_some();
+    let (id, path) = culprit(tree, object, &whole, &refuses);
+    let field = if path.is_empty() {
+        "the object"
+    } else {
+        path.trim_start_matches('.')
     };
     let message = format!("`{field}`: {error}");
     Some(
-        Fault::new(Code::InvalidServiceAccount, at, message)
+        Fault::new(Code::InvalidServiceAccount, tree.node(id).start, message)
             .hint("the API server would refuse this ServiceAccount"),
     )
 }
 
-/// Whether a key was meant to be `annotations`: other letter case, or one letter more, less or
-/// different.
-pub(super) fn is_like_annotations(key: &str) -> bool {
-    const MEANT: &str = "annotations";
-    let lower = key.to_lowercase();
-    let common = lower
-        .chars()
-        .zip(MEANT.chars())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let (rest, meant) = (lower.get(common..).unwrap_or_default(), &MEANT[common..]);
-    let without_first = |text: &str| text.get(1..).unwrap_or_default().to_owned();
-    rest == meant
-        || without_first(rest) == meant
-        || rest == without_first(meant)
-        || without_first(rest) == without_first(meant)
+/// The innermost key or item that is refused by itself, and the path to it.
+fn culprit(
+    tree: &Tree,
+    id: NodeId,
+    json: &Value,
+    refuses: &dyn Fn(Value) -> bool,
+) -> (NodeId, String) {
+    // What is refused without any content is itself at fault.
+    for (key, value) in tree.entries(id) {
+        let Some(name) = tree.scalar(*key) else {
+            return (*key, String::new());
+        };
+        let within = |json| {
+            refuses(Value::Object(
+                [(name.to_owned(), json)].into_iter().collect(),
+            ))
+        };
+        if !refuses(Value::Object(Map::new())) && within(json[name].clone()) {
+            let (inner, path) = culprit(tree, *value, &json[name], &within);
+            let place = if path.is_empty() { *key } else { inner };
+            return (place, format!(".{name}{path}"));
+        }
+    }
+    for (index, item) in tree.items(id).unwrap_or_default().iter().enumerate() {
+        let within = |json| refuses(Value::Array(vec![json]));
+        if !refuses(Value::Array(vec![])) && within(json[index].clone()) {
+            let (inner, path) = culprit(tree, *item, &json[index], &within);
+            return (inner, format!("[{index}]{path}"));
+        }
+    }
+    (id, String::new())
 }

@@ -12,26 +12,45 @@ use memchr::memmem::Finder;
 use super::MANAGED_ANNOTATION;
 
 /// What the search found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Found {
     /// No document of the file can hold the annotation.
     Nothing,
+    /// No document can hold the annotation, but some document may hold it misspelled.
+    Like,
     /// Some document may hold it.
     Key,
     /// The file is UTF-16 and holds it.
     Utf16Key,
 }
 
-static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MANAGED_ANNOTATION));
+/// The key, and the tag behind which nobody can search for it.
+static KEY: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [MANAGED_ANNOTATION, "!!binary"].map(Finder::new));
+/// What two typos hardly spoil all at once, the role's annotation beside it included.
+static LIKE: LazyLock<[Finder<'static>; 4]> =
+    LazyLock::new(|| ["kaluza", "iam-role", "iam_role", "eks.amazonaws.com/role"].map(Finder::new));
 
 /// Looks for the managed annotation's key in any spelling.
 pub(super) fn look(bytes: &[u8]) -> Found {
-    if KEY.find(bytes).is_some() {
-        Found::Key
+    let found = look_plain(bytes);
+    if found == Found::Key {
+        found
     } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
         utf16(bytes)
-    } else if memchr::memchr(b'\\', bytes).is_some() && KEY.find(&unescaped(bytes)).is_some() {
+    } else if memchr::memchr(b'\\', bytes).is_some() {
+        found.max(look_plain(&unescaped(bytes)))
+    } else {
+        found
+    }
+}
+
+fn look_plain(bytes: &[u8]) -> Found {
+    let holds = |needles: &[Finder<'_>]| needles.iter().any(|needle| needle.find(bytes).is_some());
+    if holds(&*KEY) {
         Found::Key
+    } else if holds(&*LIKE) {
+        Found::Like
     } else {
         Found::Nothing
     }
@@ -109,11 +128,22 @@ mod tests {
             "\\",
             "\\u",
             "\\u00",
-            "eks.amazonaws.com/role-arn: x",
-            "security.kaluza.com/iam-role",
+            "eks.amazonaws.com/audience: x",
             "a: \"\\\\u0073\"",
         ] {
             assert_eq!(look(text.as_bytes()), Found::Nothing, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_misspelled_key_is_found_too() {
+        for text in [
+            "eks.amazonaws.com/role-arn: x",
+            "security.kaluza.com/managed: 'true'",
+            "security.kalusa.com/iam-role-managed: 'true'",
+            r#"{"security.kalusa.com/i\u0061m-role-managed":"true"}"#,
+        ] {
+            assert_eq!(look(text.as_bytes()), Found::Like, "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::diagnostic::Severity;
 
 mod documents;
+mod typos;
 
 /// A ServiceAccount; what is given replaces the line that starts with the same key.
 fn service_account(lines: &[&str]) -> String {
@@ -182,17 +183,17 @@ fn names_and_labels_are_checked_like_annotations() {
         (
             "namespace: n",
             service_account(&["  namespace: n"]),
-            "n/foo Invalid, unquoted-scalar@5:14",
+            "n/foo Invalid, unquoted-scalar@5:14, partial",
         ),
         (
             "name: y",
             service_account(&["  name: y"]),
-            "bar/y Invalid, unquoted-scalar@4:9",
+            "bar/y Invalid, unquoted-scalar@4:9, partial",
         ),
         (
             "name: 123",
             service_account(&["  name: 123"]),
-            "bar/123 Invalid, unquoted-scalar@4:9",
+            "bar/123 Invalid, unquoted-scalar@4:9, partial",
         ),
         (
             "label",
@@ -245,7 +246,7 @@ fn m6_m15_what_has_no_valid_name_is_not_known() {
         (
             "M15 upper case",
             service_account(&["  name: Foo"]),
-            "invalid-name@4:9, partial",
+            "bar/foo Invalid, invalid-name@4:9, partial",
         ),
         (
             "M15 underscore",
@@ -280,7 +281,7 @@ fn m6_m15_what_has_no_valid_name_is_not_known() {
         (
             "template",
             service_account(&["  namespace: {{ .Release.Namespace }}"]),
-            "invalid-service-account@5:14, partial",
+            "unrendered-template@5:15, partial",
         ),
     ]);
 }
@@ -316,7 +317,17 @@ fn the_schema_is_kubernetes_own() {
         (
             "date only",
             service_account(&["  creationTimestamp: \"2024-01-01\""]),
-            "bar/foo Invalid, invalid-service-account@3:1",
+            "bar/foo Invalid, invalid-service-account@9:3",
+        ),
+        (
+            "labels are a list",
+            service_account(&["  labels: [a]"]),
+            "bar/foo Invalid, invalid-service-account@9:3",
+        ),
+        (
+            "a secret without a name",
+            service_account(&["secrets: [{name: a}, {name: [5]}]"]),
+            "bar/foo Invalid, invalid-service-account@9:23",
         ),
         ("unknown field", service_account(&["whatever: 1"]), GOOD),
         (
@@ -367,7 +378,7 @@ mod properties {
         fn the_two_yaml_parsers_agree(text in "([ab]: ?(\"[a-z\\\\\\\\n]{0,4}\"|'[a-z ]{0,4}'|[a-z.:0-9]{1,6}|\\[[a-z, ]{0,6}\\]|&x y|\\*x|)\\n|- [a-z]{1,3}\\n){0,6}") {
             let ours = yaml::read(&text, 0);
             let theirs = serde_yaml::from_str::<serde_yaml::Value>(&text);
-            if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.duplicates.is_empty() {
+            if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.ambiguities.is_empty() {
                 let ours = flat_tree(&tree, tree.root).into_iter().map(plain).collect::<Vec<_>>();
                 let theirs = flat_value(&value).into_iter().map(plain).collect::<Vec<_>>();
                 prop_assert_eq!(ours, theirs, "{}", text);

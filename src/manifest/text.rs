@@ -88,6 +88,12 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// What is written from one offset to another, as far as it is on one line.
+    pub(super) fn excerpt(&self, start: usize, end: usize) -> &'a str {
+        let text = self.text.get(start..end).unwrap_or_default();
+        text.lines().next().unwrap_or_default().trim_end()
+    }
+
     /// A diagnostic with its place and the line there.
     pub(super) fn diagnostic(&self, severity: Severity, fault: Fault) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(fault.code, severity, fault.message)

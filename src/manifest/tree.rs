@@ -1,22 +1,52 @@
 //! One document as a tree of nodes with their places, the same for YAML and JSON.
 //!
 //! Aliases point to the node they stand for, so a tree may share nodes; the readers bound how much
-//! that can expand to. Merge keys are resolved where a mapping is looked into.
+//! that can expand to. Merge keys are resolved when their mapping is added.
+
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Number, Value};
 
 use super::scalar::{self, Reading};
 
+/// How many entries the merge keys of a document may bring in all: a short text can ask for
+/// millions.
+pub(super) const MAX_MERGED: usize = 20_000;
+
 /// The index of a node in its tree.
 pub(super) type NodeId = usize;
+
+/// A key and its value.
+pub(super) type Entry = (NodeId, NodeId);
 
 /// One document.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
     pub(super) root: NodeId,
-    /// Keys that their mapping has already: the offset and the key.
-    pub(super) duplicates: Vec<(usize, String)>,
+    /// Keys that Kubernetes reads without a word, but maybe not as they were meant. In the order of
+    /// their mappings' ids.
+    pub(super) ambiguities: Vec<Ambiguity>,
+    merged: usize,
+}
+
+/// A key whose value depends on who reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ambiguity {
+    /// The mapping that has the key, or merges one that has it.
+    pub(super) mapping: NodeId,
+    /// Where the key is.
+    pub(super) at: usize,
+    pub(super) key: String,
+    pub(super) kind: AmbiguityKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AmbiguityKind {
+    /// The mapping has the key twice.
+    Repeated,
+    /// Kubernetes lets a merge key `<<` overwrite what stands before it, other readers do not.
+    Overwritten,
 }
 
 /// One node and the part of the file it covers.
@@ -25,23 +55,25 @@ pub(super) struct Node {
     pub(super) start: usize,
     pub(super) end: usize,
     /// An explicit tag other than `!!str`.
-    pub(super) tag: Option<String>,
+    pub(super) tag: Option<Box<str>>,
     pub(super) content: Content,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// Quoted text, block scalars and `!!str`: text whatever it looks like.
     Text(String),
     /// A plain scalar of YAML; a number, `true`, `false` or `null` of JSON.
     Plain(String),
     Sequence(Vec<NodeId>),
-    Mapping(Vec<(NodeId, NodeId)>),
+    /// Its own entries, then those that merge keys bring.
+    Mapping(Vec<Entry>),
 }
 
 impl Tree {
     /// Adds a node whose children are there already; notes keys that a mapping has twice.
     pub(super) fn add(&mut self, node: Node) -> NodeId {
+        let id = self.nodes.len();
         if let Content::Mapping(entries) = &node.content {
             let mut keys: Vec<(&str, usize)> = entries
                 .iter()
@@ -50,12 +82,75 @@ impl Tree {
             keys.sort_unstable();
             let repeated = keys.windows(2).filter(|pair| pair[0].0 == pair[1].0);
             let repeated: Vec<_> = repeated
-                .map(|pair| (pair[1].1, pair[1].0.to_owned()))
+                .map(|pair| Ambiguity {
+                    mapping: id,
+                    at: pair[1].1,
+                    key: pair[1].0.to_owned(),
+                    kind: AmbiguityKind::Repeated,
+                })
                 .collect();
-            self.duplicates.extend(repeated);
+            self.ambiguities.extend(repeated);
         }
         self.nodes.push(node);
-        self.nodes.len() - 1
+        id
+    }
+
+    /// Resolves the merge keys among the entries of the mapping that is added next: its own entries
+    /// win, then the first of several mappings. `None` if that is more than [`MAX_MERGED`].
+    pub(super) fn merge(&mut self, own: Vec<Entry>) -> Option<Vec<Entry>> {
+        let merges: Vec<usize> = (0..own.len())
+            .filter(|at| self.is_merge(own[*at].0))
+            .collect();
+        if merges.is_empty() {
+            return Some(own);
+        }
+        let mapping = self.nodes.len();
+        let ambiguity = |key: NodeId, kind| Ambiguity {
+            mapping,
+            at: self.nodes[key].start,
+            key: self.scalar(key).unwrap_or_default().to_owned(),
+            kind,
+        };
+        let again = merges.iter().skip(1);
+        let again = again.map(|at| ambiguity(own[*at].0, AmbiguityKind::Repeated));
+        let mut found: Vec<Ambiguity> = again.collect();
+        let mut entries: Vec<Entry> = own.clone();
+        entries.retain(|(key, _)| !self.is_merge(*key));
+        // For each key that is there: its place among the own entries, until a merge key brings it.
+        let mut there: HashMap<Option<&str>, Option<usize>> = (0..own.len())
+            .map(|at| (self.scalar(own[at].0), Some(at)))
+            .collect();
+        let mut merged = self.merged;
+        for merge in merges {
+            let value = &own[merge].1;
+            let sources = self.items(*value).unwrap_or(std::slice::from_ref(value));
+            for source in sources {
+                let inherited = self.ambiguities_in(*source).iter();
+                found.extend(inherited.map(|a| Ambiguity {
+                    mapping,
+                    ..a.clone()
+                }));
+                for (key, value) in self.entries(*source) {
+                    merged += 1;
+                    if merged > MAX_MERGED {
+                        return None;
+                    }
+                    match there.insert(self.scalar(*key), None) {
+                        None => entries.push((*key, *value)),
+                        Some(Some(at)) if at < merge => {
+                            let (key, overwritten) = own[at];
+                            if self.nodes[overwritten].content != self.nodes[*value].content {
+                                found.push(ambiguity(key, AmbiguityKind::Overwritten));
+                            }
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
+        self.merged = merged;
+        self.ambiguities.extend(found);
+        Some(entries)
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node {
@@ -90,46 +185,62 @@ impl Tree {
         }
     }
 
-    /// The entries of a mapping after merging: its own first, then those of `<<` that it has not,
-    /// the first of several mappings first. Empty for anything that is not a mapping.
-    pub(super) fn entries(&self, id: NodeId) -> Vec<(NodeId, NodeId)> {
-        let Content::Mapping(own) = &self.nodes[id].content else {
-            return vec![];
-        };
-        let (merges, mut entries): (Vec<_>, Vec<_>) = own
-            .iter()
-            .copied()
-            .partition(|(key, _)| self.is_merge(*key));
-        for (_, merged) in merges {
-            let sources = self.items(merged).unwrap_or(std::slice::from_ref(&merged));
-            for (key, value) in sources.iter().flat_map(|source| self.entries(*source)) {
-                let text = self.scalar(key);
-                if !entries.iter().any(|(own, _)| self.scalar(*own) == text) {
-                    entries.push((key, value));
-                }
-            }
+    /// The entries of a mapping, merged mappings included. Empty for anything else.
+    pub(super) fn entries(&self, id: NodeId) -> &[Entry] {
+        match &self.nodes[id].content {
+            Content::Mapping(entries) => entries,
+            _ => &[],
         }
-        entries
     }
 
-    /// The value under a key of a mapping, merged mappings included.
+    /// The value under a key of a mapping.
     pub(super) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        let is_key = |entry: &&(NodeId, NodeId)| self.scalar(entry.0) == Some(key);
-        if let Content::Mapping(own) = &self.nodes[id].content {
-            if let Some((_, value)) = own.iter().find(is_key) {
-                return Some(*value);
-            }
-            if !own.iter().any(|(key, _)| self.is_merge(*key)) {
-                return None;
-            }
-        }
-        let merged = self.entries(id);
-        merged.iter().find(is_key).map(|(_, value)| *value)
+        let mut entries = self.entries(id).iter();
+        let (_, value) = entries.find(|(own, _)| self.scalar(*own) == Some(key))?;
+        Some(*value)
+    }
+
+    /// The text under a key of a mapping, if it is text to Kubernetes.
+    pub(super) fn word(&self, id: NodeId, key: &str) -> Option<&str> {
+        let value = self.get(id, key)?;
+        self.scalar(value)
+            .filter(|text| !text.is_empty() && self.reading(value) == Some(Reading::Text))
     }
 
     /// Whether a key is YAML 1.1's merge key: `<<` without quotes.
     pub(super) fn is_merge(&self, key: NodeId) -> bool {
         matches!(&self.nodes[key].content, Content::Plain(text) if text == "<<")
+    }
+
+    /// What is ambiguous in a mapping itself.
+    fn ambiguities_in(&self, id: NodeId) -> &[Ambiguity] {
+        let all = &self.ambiguities;
+        let place = |first: NodeId| all.partition_point(|a| a.mapping < first);
+        &all[place(id)..place(id + 1)]
+    }
+
+    /// What is ambiguous in a node or below it, whatever aliases lead there.
+    pub(super) fn ambiguities_of(&self, id: NodeId) -> Vec<&Ambiguity> {
+        if self.ambiguities.is_empty() {
+            return vec![];
+        }
+        let mut found = Vec::new();
+        let mut reached = HashSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if !reached.insert(id) {
+                continue;
+            }
+            found.extend(self.ambiguities_in(id));
+            match &self.nodes[id].content {
+                Content::Sequence(items) => open.extend(items),
+                Content::Mapping(entries) => open.extend(entries.iter().map(|(_, value)| value)),
+                Content::Text(_) | Content::Plain(_) => {}
+            }
+        }
+        found.sort_unstable_by_key(|ambiguity| ambiguity.at);
+        found.dedup_by_key(|ambiguity| ambiguity.at);
+        found
     }
 
     /// The JSON that Kubernetes makes of a node.
@@ -146,12 +257,11 @@ impl Tree {
                 Reading::Text => text.as_str().into(),
             },
             Content::Sequence(items) => items.iter().map(|item| self.to_json(*item)).collect(),
-            Content::Mapping(_) => {
-                let entry = |(key, value): (NodeId, NodeId)| {
-                    Some((self.scalar(key)?.to_owned(), self.to_json(value)))
+            Content::Mapping(entries) => {
+                let entry = |(key, value): &Entry| {
+                    Some((self.scalar(*key)?.to_owned(), self.to_json(*value)))
                 };
-                let entries = self.entries(id).into_iter().filter_map(entry);
-                Value::Object(entries.collect::<Map<_, _>>())
+                Value::Object(entries.iter().filter_map(entry).collect::<Map<_, _>>())
             }
         }
     }

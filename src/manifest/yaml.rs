@@ -6,33 +6,44 @@ use std::collections::HashMap;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::text::Fault;
-use super::tree::{Content, Node, NodeId, Tree};
+use super::tree::{Content, MAX_MERGED, Node, NodeId, Tree};
 use crate::diagnostic::Code;
 
-/// How deep lists and mappings may nest.
+/// How deep lists and mappings may nest, aliases included.
 pub(super) const MAX_DEPTH: usize = 64;
 /// How many aliases a document may have.
 const MAX_ALIASES: usize = 1000;
 /// How many bytes the aliases of a document may stand for in all.
 const MAX_EXPANDED: u64 = 16 * 1024 * 1024;
 
+/// How much a node stands for.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// The bytes it expands to.
+    size: u64,
+    /// The levels it has.
+    height: usize,
+}
+
 /// A collection that has not ended yet.
 struct Open {
     start: usize,
     anchor: usize,
-    tag: Option<String>,
+    tag: Option<Box<str>>,
     is_mapping: bool,
     children: Vec<NodeId>,
-    size: u64,
+    extent: Extent,
 }
 
 #[derive(Default)]
 struct Builder {
+    /// Where the text is in the file.
+    offset: usize,
     tree: Tree,
     open: Vec<Open>,
     roots: usize,
-    /// Finished nodes that have an anchor, with the bytes they expand to.
-    anchors: HashMap<usize, (NodeId, u64)>,
+    /// Finished nodes that have an anchor.
+    anchors: HashMap<usize, (NodeId, Extent)>,
     aliases: usize,
     expanded: u64,
 }
@@ -46,13 +57,16 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
     };
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        offset,
+        ..Builder::default()
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
             syntax_fault(&error, offset + at)
         })?;
-        builder.take(event, &span, offset)?;
+        builder.take(event, &span)?;
     }
     if builder.roots == 0 {
         return Ok(None);
@@ -63,7 +77,7 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
 /// Has a second parser read the text: libyaml's rules are those of Kubernetes where the first
 /// parser is more lenient, and what two parsers read is not one parser's mistake.
 pub(super) fn confirm(text: &str, offset: usize) -> Result<(), Fault> {
-    let Err(error) = serde_yaml::from_str::<serde_yaml::Value>(text) else {
+    let Err(error) = serde_yaml::from_str::<serde::de::IgnoredAny>(text) else {
         return Ok(());
     };
     let at = error.location().map_or(0, |place| place.index());
@@ -90,9 +104,9 @@ pub(super) fn too_deep(at: usize) -> Fault {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, span: &Span, offset: usize) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
         let range = span.byte_range().unwrap_or(0..0);
-        let (start, end) = (offset + range.start, offset + range.end);
+        let (start, end) = (self.offset + range.start, self.offset + range.end);
         match event {
             Event::DocumentStart(..) if self.roots > 0 => Err(Fault::new(
                 Code::InvalidYaml,
@@ -101,26 +115,26 @@ impl Builder {
             )
             .hint("separate documents with a line `---`")),
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = explicit(tag.as_deref());
-                let text = text.into_owned();
+                let mut tag = explicit(tag.as_deref());
                 let size = text.len() as u64 + 1;
+                let is_merge = text == "<<" && tag.as_deref() == Some("!!merge");
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                let content = if plain {
-                    Content::Plain(text)
+                let content = if plain || is_merge {
+                    Content::Plain(text.into_owned())
                 } else {
-                    Content::Text(text)
+                    Content::Text(text.into_owned())
                 };
-                let tag = tag.filter(|tag| tag != "!!str");
-                self.finish(
-                    Node {
-                        start,
-                        end,
-                        tag,
-                        content,
-                    },
-                    anchor,
-                    size,
-                );
+                if is_merge || tag.as_deref() == Some("!!str") {
+                    tag = None;
+                }
+                let node = Node {
+                    start,
+                    end,
+                    tag,
+                    content,
+                };
+                let id = self.tree.add(node);
+                self.finish(id, anchor, Extent { size, height: 0 });
                 Ok(())
             }
             Event::SequenceStart(..) | Event::MappingStart(..) if self.open.len() >= MAX_DEPTH => {
@@ -140,15 +154,14 @@ impl Builder {
         }
     }
 
-    fn start(&mut self, start: usize, anchor: usize, tag: Option<String>, is_mapping: bool) {
-        let children = vec![];
+    fn start(&mut self, start: usize, anchor: usize, tag: Option<Box<str>>, is_mapping: bool) {
         self.open.push(Open {
             start,
             anchor,
             tag,
             is_mapping,
-            children,
-            size: 1,
+            children: vec![],
+            extent: Extent { size: 1, height: 1 },
         });
     }
 
@@ -158,43 +171,53 @@ impl Builder {
         };
         let content = if open.is_mapping {
             let pairs = open.children.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-            Content::Mapping(pairs.collect())
+            let entries: Vec<_> = pairs.collect();
+            for (key, value) in &entries {
+                self.check_key(*key, *value)?;
+            }
+            let merged = self.tree.merge(entries).ok_or_else(|| {
+                let message =
+                    format!("merge keys `<<` stand for too much (limit: {MAX_MERGED} entries)");
+                Fault::new(Code::LimitExceeded, open.start, message)
+            })?;
+            Content::Mapping(merged)
         } else {
             Content::Sequence(open.children)
         };
-        self.check_merges(&content)?;
         let node = Node {
             start: open.start,
             end,
             tag: open.tag,
             content,
         };
-        self.finish(node, open.anchor, open.size);
+        let id = self.tree.add(node);
+        self.finish(id, open.anchor, open.extent);
         Ok(())
     }
 
-    /// Refuses what Kubernetes refuses: a merge key whose value is no mapping or list of mappings.
-    fn check_merges(&self, content: &Content) -> Result<(), Fault> {
-        let Content::Mapping(entries) = content else {
-            return Ok(());
-        };
-        for (key, value) in entries.iter().filter(|(key, _)| self.tree.is_merge(*key)) {
-            let sources = self
-                .tree
-                .items(*value)
-                .unwrap_or(std::slice::from_ref(value));
-            if !sources.iter().all(|source| self.tree.is_mapping(*source)) {
-                let at = self.tree.node(*key).start;
-                let message =
-                    "the value of a merge key `<<` must be a mapping or a list of mappings";
-                return Err(Fault::new(Code::InvalidYaml, at, message));
-            }
+    /// Refuses what Kubernetes refuses: a key that is no scalar, a merge key whose value is no
+    /// mapping or list of mappings. And what nobody can search for: an encoded key.
+    fn check_key(&self, key: NodeId, value: NodeId) -> Result<(), Fault> {
+        let node = self.tree.node(key);
+        let refused = |message: &str| Err(Fault::new(Code::InvalidYaml, node.start, message));
+        if self.tree.scalar(key).is_none() {
+            return refused("a key is a mapping or a list; Kubernetes refuses that");
+        }
+        if node.tag.as_deref() == Some("!!binary") {
+            return refused("a key has the tag `!!binary`: write it as plain text");
+        }
+        let sources = self.tree.items(value);
+        let mut sources = sources.unwrap_or(std::slice::from_ref(&value)).iter();
+        if self.tree.is_merge(key) && !sources.all(|source| self.tree.is_mapping(*source)) {
+            return refused(
+                "the value of a merge key `<<` must be a mapping or a list of mappings",
+            );
         }
         Ok(())
     }
 
     fn alias(&mut self, anchor: usize, at: usize) -> Result<(), Fault> {
-        let Some(&(target, size)) = self.anchors.get(&anchor) else {
+        let Some(&(target, extent)) = self.anchors.get(&anchor) else {
             return Err(Fault::new(
                 Code::InvalidYaml,
                 at,
@@ -202,7 +225,7 @@ impl Builder {
             ));
         };
         self.aliases += 1;
-        self.expanded = self.expanded.saturating_add(size);
+        self.expanded = self.expanded.saturating_add(extent.size);
         if self.aliases > MAX_ALIASES || self.expanded > MAX_EXPANDED {
             let message = format!(
                 "aliases stand for too much (limits: {MAX_ALIASES} aliases, {} MiB in all)",
@@ -210,23 +233,26 @@ impl Builder {
             );
             return Err(Fault::new(Code::LimitExceeded, at, message));
         }
-        self.attach(target, size);
+        if self.open.len() + extent.height > MAX_DEPTH {
+            return Err(too_deep(at));
+        }
+        self.attach(target, extent);
         Ok(())
     }
 
-    fn finish(&mut self, node: Node, anchor: usize, size: u64) {
-        let id = self.tree.add(node);
+    fn finish(&mut self, id: NodeId, anchor: usize, extent: Extent) {
         if anchor != 0 {
-            self.anchors.insert(anchor, (id, size));
+            self.anchors.insert(anchor, (id, extent));
         }
-        self.attach(id, size);
+        self.attach(id, extent);
     }
 
-    fn attach(&mut self, id: NodeId, size: u64) {
+    fn attach(&mut self, id: NodeId, extent: Extent) {
         match self.open.last_mut() {
             Some(parent) => {
                 parent.children.push(id);
-                parent.size = parent.size.saturating_add(size);
+                parent.extent.size = parent.extent.size.saturating_add(extent.size);
+                parent.extent.height = parent.extent.height.max(extent.height + 1);
             }
             None => {
                 self.tree.root = id;
@@ -237,6 +263,7 @@ impl Builder {
 }
 
 /// A tag as it is written in short.
-fn explicit(tag: Option<&granit_parser::Tag>) -> Option<String> {
-    tag.map(|tag| tag.to_string().replace("tag:yaml.org,2002:", "!!"))
+fn explicit(tag: Option<&granit_parser::Tag>) -> Option<Box<str>> {
+    let short = |tag: &granit_parser::Tag| tag.to_string().replace("tag:yaml.org,2002:", "!!");
+    tag.map(|tag| short(tag).into())
 }

@@ -1,0 +1,215 @@
+//! What the objects of a document are: ServiceAccounts, Lists of them, or none of our business.
+
+use std::collections::BTreeSet;
+
+use super::document::Document;
+use super::field::ambiguous;
+use super::scalar::Reading;
+use super::service_account::Reader;
+use super::text::Fault;
+use super::tree::{NodeId, Tree};
+use super::{Completeness, MANAGED_ANNOTATION, Management, spelling};
+use crate::diagnostic::Code;
+
+/// How deep Lists may hold Lists.
+const MAX_LIST_DEPTH: usize = 4;
+
+/// What a document's root or a List's item is.
+enum Kind {
+    ServiceAccount,
+    List(Items),
+    Other,
+}
+
+/// What the items of a List are if they do not say it, and what they must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Items {
+    /// Those of a ServiceAccountList.
+    ServiceAccounts,
+    /// Those of a List.
+    Objects,
+    /// Those of anything else with a list of items: kubectl takes that for a List.
+    Anything,
+}
+
+/// An object in its document.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    tree: &'a Tree,
+    /// How many Lists it is in.
+    depth: usize,
+    /// Which items of those Lists, as the start of a message.
+    path: &'a str,
+}
+
+impl Reader<'_> {
+    /// Reads one document, or says why it cannot be read.
+    pub(super) fn read(&mut self, document: Document) {
+        for tree in &document.trees {
+            self.tree(tree);
+        }
+        if let Some(fault) = document.fault {
+            self.unreadable(fault);
+        }
+    }
+
+    fn tree(&mut self, tree: &Tree) {
+        let root = tree.root;
+        if tree.reading(root) == Some(Reading::Null) {
+            return;
+        }
+        if !tree.is_mapping(root) {
+            let message = "a document must be a mapping with apiVersion and kind";
+            let at = tree.node(root).start;
+            return self.unreadable(Fault::new(Code::InvalidYaml, at, message));
+        }
+        let first = self.extract.declarations.len();
+        let mut reported = BTreeSet::new();
+        let place = Place {
+            tree,
+            depth: 0,
+            path: "",
+        };
+        self.object(place, root, &mut reported);
+        let is_ours = !matches!(kind(tree, root), Kind::Other);
+        for ambiguity in &tree.ambiguities {
+            // A ServiceAccount reports its own.
+            if !reported.insert(ambiguity.at) {
+                continue;
+            }
+            let fault = ambiguous(ambiguity);
+            let decisive = ambiguity.mapping == root && is_decisive(&ambiguity.key);
+            if is_ours || decisive {
+                self.unreadable(fault);
+            } else {
+                self.warn(fault);
+            }
+            if decisive {
+                for declaration in &mut self.extract.declarations[first..] {
+                    declaration.management = Management::Invalid;
+                }
+            }
+        }
+    }
+
+    /// Reads an object; notes which ambiguities are those of a ServiceAccount.
+    fn object(&mut self, place: Place<'_>, id: NodeId, reported: &mut BTreeSet<usize>) {
+        match kind(place.tree, id) {
+            Kind::ServiceAccount => self.account(place, id, reported),
+            Kind::List(of) => self.list(place, id, of, reported),
+            Kind::Other => self.other(place, id),
+        }
+    }
+
+    fn account(&mut self, place: Place<'_>, id: NodeId, reported: &mut BTreeSet<usize>) {
+        let before = self.extract.diagnostics.len();
+        self.service_account(place.tree, id, place.path);
+        if self.extract.diagnostics.len() > before {
+            let own = place.tree.ambiguities_of(id);
+            reported.extend(own.iter().map(|ambiguity| ambiguity.at));
+        }
+    }
+
+    fn list(&mut self, place: Place<'_>, id: NodeId, of: Items, reported: &mut BTreeSet<usize>) {
+        let Place { tree, depth, path } = place;
+        let given = tree.get(id, "items");
+        let given = given.filter(|items| tree.reading(*items) != Some(Reading::Null));
+        let Some(items) = given else {
+            if spelling::holds_managed(tree, id) {
+                let message = format!("{path}the List has no `items`, but `{MANAGED_ANNOTATION}`");
+                let fault = Fault::new(Code::InvalidList, tree.node(id).start, message);
+                self.unreadable(fault.hint("put its objects under `items`"));
+            }
+            return;
+        };
+        let at = tree.node(items).start;
+        let Some(items) = tree.items(items) else {
+            let message = format!("{path}items of a List must be a list");
+            return self.unreadable(Fault::new(Code::InvalidList, at, message));
+        };
+        if depth == MAX_LIST_DEPTH {
+            let message = format!("Lists within Lists, more than {MAX_LIST_DEPTH} deep");
+            return self.unreadable(Fault::new(Code::InvalidList, at, message));
+        }
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}items[{index}]: ");
+            let place = Place {
+                tree,
+                depth: depth + 1,
+                path: &path,
+            };
+            let untyped =
+                tree.get(*item, "kind").is_none() && tree.get(*item, "apiVersion").is_none();
+            if tree.is_mapping(*item) {
+                if of == Items::ServiceAccounts && untyped {
+                    self.account(place, *item, reported);
+                } else {
+                    self.object(place, *item, reported);
+                }
+            } else if of != Items::Anything {
+                let message = format!("{path}an item of a List must be a mapping");
+                let at = tree.node(*item).start;
+                self.unreadable(Fault::new(Code::InvalidList, at, message));
+            }
+        }
+    }
+
+    /// Something that is not a ServiceAccount is not our business, unless it was meant to be one.
+    ///
+    /// Then it is a warning only, for Kubernetes applies it as what it is; but whether its role is
+    /// still wanted is not known, so nothing is pruned.
+    fn other(&mut self, place: Place<'_>, id: NodeId) {
+        let Place { tree, path, .. } = place;
+        let annotations = tree
+            .get(id, "metadata")
+            .and_then(|metadata| tree.get(metadata, "annotations"));
+        let Some(annotated) = annotations.and_then(|map| tree.get(map, MANAGED_ANNOTATION)) else {
+            return;
+        };
+        let word = |key| tree.get(id, key).and_then(|value| tree.scalar(value));
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        let at = tree.node(annotated).start;
+        if kind == Some("ServiceAccount") && version.is_none_or(|v| v == "1" || v.is_empty()) {
+            let message = format!("{path}the ServiceAccount has no valid apiVersion");
+            let fault = Fault::new(Code::InvalidServiceAccount, tree.node(id).start, message);
+            return self.unreadable(fault.hint("use `apiVersion: v1`"));
+        }
+        let encoded = ["apiVersion", "kind"].into_iter().any(|key| {
+            let value = tree.get(id, key);
+            value.is_some_and(|value| tree.node(value).tag.is_some())
+        });
+        let message = format!(
+            "{path}`{MANAGED_ANNOTATION}` has no effect on apiVersion `{}`, kind `{}`",
+            version.unwrap_or_default(),
+            kind.unwrap_or_default()
+        );
+        let fault = Fault::new(Code::WrongKind, at, message);
+        if encoded || kind.is_none_or(spelling::is_like_service_account) {
+            self.extract.completeness = Completeness::Partial;
+            self.warn(fault.hint(
+                "use `apiVersion: v1`, `kind: ServiceAccount`; until then no role is pruned",
+            ));
+        } else {
+            self.warn(fault.hint("it belongs on `apiVersion: v1`, `kind: ServiceAccount`"));
+        }
+    }
+}
+
+fn kind(tree: &Tree, id: NodeId) -> Kind {
+    let has_items = || {
+        let items = tree.get(id, "items");
+        items.is_some_and(|items| tree.items(items).is_some())
+    };
+    match (tree.word(id, "apiVersion"), tree.word(id, "kind")) {
+        (Some("v1"), Some("ServiceAccount")) => Kind::ServiceAccount,
+        (Some("v1"), Some("List")) => Kind::List(Items::Objects),
+        (Some("v1"), Some("ServiceAccountList")) => Kind::List(Items::ServiceAccounts),
+        _ if has_items() => Kind::List(Items::Anything),
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a key of a document decides what the document is and whose.
+fn is_decisive(key: &str) -> bool {
+    ["apiVersion", "kind", "metadata", "items", "<<"].contains(&key)
+}

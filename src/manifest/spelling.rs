@@ -1,0 +1,174 @@
+//! Keys and words that are nearly ours: a typo must never pass for a removal.
+//!
+//! A misspelled key is an error and no warning, although Kubernetes ignores it without a word: it
+//! holds the role, and what holds a role must fail `lint` in the pull request that brings it.
+
+use std::collections::HashSet;
+
+use super::text::Fault;
+use super::tree::{NodeId, Tree};
+use super::{AUDIENCE_ANNOTATION, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION};
+use crate::diagnostic::Code;
+
+/// How many letters may be wrong, missing, added or swapped with their neighbour.
+const MAX_TYPOS: usize = 2;
+
+/// Where annotations belong.
+const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+
+const HELD: &str = "the role is left as it is until the key is right or gone";
+
+/// Whether a kind was meant to be `ServiceAccount`, or is.
+pub(super) fn is_like_service_account(kind: &str) -> bool {
+    is_near(&kind.to_lowercase(), "serviceaccount")
+}
+
+/// The managed annotation in a ServiceAccount that has it not where it belongs: under a misspelled
+/// key, or in a place where Kubernetes does not look.
+pub(super) fn stray_managed(tree: &Tree, object: NodeId) -> Option<Fault> {
+    let mut path = Vec::new();
+    let key = find_managed(tree, object, &mut path, &mut HashSet::new())?;
+    let name = tree.scalar(key).unwrap_or_default();
+    // The first part of the path that is not as it should be.
+    let parts = path.iter().map(|part| tree.scalar(*part));
+    let astray = parts
+        .zip(ANNOTATIONS)
+        .position(|(part, right)| part != Some(right));
+    let (at, message) = if astray.is_none() && path.len() == ANNOTATIONS.len() {
+        let message = format!(
+            "`{name}` is unknown, so it has no effect: did you mean `{MANAGED_ANNOTATION}`?"
+        );
+        (key, message)
+    } else {
+        let parts: Vec<&str> = path.iter().filter_map(|part| tree.scalar(*part)).collect();
+        let place = match parts.join(".") {
+            top if top.is_empty() => "the top level".to_owned(),
+            place => format!("`{place}`"),
+        };
+        let message = format!(
+            "`{name}` is in {place}, so it has no effect: did you mean `metadata.annotations`?"
+        );
+        let at = astray.unwrap_or(path.len().saturating_sub(1));
+        (path.get(at).copied().unwrap_or(key), message)
+    };
+    Some(Fault::new(Code::Misspelled, tree.node(at).start, message).hint(HELD))
+}
+
+/// Whether the managed annotation, or one that is nearly it, is a key anywhere in a node.
+pub(super) fn holds_managed(tree: &Tree, id: NodeId) -> bool {
+    find_managed(tree, id, &mut Vec::new(), &mut HashSet::new()).is_some()
+}
+
+/// Misspelled keys among the annotations of a ServiceAccount that is managed: one for each
+/// annotation that is not there.
+pub(super) fn misspelled(tree: &Tree, annotations: NodeId) -> impl Iterator<Item = Fault> {
+    let missing = [ROLE_ARN_ANNOTATION, AUDIENCE_ANNOTATION]
+        .into_iter()
+        .filter(move |meant| tree.get(annotations, meant).is_none());
+    missing.filter_map(move |meant| {
+        let is_meant = |key: &NodeId| {
+            tree.scalar(*key)
+                .is_some_and(|name| is_near(&plain(name), meant))
+        };
+        let mut keys = tree.entries(annotations).iter().map(|(key, _)| *key);
+        let key = keys.find(is_meant)?;
+        let name = tree.scalar(key).unwrap_or_default();
+        let message = format!("`{name}` is unknown, so it has no effect: did you mean `{meant}`?");
+        Some(Fault::new(Code::Misspelled, tree.node(key).start, message).hint(HELD))
+    })
+}
+
+/// Looks for the managed annotation or one like it; leaves the keys that lead there in `path`.
+fn find_managed(
+    tree: &Tree,
+    id: NodeId,
+    path: &mut Vec<NodeId>,
+    seen: &mut HashSet<NodeId>,
+) -> Option<NodeId> {
+    // Aliases lead to the same node again and again.
+    if !seen.insert(id) {
+        return None;
+    }
+    if let Some(items) = tree.items(id) {
+        let mut items = items.iter();
+        return items.find_map(|item| find_managed(tree, *item, path, seen));
+    }
+    let entries = tree.entries(id);
+    let is_ours = |key: &NodeId| tree.scalar(*key).is_some_and(is_like_managed);
+    let key = entries.iter().map(|(key, _)| *key).find(is_ours);
+    key.or_else(|| {
+        entries.iter().find_map(|(key, value)| {
+            path.push(*key);
+            let found = find_managed(tree, *value, path, seen);
+            if found.is_none() {
+                path.pop();
+            }
+            found
+        })
+    })
+}
+
+/// Whether a key is the managed annotation or was meant to be: a few typos, another host, or
+/// another name of the same host that speaks of managed roles.
+fn is_like_managed(key: &str) -> bool {
+    let key = plain(key);
+    let (host, name) = MANAGED_ANNOTATION
+        .split_once('/')
+        .expect("the annotation has a prefix");
+    is_near(&key, MANAGED_ANNOTATION)
+        || match key.rsplit_once('/') {
+            None => is_near(&key, name),
+            Some((other, suffix)) => {
+                let related = || suffix.contains("role") || suffix.contains("manag");
+                is_near(suffix, name) || (is_near(other, host) && related())
+            }
+        }
+}
+
+/// Without differences that people do not see: letter case, and which kind of dash.
+fn plain(key: &str) -> String {
+    key.to_lowercase().replace('_', "-")
+}
+
+fn is_near(text: &str, meant: &str) -> bool {
+    text.len().abs_diff(meant.len()) <= MAX_TYPOS && strsim::osa_distance(text, meant) <= MAX_TYPOS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typos_of_the_managed_annotation_are_seen() {
+        for key in [
+            "security.kaluza.com/iam-role-manged",
+            "security.kaluza.com/iam-role-Managed",
+            "security.kaluza.com/iam_role_managed",
+            "security.kalusa.com/iam-role-managed",
+            "security.kaluza.io/iam-role-managed",
+            "security.kaluza.com/iam-role",
+            "security.kaluza.com/managed-iam-role",
+            "security.example.com/iam-role-managed",
+            "securtiy.kaluza.com/iam-role-mangaed",
+            "security.kaluza.com.iam-role-managed",
+            "iam-role-managed",
+        ] {
+            assert!(is_like_managed(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn other_annotations_are_left_alone() {
+        for key in [
+            "",
+            "eks.amazonaws.com/role-arn",
+            "eks.amazonaws.com/sts-regional-endpoints",
+            "security.kaluza.com/owner",
+            "app.kubernetes.io/managed-by",
+            "iam.amazonaws.com/role",
+            "iam.gke.io/gcp-service-account",
+        ] {
+            assert!(!is_like_managed(key), "{key}");
+        }
+    }
+}
