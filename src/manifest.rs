@@ -21,6 +21,7 @@ mod text;
 mod tree;
 mod yaml;
 
+use document::Extent;
 use scan::Found;
 use service_account::Reader;
 use text::{Fault, Text};
@@ -140,7 +141,7 @@ pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
         let fault = Fault::new(Code::InvalidEncoding, at, message);
         reader.unreadable(fault.hint("convert the file to UTF-8"));
     } else {
-        document::split(&readable).for_each(|document| reader.read(document));
+        document::split(&readable, Extent::Relevant).for_each(|document| reader.read(document));
     }
     let extract = reader.extract;
     // A file that does not hold the annotation is ours only for a typo that was found in it: others
@@ -164,7 +165,7 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
         words.all(|key| tree.word(tree.root, key).is_some())
     };
     let mut typed = true;
-    for document in document::split(readable) {
+    for document in document::split(readable, Extent::All) {
         typed &= document.trees.iter().all(is_typed);
         reader.read(document);
     }

@@ -8,6 +8,9 @@ use super::tree::Tree;
 use super::{json, yaml};
 use crate::diagnostic::Code;
 
+/// How many bytes of documents that cannot be ours are read in one file of [`Extent::Relevant`].
+const MAX_OTHERS: usize = 4 * 1024 * 1024;
+
 /// A document, or why there is none.
 pub(super) struct Document {
     /// What stands in it: one document of YAML, any number of JSON values, or nothing.
@@ -16,12 +19,22 @@ pub(super) struct Document {
     pub(super) fault: Option<Fault>,
 }
 
+/// Which documents of a file are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    All,
+    /// Those that may be ours or are templates. The others are read, too, so that somebody hears
+    /// that they are broken, but not all of a million.
+    Relevant,
+}
+
 /// Cuts the text at its `---` lines.
 ///
 /// As kubectl does it: three dashes at the start of a line, wherever that is, then nothing but
 /// white space or a comment. Anything else behind the dashes makes it refuse the file; here only
 /// the document that starts so is refused.
-pub(super) fn split(text: &str) -> impl Iterator<Item = Document> {
+pub(super) fn split(text: &str, extent: Extent) -> impl Iterator<Item = Document> {
+    let mut others = 0;
     let mut next = Some((0, None));
     std::iter::from_fn(move || {
         let (start, separator_fault) = next.take()?;
@@ -38,7 +51,14 @@ pub(super) fn split(text: &str) -> impl Iterator<Item = Document> {
             trees: vec![],
             fault: separator_fault,
         };
-        if document.fault.is_none() {
+        if found == Found::Nothing {
+            others += chunk.len();
+        }
+        let is_read = extent == Extent::All
+            || found != Found::Nothing
+            || others <= MAX_OTHERS
+            || chunk.contains("{{");
+        if document.fault.is_none() && is_read {
             read(chunk, end - chunk.len(), found, &mut document);
         }
         Some(document)

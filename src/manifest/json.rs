@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::scan::{self, Found};
 use super::text::Fault;
 use super::tree::{Content, Node, NodeId, Tree};
 use super::yaml::{MAX_DEPTH, too_deep};
@@ -22,7 +23,7 @@ pub(super) fn read(text: &str, offset: usize) -> (Vec<Tree>, Option<Fault>) {
         };
         let root = value
             .map_err(|error| reader.fault(text, &error))
-            .and_then(|raw| reader.value(raw.get(), 0));
+            .and_then(|raw| reader.value(raw.get(), 0, Role::Root));
         match root {
             Ok(root) => {
                 reader.tree.root = root;
@@ -40,12 +41,21 @@ struct Reader<'a> {
     tree: Tree,
 }
 
+/// What a value is to the List that a document may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Root,
+    Items,
+    Item,
+    Other,
+}
+
 /// The entries of an object in their order, with repeated keys.
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, raw: &'a str, depth: usize) -> Result<NodeId, Fault> {
-        let start = self.place(raw);
+    fn value(&mut self, raw: &'a str, depth: usize, role: Role) -> Result<NodeId, Fault> {
+        let (start, first) = (self.place(raw), self.tree.len());
         if depth >= MAX_DEPTH && raw.starts_with(['{', '[']) {
             return Err(too_deep(start));
         }
@@ -53,29 +63,45 @@ impl<'a> Reader<'a> {
             Some(b'"') => Content::Text(self.parse::<String>(raw)?),
             Some(b'[') => {
                 let items: Vec<&RawValue> = self.parse(raw)?;
+                let role = match role {
+                    Role::Items => Role::Item,
+                    _ => Role::Other,
+                };
                 let items = items
                     .into_iter()
-                    .map(|item| self.value(item.get(), depth + 1));
+                    .map(|item| self.value(item.get(), depth + 1, role));
                 Content::Sequence(items.collect::<Result<_, _>>()?)
             }
             Some(b'{') => {
                 let Entries(entries) = self.parse(raw)?;
                 let mut nodes = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
-                    let key = self.value(key.get(), depth + 1)?;
-                    nodes.push((key, self.value(value.get(), depth + 1)?));
+                    let key = self.value(key.get(), depth + 1, Role::Other)?;
+                    let role = match (role, self.tree.scalar(key)) {
+                        (Role::Root, Some("items")) => Role::Items,
+                        _ => Role::Other,
+                    };
+                    nodes.push((key, self.value(value.get(), depth + 1, role)?));
                 }
                 Content::Mapping(nodes)
             }
             _ => Content::Plain(raw.to_owned()),
         };
-        let end = start + raw.len();
-        Ok(self.tree.add(Node {
+        let id = self.tree.add(Node {
             start,
-            end,
+            end: start + raw.len(),
             tag: None,
             content,
-        }))
+        });
+        // An item of a List that cannot be ours: a List may have a hundred thousand.
+        let irrelevant = role == Role::Item
+            && self.tree.is_mapping(id)
+            && scan::look(raw.as_bytes()) == Found::Nothing;
+        Ok(if irrelevant {
+            self.tree.empty_last(first)
+        } else {
+            id
+        })
     }
 
     fn parse<T: Deserialize<'a>>(&self, raw: &'a str) -> Result<T, Fault> {

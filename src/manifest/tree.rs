@@ -153,6 +153,23 @@ impl Tree {
         Some(entries)
     }
 
+    /// How many nodes there are: the id of the next one.
+    pub(super) fn len(&self) -> NodeId {
+        self.nodes.len()
+    }
+
+    /// Empties the mapping that was added last and forgets what is in it, from the node `first` on,
+    /// to which nothing else may point. One with something ambiguous in it stays. Its id is new.
+    pub(super) fn empty_last(&mut self, first: NodeId) -> NodeId {
+        let ambiguous = self.ambiguities.last().is_some_and(|a| a.mapping >= first);
+        if let Some(last) = self.nodes.pop_if(|_| !ambiguous) {
+            self.nodes.truncate(first);
+            let content = Content::Mapping(vec![]);
+            self.nodes.push(Node { content, ..last });
+        }
+        self.nodes.len() - 1
+    }
+
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id]
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
+use super::scan::{self, Found};
 use super::text::Fault;
 use super::tree::{Content, MAX_MERGED, Node, NodeId, Tree};
 use crate::diagnostic::Code;
@@ -15,6 +16,9 @@ pub(super) const MAX_DEPTH: usize = 64;
 const MAX_ALIASES: usize = 1000;
 /// How many bytes the aliases of a document may stand for in all.
 const MAX_EXPANDED: u64 = 16 * 1024 * 1024;
+
+/// How long a document may be for a second parser, which takes thirty times its size, to read it.
+const MAX_CONFIRMED: usize = 4 * 1024 * 1024;
 
 /// How much a node stands for.
 #[derive(Clone, Copy)]
@@ -33,10 +37,14 @@ struct Open {
     is_mapping: bool,
     children: Vec<NodeId>,
     extent: Extent,
+    /// The id of the first node in it, and how many anchors and aliases came before.
+    first: NodeId,
+    references: usize,
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
     /// Where the text is in the file.
     offset: usize,
     tree: Tree,
@@ -58,6 +66,7 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
         block_scalar_eof_without_line_feed: true,
     };
     let mut builder = Builder {
+        text,
         offset,
         ..Builder::default()
     };
@@ -77,6 +86,9 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
 /// Has a second parser read the text: libyaml's rules are those of Kubernetes where the first
 /// parser is more lenient, and what two parsers read is not one parser's mistake.
 pub(super) fn confirm(text: &str, offset: usize) -> Result<(), Fault> {
+    if text.len() > MAX_CONFIRMED {
+        return Ok(());
+    }
     let Err(error) = serde_yaml::from_str::<serde::de::IgnoredAny>(text) else {
         return Ok(());
     };
@@ -103,7 +115,7 @@ pub(super) fn too_deep(at: usize) -> Fault {
     Fault::new(Code::LimitExceeded, at, message)
 }
 
-impl Builder {
+impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
         let range = span.byte_range().unwrap_or(0..0);
         let (start, end) = (self.offset + range.start, self.offset + range.end);
@@ -162,6 +174,8 @@ impl Builder {
             is_mapping,
             children: vec![],
             extent: Extent { size: 1, height: 1 },
+            first: self.tree.len(),
+            references: self.references(),
         });
     }
 
@@ -169,6 +183,7 @@ impl Builder {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
+        let irrelevant = self.is_irrelevant(&open, end);
         let content = if open.is_mapping {
             let pairs = open.children.chunks_exact(2).map(|pair| (pair[0], pair[1]));
             let entries: Vec<_> = pairs.collect();
@@ -190,9 +205,36 @@ impl Builder {
             tag: open.tag,
             content,
         };
-        let id = self.tree.add(node);
+        let mut id = self.tree.add(node);
+        if irrelevant {
+            id = self.tree.empty_last(open.first);
+        }
         self.finish(id, open.anchor, open.extent);
         Ok(())
+    }
+
+    /// Whether a collection is an item of a List, all by itself, that cannot be ours: a List may
+    /// have a hundred thousand.
+    fn is_irrelevant(&self, open: &Open, end: usize) -> bool {
+        let [root, list] = self.open.as_slice() else {
+            return false;
+        };
+        let key = root.children.last();
+        open.is_mapping
+            && open.anchor == 0
+            && open.references == self.references()
+            && !list.is_mapping
+            && root.is_mapping
+            && root.children.len() % 2 == 1
+            && key.is_some_and(|key| self.tree.scalar(*key) == Some("items"))
+            && self
+                .text
+                .get(open.start - self.offset..end - self.offset)
+                .is_some_and(|item| scan::look(item.as_bytes()) == Found::Nothing)
+    }
+
+    fn references(&self) -> usize {
+        self.aliases + self.anchors.len()
     }
 
     /// Refuses what Kubernetes refuses: a key that is no scalar, a merge key whose value is no

@@ -92,3 +92,22 @@ fn m18_bombs_end_within_a_second() {
         assert!(time < Duration::from_secs(1), "{bomb}: {time:?}");
     }
 }
+
+#[test]
+fn m25_time_grows_with_the_file_and_not_faster() {
+    let item = |n: usize, more: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"ServiceAccount","metadata":{{"name":"s{n}",{more}"namespace":"bar","annotations":{{"{MANAGED}":"true"}}}}}}"#
+        )
+    };
+    let list = |count, more: &str| {
+        let items: Vec<String> = (0..count).map(|n| item(n, more)).collect();
+        let items = items.join(",");
+        format!(r#"{{"apiVersion":"v1","kind":"List","items":[{items}]}}"#)
+    };
+    for (row, more) in [("one line", ""), ("repeated keys", r#""a":1,"a":2,"#)] {
+        let (_, small) = timed(&list(500, more));
+        let (_, large) = timed(&list(5000, more));
+        assert!(large < small * 40, "{row}: {small:?}, ten times: {large:?}");
+    }
+}

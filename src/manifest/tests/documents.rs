@@ -416,6 +416,21 @@ fn m9_a_role_arn_that_is_no_text_is_kept_as_it_is_written() {
 }
 
 #[test]
+fn m25_documents_that_cannot_be_ours_are_read_up_to_a_limit() {
+    let filler = format!("---\na: {}\n", "b".repeat(100)).repeat(50_000);
+    let two = service_account(&["  name: two"]);
+    let broken = "---\na: [\n";
+    let text = format!(
+        "{}{broken}{filler}{broken}---\n{{{{ x }}}}\n---\n{two}",
+        service_account(&[])
+    );
+    assert_eq!(
+        gist(&read(&text)),
+        "bar/foo Managed, bar/two Managed, invalid-yaml@10:4, unrendered-template@100014:2, partial"
+    );
+}
+
+#[test]
 fn annotations_carry_their_places() {
     let found = read(&service_account(&[
         "    eks.amazonaws.com/audience: sts.example.com",
