@@ -4,6 +4,7 @@ use super::*;
 use crate::diagnostic::Severity;
 
 mod documents;
+mod properties;
 mod typos;
 
 /// A ServiceAccount; what is given replaces the line that starts with the same key.
@@ -355,76 +356,4 @@ fn m5_repeated_keys_are_an_error_for_us_and_a_warning_for_others() {
         ),
         ("not ours", config, "duplicate-key?@2:14"),
     ]);
-}
-
-mod properties {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut text = b"security.kaluza.com/iam-role-managed".to_vec();
-            text.extend(bytes);
-            let _ = extract(&"a.yaml".into(), &text);
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(text in "[-a:{}\\[\\]\"'|>&*!%#,\\n \\\\t~<0.]{0,80}") {
-            let _ = extract(&"a.yaml".into(), format!("{text}\n# security.kaluza.com/iam-role-managed").as_bytes());
-        }
-
-        #[test]
-        fn the_two_yaml_parsers_agree(text in "([ab]: ?(\"[a-z\\\\\\\\n]{0,4}\"|'[a-z ]{0,4}'|[a-z.:0-9]{1,6}|\\[[a-z, ]{0,6}\\]|&x y|\\*x|)\\n|- [a-z]{1,3}\\n){0,6}") {
-            let ours = yaml::read(&text, 0);
-            let theirs = serde_yaml::from_str::<serde_yaml::Value>(&text);
-            if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.ambiguities.is_empty() {
-                let ours = flat_tree(&tree, tree.root).into_iter().map(plain).collect::<Vec<_>>();
-                let theirs = flat_value(&value).into_iter().map(plain).collect::<Vec<_>>();
-                prop_assert_eq!(ours, theirs, "{}", text);
-            }
-        }
-    }
-
-    /// One spelling for each number: the library hands numbers out in its own.
-    fn plain(text: String) -> String {
-        text.parse::<f64>()
-            .map_or(text, |number| number.to_string())
-    }
-
-    /// All keys and scalars in their order, types aside.
-    fn flat_tree(tree: &tree::Tree, id: tree::NodeId) -> Vec<String> {
-        match &tree.node(id).content {
-            tree::Content::Text(text) => vec![text.clone()],
-            tree::Content::Plain(text) => vec![if scalar::read(text) == scalar::Reading::Null {
-                String::new()
-            } else {
-                text.clone()
-            }],
-            tree::Content::Sequence(items) => items
-                .iter()
-                .flat_map(|item| flat_tree(tree, *item))
-                .collect(),
-            tree::Content::Mapping(entries) => entries
-                .iter()
-                .flat_map(|(k, v)| [flat_tree(tree, *k), flat_tree(tree, *v)].concat())
-                .collect(),
-        }
-    }
-
-    fn flat_value(value: &serde_yaml::Value) -> Vec<String> {
-        use serde_yaml::Value;
-        match value {
-            Value::Null => vec![String::new()],
-            Value::Bool(flag) => vec![flag.to_string()],
-            Value::Number(number) => vec![number.to_string()],
-            Value::String(text) => vec![text.clone()],
-            Value::Sequence(items) => items.iter().flat_map(flat_value).collect(),
-            Value::Mapping(entries) => entries
-                .iter()
-                .flat_map(|(k, v)| [flat_value(k), flat_value(v)].concat())
-                .collect(),
-            Value::Tagged(tagged) => flat_value(&tagged.value),
-        }
-    }
 }
