@@ -146,7 +146,8 @@ pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
     let extract = reader.extract;
     // A file that does not hold the annotation is ours only for a typo that was found in it: others
     // have roles of other makers, and their templates.
-    (found != Found::Like || extract.has_misspelled()).then_some(extract)
+    let typos = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
+    (found != Found::Like || extract.has(&typos)).then_some(extract)
 }
 
 /// Whether all that a file holds is Kubernetes objects and understood: what a failed render left
@@ -175,7 +176,7 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
     !blank
         && typed
         && reader.extract.completeness == Completeness::Whole
-        && !reader.extract.has_misspelled()
+        && !reader.extract.has(&[Code::Misspelled])
 }
 
 /// Whether a file can be parsed to its end, whatever it holds.
@@ -187,9 +188,9 @@ pub fn is_readable(bytes: &[u8]) -> bool {
 }
 
 impl Extract {
-    fn has_misspelled(&self) -> bool {
+    fn has(&self, codes: &[Code]) -> bool {
         let mut diagnostics = self.diagnostics.iter();
-        diagnostics.any(|diagnostic| diagnostic.code == Code::Misspelled)
+        diagnostics.any(|diagnostic| codes.contains(&diagnostic.code))
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) fn split(text: &str, extent: Extent) -> impl Iterator<Item = Document
             }
             None => text.len(),
         };
-        let chunk = text[start..end].trim_start_matches(BYTE_ORDER_MARK);
+        let chunk = &text[start..end];
+        let chunk = chunk.strip_prefix(BYTE_ORDER_MARK).unwrap_or(chunk);
         let found = scan::look(chunk.as_bytes());
         let mut document = Document {
             trees: vec![],
@@ -100,21 +101,23 @@ fn read(text: &str, offset: usize, found: Found, document: &mut Document) {
         document.fault = Some(Fault::new(Code::InvalidYaml, offset + at, message));
         return;
     }
+    let mut json_fault = None;
     let content = text.trim_start();
     if content.starts_with('{') && !content.starts_with("{{") {
         let (trees, fault) = json::read(text, offset);
-        // kubectl takes a file that starts so for JSON, and for nothing else; a later document may
-        // be a flow mapping of YAML.
-        let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
         let is_json = is_meant_as_json(content);
-        if fault.is_none() || !trees.is_empty() || starts_file || is_json {
+        json_fault = fault.map(|fault| match fault.hint {
+            None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
+            _ => fault,
+        });
+        // That is what kubectl does; a later document may be a flow mapping of YAML.
+        let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
+        if json_fault.is_none() || !trees.is_empty() || starts_file {
             document.trees = trees;
-            document.fault = fault.map(|fault| match fault.hint {
-                None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
-                _ => fault,
-            });
+            document.fault = json_fault;
             return;
         }
+        json_fault = json_fault.filter(|_| is_json);
     }
     let read = yaml::read(text, offset).and_then(|tree| {
         if found != Found::Nothing {
@@ -124,7 +127,10 @@ fn read(text: &str, offset: usize, found: Found, document: &mut Document) {
     });
     match read {
         Ok(tree) => document.trees.extend(tree),
-        Err(fault) => document.fault = Some(explained(fault, text, offset)),
+        Err(fault) => {
+            let fault = json_fault.unwrap_or(fault);
+            document.fault = Some(explained(fault, text, offset));
+        }
     }
 }
 

@@ -35,35 +35,27 @@ pub(super) fn name_of<'t>(
 /// What keeps an entry of annotations or labels from being a string under a string.
 pub(super) fn entry_fault(tree: &Tree, key: NodeId, value: NodeId) -> Option<Fault> {
     let at = tree.node(key).start;
-    match tree.reading(key) {
-        Some(Reading::Null) => Some(Fault::new(
-            Code::UnquotedScalar,
-            at,
-            "a key is null; Kubernetes refuses that",
-        )),
-        Some(Reading::Boolean(_)) => {
-            let key = tree.scalar(key).unwrap_or_default();
-            let message = format!("key `{key}` is a boolean in Kubernetes, not text");
-            Some(Fault::new(Code::UnquotedScalar, at, message).hint("quote it"))
+    let name = tree.scalar(key)?;
+    match tree.reading(key)? {
+        Reading::Null => {
+            let message = "a key is null; Kubernetes refuses that";
+            return Some(Fault::new(Code::UnquotedScalar, at, message).hint("quote it"));
         }
-        Some(Reading::Text | Reading::Number(_)) => {
-            let name = tree.scalar(key).unwrap_or_default();
-            let (at, reading) = (tree.node(value).start, tree.reading(value));
-            match name {
-                // Whatever it is instead, it is not the ARN: that is checked where the ARN is known.
-                ROLE_ARN_ANNOTATION if tree.node(value).tag.is_none() => None,
-                MANAGED_ANNOTATION | AUDIENCE_ANNOTATION if reading == Some(Reading::Null) => {
-                    Some(empty(at, name))
-                }
-                AUDIENCE_ANNOTATION if tree.scalar(value) == Some("") => Some(empty(at, name)),
-                _ => string_fault(tree, value, name),
-            }
+        Reading::Boolean(_) => {
+            let message = format!("key `{name}` is a boolean in Kubernetes, not text");
+            return Some(Fault::new(Code::UnquotedScalar, at, message).hint("quote it"));
         }
-        None => Some(Fault::new(
-            Code::InvalidServiceAccount,
-            at,
-            "a key is not a string",
-        )),
+        Reading::Text | Reading::Number(_) => {}
+    }
+    let (at, reading) = (tree.node(value).start, tree.reading(value));
+    match name {
+        // Whatever it is instead, it is not the ARN: that is checked where the ARN is known.
+        ROLE_ARN_ANNOTATION if tree.node(value).tag.is_none() => None,
+        MANAGED_ANNOTATION | AUDIENCE_ANNOTATION if reading == Some(Reading::Null) => {
+            Some(empty(at, name))
+        }
+        AUDIENCE_ANNOTATION if tree.scalar(value) == Some("") => Some(empty(at, name)),
+        _ => string_fault(tree, value, name),
     }
 }
 
@@ -129,9 +121,7 @@ pub(super) fn string_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault>
         None => {
             let message = format!("`{what}` must be a string");
             let fault = Fault::new(Code::InvalidServiceAccount, at, message);
-            return Some(fault.hint(
-                "if it is written `{{ … }}`, the template was not rendered; otherwise write one quoted value",
-            ));
+            return Some(fault.hint("write one value, in quotes"));
         }
     };
     if what == MANAGED_ANNOTATION {
@@ -213,9 +203,7 @@ fn culprit(
 ) -> (NodeId, String) {
     // What is refused without any content is itself at fault.
     for (key, value) in tree.entries(id) {
-        let Some(name) = tree.scalar(*key) else {
-            return (*key, String::new());
-        };
+        let name = tree.scalar(*key).unwrap_or_default();
         let within = |json| {
             refuses(Value::Object(
                 [(name.to_owned(), json)].into_iter().collect(),

@@ -30,6 +30,8 @@ enum Items {
     Objects,
     /// Those of anything else with a list of items: kubectl takes that for a List.
     Anything,
+    /// The same without apiVersion or kind, which kubectl refuses.
+    Untyped,
 }
 
 /// An object in its document.
@@ -78,7 +80,9 @@ impl Reader<'_> {
                 continue;
             }
             let fault = ambiguous(ambiguity);
-            let decisive = ambiguity.mapping == root && is_decisive(&ambiguity.key);
+            let decisive = ambiguity.mapping == root
+                && is_decisive(&ambiguity.key)
+                && spelling::holds_managed(tree, root);
             if is_ours || decisive {
                 self.unreadable(fault);
             } else {
@@ -114,6 +118,14 @@ impl Reader<'_> {
         let Place { tree, depth, path } = place;
         let given = tree.get(id, "items");
         let given = given.filter(|items| tree.reading(*items) != Some(Reading::Null));
+        if of == Items::Untyped {
+            if spelling::holds_managed(tree, id) {
+                let message = format!("{path}a List without apiVersion or kind");
+                let fault = Fault::new(Code::InvalidList, tree.node(id).start, message);
+                self.unreadable(fault.hint("use `apiVersion: v1`, `kind: List`"));
+            }
+            return;
+        }
         let Some(items) = given else {
             if spelling::holds_managed(tree, id) {
                 let message = format!("{path}the List has no `items`, but `{MANAGED_ANNOTATION}`");
@@ -163,12 +175,15 @@ impl Reader<'_> {
         let annotations = tree
             .get(id, "metadata")
             .and_then(|metadata| tree.get(metadata, "annotations"));
-        let Some(annotated) = annotations.and_then(|map| tree.get(map, MANAGED_ANNOTATION)) else {
-            return;
-        };
+        let annotated = annotations.and_then(|map| tree.get(map, MANAGED_ANNOTATION));
         let word = |key| tree.get(id, key).and_then(|value| tree.scalar(value));
         let (version, kind) = (word("apiVersion"), word("kind"));
-        let at = tree.node(annotated).start;
+        let is_like = kind.is_some_and(spelling::is_like_service_account);
+        let at = match annotated {
+            Some(annotated) => tree.node(annotated).start,
+            None if is_like && spelling::holds_managed(tree, id) => tree.node(id).start,
+            None => return,
+        };
         if kind == Some("ServiceAccount") && version.is_none_or(|v| v == "1" || v.is_empty()) {
             let message = format!("{path}the ServiceAccount has no valid apiVersion");
             let fault = Fault::new(Code::InvalidServiceAccount, tree.node(id).start, message);
@@ -184,7 +199,7 @@ impl Reader<'_> {
             kind.unwrap_or_default()
         );
         let fault = Fault::new(Code::WrongKind, at, message);
-        if encoded || kind.is_none_or(spelling::is_like_service_account) {
+        if is_like || encoded || kind.is_none() {
             self.extract.completeness = Completeness::Partial;
             self.warn(fault.hint(
                 "use `apiVersion: v1`, `kind: ServiceAccount`; until then no role is pruned",
@@ -200,11 +215,13 @@ fn kind(tree: &Tree, id: NodeId) -> Kind {
         let items = tree.get(id, "items");
         items.is_some_and(|items| tree.items(items).is_some())
     };
-    match (tree.word(id, "apiVersion"), tree.word(id, "kind")) {
+    let (version, kind) = (tree.word(id, "apiVersion"), tree.word(id, "kind"));
+    match (version, kind) {
         (Some("v1"), Some("ServiceAccount")) => Kind::ServiceAccount,
         (Some("v1"), Some("List")) => Kind::List(Items::Objects),
         (Some("v1"), Some("ServiceAccountList")) => Kind::List(Items::ServiceAccounts),
-        _ if has_items() => Kind::List(Items::Anything),
+        (Some(_), Some(_)) if has_items() => Kind::List(Items::Anything),
+        _ if has_items() => Kind::List(Items::Untyped),
         _ => Kind::Other,
     }
 }

@@ -53,11 +53,11 @@ impl Reader<'_> {
         let ambiguities = tree.ambiguities_of(object).into_iter();
         let mut faults: Vec<Fault> = ambiguities.map(ambiguous).collect();
         if managed.is_none() {
-            let fault = if let Some(stray) = spelling::stray_managed(tree, object) {
-                stray
-            } else if let Some(shapeless) = shape_fault(tree, object) {
+            let fault = if let Some(shapeless) = shape_fault(tree, object) {
                 self.extract.completeness = Completeness::Partial;
                 shapeless
+            } else if let Some(stray) = spelling::stray_managed(tree, object) {
+                stray
             } else {
                 return;
             };

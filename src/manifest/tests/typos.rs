@@ -133,6 +133,11 @@ fn m30_metadata_that_is_no_mapping_holds_the_role() {
             with(&format!("{named} !include x.yaml")),
             "bar/foo Invalid, invalid-service-account@7:25, partial",
         ),
+        (
+            "a list of what belongs there",
+            with(&format!("{named} [{{{KEY}: \"true\"}}]")),
+            "bar/foo Invalid, invalid-service-account@7:16, partial",
+        ),
         ("nothing", with(named), ""),
         (
             "metadata included",
@@ -185,6 +190,11 @@ fn m29_what_was_meant_to_be_a_service_account_stops_pruning() {
                 "kind: !!binary U2VydmljZUFjY291bnQ=",
             ),
             partial,
+        ),
+        (
+            "two typos",
+            with("kind: ServiceAccount", "kind: ServiceAcount").replace("-managed", "-manged"),
+            "wrong-kind?@1:1, partial",
         ),
         (
             "no kind",
