@@ -6,6 +6,9 @@
 //! that by tags: what exists must carry ours, what is made must get them. See
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html>.
 //!
+//! Left out is `iam:GetAccountAuthorizationDetails`, which `--full` uses where it may: it shows every
+//! user and policy of the account, and roles can be read one by one.
+//!
 //! What IAM cannot tell apart: it asks for `iam:TagRole` when CreateRole comes with tags, and there
 //! is nothing in that request that a TagRole call on an untagged role would not have, as IAM has no
 //! counterpart of `ec2:CreateAction`. So whoever has the job's credentials can tag as ours an
