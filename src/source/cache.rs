@@ -1,11 +1,10 @@
-//! Blobs that are known to hold nothing, so that they need not be read again.
+//! Blobs and trees that are known to hold nothing, so that they need not be read again.
 //!
 //! A sorted table of object ids in one file, opened by one read. It holds negatives only: an id
 //! names its content, so a stale table costs nothing, and a poisoned one can hide a manifest from a
 //! plan but never make or change a role; runs that retire roles do not use it. One that is damaged,
 //! of another version or somebody else's is left aside.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +25,7 @@ pub struct Cache {
     path: PathBuf,
     /// Sorted.
     known: Vec<Id>,
-    fresh: Mutex<BTreeSet<Id>>,
+    fresh: Mutex<Vec<Id>>,
 }
 
 impl Cache {
@@ -56,32 +55,34 @@ impl Cache {
 
     pub(super) fn add(&self, id: &git2::Oid) {
         if let Ok(id) = Id::try_from(id.as_bytes()) {
-            // Whoever panicked while holding it left a whole set.
+            // Whoever panicked while holding it left a whole list.
             self.fresh
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(id);
+                .push(id);
         }
     }
 
     /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
     pub(super) fn save(&self) {
-        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        if fresh.is_empty() {
+        let mut ids = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.is_empty() {
             return;
         }
-        let mut all: BTreeSet<Id> = fresh.clone();
-        if self.known.len() + all.len() <= MOST {
-            all.extend(&self.known);
+        if self.known.len() + ids.len() <= MOST {
+            ids.extend(&self.known);
         }
-        let ids: Vec<u8> = all.into_iter().flatten().collect();
+        // Mostly one sorted run behind a short one, which a stable sort merges.
+        ids.sort();
+        ids.dedup();
+        let ids = ids.as_flattened();
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
             file.write_all(MAGIC)?;
-            file.write_all(&Sha256::digest(&ids))?;
-            file.write_all(&ids)?;
+            file.write_all(&Sha256::digest(ids))?;
+            file.write_all(ids)?;
             file.persist(&self.path)?;
             Ok(())
         };

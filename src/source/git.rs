@@ -3,6 +3,7 @@
 //! The work tree, hooks, filters and the repository's own configuration have no say. Replace refs
 //! are not looked at by libgit2, and grafts cannot be where there is no path. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -212,6 +213,8 @@ impl Repository {
             files_seen: 0,
         };
         let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
+        let mut directories: Vec<(Vec<u8>, Oid)> = Vec::new();
+        let known = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
         let mut pending = self.starts(commit, scope)?;
         let mut entries = 0;
         while let Some(entry) = pending.pop() {
@@ -232,16 +235,17 @@ impl Repository {
                     snapshot.unread.push(unread(UnreadReason::Symlink));
                 }
                 SYMLINK => {}
-                DIRECTORY => self.list(&entry, &mut pending)?,
+                _ if known(&entry.id) => {}
+                DIRECTORY => {
+                    self.list(&entry, &mut pending)?;
+                    directories.push((entry.path, entry.id));
+                }
                 _ if is_manifest(&path) => blobs.push((path, entry.id)),
                 _ if is_start => return Err(Error::NoManifest { path }),
                 _ => {}
             }
         }
         snapshot.files_seen = blobs.len();
-        if let Some(cache) = cache {
-            blobs.retain(|(_, id)| !cache.holds_nothing(id));
-        }
         let look = |path: &RepoPath, id: &Oid, content: &[u8]| {
             let read = read_content(path, content, look);
             if let (None, Some(cache)) = (&read, cache) {
@@ -260,6 +264,15 @@ impl Repository {
         }
         snapshot.sort();
         if let Some(cache) = cache {
+            let something = snapshot.files.iter().map(|(path, _)| path);
+            let something = something.chain(snapshot.unread.iter().map(|unread| &unread.path));
+            let above: HashSet<&[u8]> = something
+                .flat_map(|path| directories_above(path.as_bytes()))
+                .collect();
+            let empty = directories
+                .iter()
+                .filter(|(path, _)| !above.contains(&path[..]));
+            empty.for_each(|(_, id)| cache.add(id));
             cache.save();
         }
         Ok(snapshot)
@@ -520,6 +533,12 @@ fn read_blob<'odb>(
         });
     }
     odb.read(id).map_err(broken)
+}
+
+/// The directories that a path is in, the root last.
+fn directories_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = (0..path.len()).rev().filter(|at| path[*at] == b'/');
+    ends.chain([0]).map(|end| &path[..end])
 }
 
 pub(super) fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
