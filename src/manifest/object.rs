@@ -178,7 +178,11 @@ impl Reader<'_> {
         let annotated = annotations.and_then(|map| tree.get(map, MANAGED_ANNOTATION));
         let word = |key| tree.get(id, key).and_then(|value| tree.scalar(value));
         let (version, kind) = (word("apiVersion"), word("kind"));
-        let is_like = kind.is_some_and(spelling::is_like_service_account);
+        // Without a kind it may be anything: the values of a chart hold the annotation somewhere, too.
+        let is_like = match kind {
+            Some(kind) => spelling::is_like_service_account(kind),
+            None => version.is_some() || tree.get(id, MANAGED_ANNOTATION).is_some(),
+        };
         let at = match annotated {
             Some(annotated) => tree.node(annotated).start,
             None if is_like && spelling::holds_managed(tree, id) => tree.node(id).start,

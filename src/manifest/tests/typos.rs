@@ -192,6 +192,21 @@ fn m29_what_was_meant_to_be_a_service_account_stops_pruning() {
             partial,
         ),
         (
+            "cut in two",
+            with("  annotations:\n", "  annotations:\n---\n"),
+            "wrong-kind?@8:5, partial",
+        ),
+        (
+            "two misspelled keys",
+            with("kind:", "knid:").replace("annotations", "anotations"),
+            "wrong-kind?@1:1, partial",
+        ),
+        (
+            "values of a chart",
+            format!("serviceAccount:\n  annotations:\n    {KEY}: \"true\"\n"),
+            "",
+        ),
+        (
             "two typos",
             with("kind: ServiceAccount", "kind: ServiceAcount").replace("-managed", "-manged"),
             "wrong-kind?@1:1, partial",
