@@ -6,7 +6,7 @@ use super::field::{
 };
 use super::spelling;
 use super::text::{Fault, Text};
-use super::tree::{NodeId, Tree};
+use super::tree::{Ambiguity, NodeId, Tree};
 use super::{
     AUDIENCE_ANNOTATION, Annotation, Completeness, Declaration, Extract, MANAGED_ANNOTATION,
     Management, ROLE_ARN_ANNOTATION,
@@ -50,8 +50,8 @@ impl Reader<'_> {
     pub(super) fn service_account(&mut self, tree: &Tree, object: NodeId, place: &str) {
         let parts = Parts::of(tree, object);
         let managed = parts.annotation(tree, MANAGED_ANNOTATION);
-        let ambiguities = tree.ambiguities_of(object).into_iter();
-        let mut faults: Vec<Fault> = ambiguities.map(ambiguous).collect();
+        let ambiguities = tree.ambiguities_of(object);
+        let mut faults: Vec<Fault> = ambiguities.iter().map(|a| ambiguous(a)).collect();
         if managed.is_none() {
             let fault = if let Some(shapeless) = shape_fault(tree, object) {
                 self.extract.completeness = Completeness::Partial;
@@ -65,6 +65,12 @@ impl Reader<'_> {
             if faults.is_empty() {
                 faults.push(fault);
             }
+        }
+        if ambiguities
+            .iter()
+            .any(|ambiguity| parts.is_named_by(ambiguity))
+        {
+            self.extract.completeness = Completeness::Partial;
         }
         let reference = self.reference(tree, parts, &mut faults);
         faults.extend(parts.faults(tree));
@@ -180,6 +186,16 @@ impl Parts {
 
     fn annotation(self, tree: &Tree, key: &str) -> Option<NodeId> {
         tree.get(self.annotations?, key)
+    }
+
+    /// Whether the name that Kubernetes reads may be another one for it.
+    fn is_named_by(self, ambiguity: &Ambiguity) -> bool {
+        let keys: &[&str] = match ambiguity.mapping {
+            id if id == self.object => &["metadata", "<<"],
+            id if Some(id) == self.metadata => &["name", "namespace", "<<"],
+            _ => &[],
+        };
+        keys.contains(&ambiguity.key.as_str())
     }
 
     /// What is no string where Kubernetes wants one, what has a tag, and what is misspelled beside

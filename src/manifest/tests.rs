@@ -348,11 +348,15 @@ fn m5_repeated_keys_are_an_error_for_us_and_a_warning_for_others() {
     let json = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"foo","name":"x","namespace":"bar","annotations":{"security.kaluza.com/iam-role-managed":"true"}}}"#;
     check(&[
         ("annotation", twice, "bar/foo Invalid, duplicate-key@9:5"),
-        ("metadata", metadata, "bar/foo Invalid, duplicate-key@9:1"),
+        (
+            "metadata",
+            metadata,
+            "bar/foo Invalid, duplicate-key@9:1, partial",
+        ),
         (
             "JSON",
             json.to_owned(),
-            "bar/foo Invalid, duplicate-key@1:69",
+            "bar/foo Invalid, duplicate-key@1:69, partial",
         ),
         ("not ours", config, "duplicate-key?@2:14"),
     ]);

@@ -239,6 +239,14 @@ fn m5_repeated_keys_count_wherever_aliases_lead_to_them() {
             "bar/two Invalid, duplicate-key@8:5",
         ),
         (
+            "a name that a merge key overwrites",
+            format!(
+                "x: &n {{name: other}}\n{}",
+                with("  name: foo\n", "  name: foo\n  <<: *n\n")
+            ),
+            "bar/foo Invalid, duplicate-key@5:3, partial",
+        ),
+        (
             "in the middle",
             with("  annotations:", "  annotations: {a: b}\n  annotations:"),
             "bar/foo Invalid, duplicate-key@7:3",
