@@ -3,13 +3,15 @@
 #
 #   FILES=100000 ROUNDS=5 ci/bench.sh
 #
+# PROGRAM=PATH measures a program that is built already.
+#
 # Every round runs all commands one after the other, so that each pair of figures was taken side by side.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked --quiet
+[ -n "${PROGRAM:-}" ] || cargo build --release --locked --quiet
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-FILES="${FILES:-100000}" ROUNDS="${ROUNDS:-5}" python3 - "$work" "$PWD/target/release/irsa-gitops" <<'PYTHON'
+FILES="${FILES:-100000}" ROUNDS="${ROUNDS:-5}" python3 - "$work" "${PROGRAM:-${CARGO_TARGET_DIR:-$PWD/target}/release/irsa-gitops}" <<'PYTHON'
 import os, random, shutil, statistics, subprocess, sys, time
 
 work, program = sys.argv[1], sys.argv[2]
@@ -44,8 +46,7 @@ subprocess.run(["git", "-C", git, "repack", "-adfq", "--threads=2"], check=True)
 subprocess.run(["git", "clone", "-q", git, checkout], check=True)
 
 key = "security.kaluza.com/iam-role-managed"
-settings = "--oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE --cluster-name prod --account 123456789012"
-lint = f"{program} lint {settings} --format json"
+lint = f"{program} lint --account 123456789012 --format json"
 environment = dict(os.environ, XDG_CACHE_HOME=f"{work}/cache", HOME=work)
 commands = {
     "git ls-tree, git cat-file --batch": f"git -C {git} ls-tree -r --object-only HEAD | git -C {git} cat-file --batch --buffer",

@@ -7,6 +7,7 @@
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
+mod blobs;
 mod cache;
 mod credentials;
 pub mod directory;

@@ -65,6 +65,9 @@ fn indexes(directory: &Path) -> Vec<PathBuf> {
 /// Hands blobs over that are in the packs of a directory, in no order and from several threads, by
 /// their place among the ids; says of each whether it was. The ids are sorted.
 ///
+/// The index and every entry have been compared with checksums by then. Whoever uses a content and
+/// does not only pass over it asks whether it is that of the id, and says `false` if it is not.
+///
 /// # Errors
 ///
 /// If the header of an entry that is needed makes no sense.
@@ -72,14 +75,13 @@ pub(super) fn read(
     directory: &Path,
     ids: &[Oid],
     threads: usize,
-    see: &(impl Fn(usize, &[u8]) + Sync),
+    see: &(impl Fn(usize, &[u8], &dyn Fn() -> bool) -> bool + Sync),
 ) -> Result<Vec<bool>, Error> {
     let seen: Vec<AtomicBool> = ids.iter().map(|_| AtomicBool::new(false)).collect();
     let see = |place: usize, content: &[u8]| {
-        // A pack's checksums do not cover its index: only this says that the content is the right one.
-        let is_it = Oid::hash_object(ObjectType::Blob, content).is_ok_and(|id| id == ids[place]);
-        if is_it && !seen[place].swap(true, Ordering::Relaxed) {
-            see(place, content);
+        let is_it = || Oid::hash_object(ObjectType::Blob, content).is_ok_and(|id| id == ids[place]);
+        if !seen[place].load(Ordering::Relaxed) && see(place, content, &is_it) {
+            seen[place].store(true, Ordering::Relaxed);
         }
     };
     for index in indexes(directory) {
