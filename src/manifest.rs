@@ -179,11 +179,25 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
         && !reader.extract.has(&[Code::Misspelled])
 }
 
+/// Whether a file holds a ServiceAccount of that name, whatever it asks for.
+pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let names = |tree: &Tree| {
+        let metadata = tree.get(tree.root, "metadata")?;
+        let kind = tree.word(tree.root, "kind")? == "ServiceAccount";
+        let name = tree.word(metadata, "name")? == service_account.name.as_str();
+        let namespace = tree.word(metadata, "namespace")? == service_account.namespace.as_str();
+        Some(kind && name && namespace)
+    };
+    document::split(text, Extent::All)
+        .any(|document| document.trees.iter().any(|tree| names(tree) == Some(true)))
+}
+
 /// Whether a file can be parsed to its end, whatever it holds.
 pub fn is_readable(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes);
     text.is_ok_and(|text| {
-        document::split(text, document::Extent::All).all(|document| document.fault.is_none())
+        document::split(text, Extent::All).all(|document| document.fault.is_none())
     })
 }
 

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn m7_several_clusters_are_one_document_with_a_sid_only_once() {
+    fn several_clusters_are_one_document_with_a_sid_only_once() {
         let other = Cluster {
             name: ClusterName::new("other").expect("valid"),
             prefix: RolePrefix::new("").expect("valid"),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn m7_update_role_is_for_session_durations_only() {
+    fn update_role_is_for_session_durations_only() {
         let job = Job::Apply(Mode::Sync);
         assert!(!actions(job).contains(&"iam:UpdateRole"));
         let timed = Cluster {

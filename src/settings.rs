@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn m7_the_account_is_known_from_the_role_that_is_assumed() {
+    fn the_account_is_known_from_the_role_that_is_assumed() {
         let mut input = input();
         assert_eq!(input.validate().expect("valid").account(), None);
         input.assume_role = Some("arn:aws-cn:iam::210987654321:role/x".into());

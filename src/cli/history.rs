@@ -76,9 +76,15 @@ impl Search<'_> {
             self.touched.insert(path.clone());
             for service_account in self.declared(changed.before, path)? {
                 if self.open.remove(&service_account) {
-                    let (commit, path) = (changed.commit.clone(), path.clone());
-                    self.removals
-                        .insert(service_account, Removal { commit, path });
+                    let after = changed.after.map(|blob| self.repository.blob(blob, path));
+                    let after = after.transpose()?;
+                    let removal = Removal {
+                        commit: changed.commit.clone(),
+                        path: path.clone(),
+                        remains: after
+                            .is_some_and(|after| manifest::holds(&after, &service_account)),
+                    };
+                    self.removals.insert(service_account, removal);
                 }
             }
         } else if !self.read.covers(path) {

@@ -47,4 +47,6 @@ pub struct Removal {
     pub commit: CommitInfo,
     /// The file that had held it.
     pub path: RepoPath,
+    /// Whether the ServiceAccount is still in that file, and only asks for no role any more.
+    pub remains: bool,
 }

@@ -120,7 +120,7 @@ impl Leftover<'_> {
 
     /// The commit that removed the ServiceAccount is the witness.
     fn retire(&self, removal: &Removal, ours: &CommitId, run: &Run) -> (Action, String) {
-        let done = if self.is_unmanaged {
+        let done = if self.is_unmanaged || removal.remains {
             "un-managed"
         } else {
             "removed"

@@ -469,7 +469,7 @@ fn create_only_repairs_nothing() {
 }
 
 #[test]
-fn a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
+fn a27_a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
     let resolved = resolved(&[wanted("bar/foo")]);
     let mut current = CurrentRoles::new([with_trust(role("bar/foo"), OPEN).listed]);
     let asked = to_examine(&resolved, &current, &cluster(), &run());

@@ -194,7 +194,7 @@ fn fingerprints(format: usize, report: &Report) -> Vec<String> {
 }
 
 #[test]
-fn m14_findings_have_fingerprints_of_their_own_that_stay_when_lines_move() {
+fn findings_have_fingerprints_of_their_own_that_stay_when_lines_move() {
     for format in [4, 5] {
         let mut all = report("x", "a.yaml");
         // Two findings of one kind, at two lines that say the same, in two clusters.
@@ -219,7 +219,7 @@ fn m14_findings_have_fingerprints_of_their_own_that_stay_when_lines_move() {
 }
 
 #[test]
-fn m15_a_run_that_was_stopped_looks_clean_in_no_format() {
+fn a_run_that_was_stopped_looks_clean_in_no_format() {
     let mut stopped = report("x", "a.yaml");
     stopped.clusters.clear();
     stopped.error = Some(Stopped {
@@ -244,7 +244,7 @@ fn m15_a_run_that_was_stopped_looks_clean_in_no_format() {
 }
 
 #[test]
-fn m2_markdown_keeps_errors_and_held_roles_and_counts_what_it_leaves_out() {
+fn markdown_keeps_errors_and_held_roles_and_counts_what_it_leaves_out() {
     let mut big = report("held because", "a.yaml");
     let mut quiet = big.clusters[0].entries[0].clone();
     quiet.change.action = Action::Orphan;
@@ -275,7 +275,7 @@ fn m2_markdown_keeps_errors_and_held_roles_and_counts_what_it_leaves_out() {
 }
 
 #[test]
-fn m2_a_piece_that_does_not_fit_does_not_hide_the_next_one() {
+fn a_piece_that_does_not_fit_does_not_hide_the_next_one() {
     let mut big = report("x", "a.yaml");
     big.clusters[0].diagnostics = (0..200)
         .map(|n| Diagnostic::error(Code::InvalidYaml, format!("{n:03}{}", "e".repeat(450))))
@@ -292,7 +292,7 @@ fn m2_a_piece_that_does_not_fit_does_not_hide_the_next_one() {
 }
 
 #[test]
-fn m1_markdown_says_nothing_of_what_only_waits_on_the_base() {
+fn markdown_says_nothing_of_what_only_waits_on_the_base() {
     let mut waiting = report("x", "a.yaml");
     let entry = &mut waiting.clusters[0].entries[0];
     entry.change.action = Action::Orphan;

@@ -22,7 +22,7 @@ fn reasons(run: &crate::support::cli::Run) -> String {
 }
 
 #[test]
-fn m1_a_standing_orphan_is_no_pending_change() {
+fn a_standing_orphan_is_no_pending_change() {
     let world = World::new();
     world.run(&["apply", "--mode", "sync"]).ends(0);
     world.repository.remove("a.yaml");
@@ -43,7 +43,7 @@ fn m1_a_standing_orphan_is_no_pending_change() {
 }
 
 #[test]
-fn m11_a_comment_does_not_make_drift_a_pending_change() {
+fn a_comment_does_not_make_drift_a_pending_change() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     let commented = format!("# Owned by team bar\n{}", service_account("bar", "a"));
@@ -71,7 +71,7 @@ fn m11_a_comment_does_not_make_drift_a_pending_change() {
 }
 
 #[test]
-fn m10_three_dots_compare_with_where_the_branch_left() {
+fn three_dots_compare_with_where_the_branch_left() {
     let world = World::new();
     let git = |arguments: &[&str]| world.repository.git(arguments);
     git(&["checkout", "--quiet", "-b", "topic"]);
@@ -113,7 +113,7 @@ fn m10_three_dots_compare_with_where_the_branch_left() {
 }
 
 #[test]
-fn m10_a_branch_behind_what_was_applied_is_told_to_merge() {
+fn a_branch_behind_what_was_applied_is_told_to_merge() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world
@@ -146,7 +146,7 @@ fn m10_a_branch_behind_what_was_applied_is_told_to_merge() {
 }
 
 #[test]
-fn s9_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
+fn c8_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
     let world = World::new();
     let plan = world.file("plan.json");
     world.run(&["plan", "--out", &plan]).ends(0);
@@ -183,7 +183,7 @@ fn s9_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
 }
 
 #[test]
-fn s10_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
+fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
@@ -238,7 +238,7 @@ fn s10_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
 }
 
 #[test]
-fn m3_explain_tells_what_a_guard_or_the_fence_holds_back() {
+fn explain_tells_what_a_guard_or_the_fence_holds_back() {
     let world = World::new();
     world.edit(|state| state["oidcProviders"] = serde_json::json!([]));
     let explain = |arguments: &[&str]| {
@@ -270,7 +270,7 @@ fn m3_explain_tells_what_a_guard_or_the_fence_holds_back() {
 }
 
 #[test]
-fn m3_explain_names_the_first_introduction_and_the_end_of_a_quarantine() {
+fn explain_names_the_first_introduction_and_the_end_of_a_quarantine() {
     let world = World::new();
     let first = world.repository.head();
     world.run(&["apply"]).ends(0);

@@ -292,3 +292,14 @@ fn the_check_itself_sees_every_form_of_use() {
     assert!(!uses("let digit2 = 1;", "git2"));
     assert!(!code("// use git2;\n#[cfg(test)]\nmod tests {\nuse git2;").contains("use git2"));
 }
+
+/// The clock is read where a time is shown or compared with one that AWS wrote, never to wait.
+#[test]
+fn p12_timers_do_not_follow_the_clock() {
+    let may = ["cli", "iam/audit", "iam/aws/call", "iam/sandbox"];
+    let reads = |text: &str| text.contains("Timestamp::now") || text.contains("SystemTime");
+    for (module, text) in source_files() {
+        let allowed = may.iter().any(|name| module.starts_with(name));
+        assert!(allowed || !reads(&code(&text)), "{module} reads the clock");
+    }
+}

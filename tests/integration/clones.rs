@@ -138,7 +138,7 @@ fn s17_a_redirect_to_another_host_is_not_followed() {
 }
 
 #[test]
-fn ssh_with_a_key_file_and_a_known_host() {
+fn g3_ssh_with_a_key_file_and_a_known_host() {
     let (root, commit) = hosted();
     let Some(host) = SshHost::start(root.path()) else {
         return not_run("clones over ssh, because there is no sshd: ci/packages.sh");

@@ -17,6 +17,7 @@ mod replies;
 mod reports;
 mod repositories;
 mod reviews;
+mod rows;
 mod safety;
 mod schedules;
 mod settings;

@@ -122,7 +122,7 @@ fn the_readmes_migration_keeps_every_pod_its_access_at_every_step() {
 }
 
 #[test]
-fn m6_adopting_says_who_loses_access_and_whose_role_it_was() {
+fn adopting_says_who_loses_access_and_whose_role_it_was() {
     let directory = TempDir::new().expect("a directory");
     let iam = sandbox(directory.path());
     let mut shared = controllers_role("foo");

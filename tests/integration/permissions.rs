@@ -77,7 +77,7 @@ const SETTINGS: &[&str] = &[
 ];
 
 #[test]
-fn m7_every_call_of_a_life_in_mode_sync_is_allowed() {
+fn every_call_of_a_life_in_mode_sync_is_allowed() {
     let world = World::new(SETTINGS);
     let sync = |more: &[&str]| {
         world
@@ -121,7 +121,7 @@ fn m7_every_call_of_a_life_in_mode_sync_is_allowed() {
 }
 
 #[test]
-fn m7_every_call_of_the_other_modes_and_of_plan_is_allowed() {
+fn every_call_of_the_other_modes_and_of_plan_is_allowed() {
     let world = World::new(&[]);
     world.run(&["apply", "--mode", "create-only"]).ends(0);
     world.all_allowed(&["--for", "apply", "--mode", "create-only"]);
@@ -154,7 +154,7 @@ fn m7_every_call_of_the_other_modes_and_of_plan_is_allowed() {
 }
 
 #[test]
-fn m5_adopting_needs_its_own_policy() {
+fn adopting_needs_its_own_policy() {
     let world = World::new(&[]);
     world.edit(|state| {
         let sub = format!("{ISSUER}:sub");
@@ -193,7 +193,7 @@ fn m5_adopting_needs_its_own_policy() {
 }
 
 #[test]
-fn h4_a_role_of_our_name_under_another_path_can_be_read() {
+fn a_role_of_our_name_under_another_path_can_be_read() {
     let world = World::new(&["--role-path", "/ours/"]);
     let there = "arn:aws:iam::123456789012:role/ours/k8s-sa_bar_";
     for name in ["a", "b"] {
@@ -220,7 +220,7 @@ fn h4_a_role_of_our_name_under_another_path_can_be_read() {
 }
 
 #[test]
-fn m7_what_the_program_never_does_is_refused() {
+fn what_the_program_never_does_is_refused() {
     const ROLE: &str = "/k8s-sa_bar_a";
     let ask = |action: &str, role: &str| Question::new(action, role);
     let boundary = "iam:PermissionsBoundary";
@@ -335,7 +335,7 @@ fn m7_what_the_program_never_does_is_refused() {
 }
 
 #[test]
-fn m7_several_clusters_are_one_document_and_an_account_that_is_missing_is_named() {
+fn several_clusters_are_one_document_and_an_account_that_is_missing_is_named() {
     let directory = tempfile::TempDir::new().expect("a directory");
     let file = directory.path().join("clusters.yaml");
     let print = |text: &str| {
@@ -415,7 +415,7 @@ fn ask_for_permissions(moto: &Moto, after: &str) {
 }
 
 #[test]
-fn m7_moto_lets_the_jobs_do_what_they_do_and_no_more() {
+fn moto_lets_the_jobs_do_what_they_do_and_no_more() {
     let Some(moto) = conformance::moto() else {
         return;
     };

@@ -54,7 +54,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 #[test]
-fn h6_bash_completes_below_the_top_level() {
+fn bash_completes_below_the_top_level() {
     if !is_installed("bash") {
         return not_run("completions, because there is no bash");
     }
@@ -91,7 +91,7 @@ fn h6_bash_completes_below_the_top_level() {
 }
 
 #[test]
-fn m16_the_manual_documents_every_flag_of_every_command() {
+fn the_manual_documents_every_flag_of_every_command() {
     let world = World::new();
     let manual = world.run(&["man"]).ends(0).stdout.replace("\\-", "-");
     assert_eq!(manual.matches(".TH ").count(), 1, "one page");
@@ -123,7 +123,7 @@ fn m16_the_manual_documents_every_flag_of_every_command() {
 }
 
 #[test]
-fn m13_workflow_commands_come_with_a_step_summary() {
+fn s5_workflow_commands_come_with_a_step_summary() {
     let world = World::new();
     let (summary, output) = (world.file("summary.md"), world.file("output"));
     std::fs::write(&summary, "of another command\n").expect("written");
@@ -167,7 +167,7 @@ fn m13_workflow_commands_come_with_a_step_summary() {
 }
 
 #[test]
-fn h5_roles_tell_their_age_and_the_end_of_their_quarantine() {
+fn roles_tell_their_age_and_the_end_of_their_quarantine() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world.repository.remove("apps/b.yaml");
@@ -377,7 +377,7 @@ const WORK: &str = "
 ";
 
 #[test]
-fn h5_the_inventory_works_in_a_browser_on_a_desk_and_on_a_phone() {
+fn the_inventory_works_in_a_browser_on_a_desk_and_on_a_phone() {
     let page = inventory_page();
     for (width, is_wide) in [(1280, true), (390, false)] {
         let sandbox = "allow-same-origin allow-scripts";
@@ -402,7 +402,7 @@ fn h5_the_inventory_works_in_a_browser_on_a_desk_and_on_a_phone() {
 }
 
 #[test]
-fn h5_the_inventory_is_whole_without_javascript() {
+fn the_inventory_is_whole_without_javascript() {
     let page = inventory_page();
     let look = "seen.controls = page.querySelectorAll('input, select, button').length;";
     for (width, is_wide) in [(1280, true), (390, false)] {

@@ -93,15 +93,25 @@ fn prune_after_zero_deletes_at_once_unless_something_is_attached() {
 fn m8_an_unmanaged_service_account_is_retired_in_its_own_words() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
-    world.repository.write(
-        "apps/a.yaml",
-        service_account("bar", "a").replace("\"true\"", "\"false\""),
-    );
-    world.repository.commit("Unmanage a");
+    let line = "    security.kaluza.com/iam-role-managed: \"true\"\n";
+    for (left, words) in [
+        (line.replace("true", "false"), "un-managed by commit"),
+        (String::new(), "un-managed by commit"),
+    ] {
+        let text = service_account("bar", "a").replace(line, &left);
+        world.repository.write("apps/a.yaml", text);
+        world.repository.commit("Unmanage a");
+        let run = world.run(&["plan", "--mode", "sync"]).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine"]);
+        assert!(reason(&run, 0).starts_with(words), "{}", reason(&run, 0));
+        world.declare("a");
+        world.repository.commit("back");
+    }
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
     let run = world.sync(&[]).ends(0);
-    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
     assert!(
-        reason(&run, 0).starts_with("un-managed by commit"),
+        reason(&run, 0).starts_with("removed by commit"),
         "{}",
         reason(&run, 0)
     );

@@ -167,6 +167,7 @@ impl World {
             let removal = Removal {
                 commit,
                 path: "a.yaml".into(),
+                remains: false,
             };
             self.history
                 .absences

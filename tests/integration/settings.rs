@@ -48,7 +48,7 @@ fn foo() -> World {
 }
 
 #[test]
-fn m8_an_empty_variable_is_not_set_and_one_without_meaning_is_ignored() {
+fn an_empty_variable_is_not_set_and_one_without_meaning_is_ignored() {
     let mut world = foo();
     let empty = [
         "BASE",
@@ -107,7 +107,7 @@ fn m8_an_empty_variable_is_not_set_and_one_without_meaning_is_ignored() {
 }
 
 #[test]
-fn m8_what_cannot_be_is_refused_before_anything_is_read() {
+fn what_cannot_be_is_refused_before_anything_is_read() {
     let world = foo();
     for (arguments, said) in [
         (
@@ -134,7 +134,7 @@ fn m8_what_cannot_be_is_refused_before_anything_is_read() {
 }
 
 #[test]
-fn s3_two_entries_for_one_cluster_are_refused_before_any_write() {
+fn two_entries_for_one_cluster_are_refused_before_any_write() {
     let world = foo();
     let same =
         format!("- name: prod\n  paths: a\n  oidcProvider: {ISSUER}\n- name: prod\n  paths: b\n");
@@ -158,7 +158,7 @@ fn s3_two_entries_for_one_cluster_are_refused_before_any_write() {
 }
 
 #[test]
-fn s3_a_name_that_two_clusters_would_give_is_given_to_neither() {
+fn c6_a_name_that_two_clusters_would_give_is_given_to_neither() {
     let upper = service_account("bar", "foo").replace("k8s-sa_", "K8S-SA_");
     let world = World::new(&[
         ("blue/foo.yaml", &service_account("bar", "foo")),
@@ -180,7 +180,7 @@ fn s3_a_name_that_two_clusters_would_give_is_given_to_neither() {
 }
 
 #[test]
-fn m4_explain_and_adopt_choose_one_of_several_clusters() {
+fn explain_and_adopt_choose_one_of_several_clusters() {
     let mut world = World::new(&[
         ("blue/foo.yaml", &service_account("bar", "foo")),
         (

@@ -285,3 +285,21 @@ fn shortened(text: &str) -> String {
         None => one_line,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a32_a_clock_that_is_off_is_told_in_seconds() {
+        let reply = |date: &str| {
+            let status = 403_u16.try_into().expect("a status");
+            let mut reply = HttpResponse::new(status, "".into());
+            reply.headers_mut().insert("date", date.to_owned());
+            reply
+        };
+        let skew = clock_skew(&reply("Tue, 24 Nov 2020 12:00:00 GMT")).expect("years");
+        assert!(skew > 100_000_000, "{skew}");
+        assert_eq!(clock_skew(&reply("today")), None);
+    }
+}

@@ -100,6 +100,7 @@ fn everything() -> Report {
             subject: "Remove it".to_owned(),
         },
         path: RepoPath::from("apps/gone.yaml"),
+        remains: false,
     };
     let differences = vec![
         Difference::TrustPolicy {

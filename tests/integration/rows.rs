@@ -1,0 +1,126 @@
+//! Rows of the fault table that no other file covers.
+
+use serde_json::json;
+
+use crate::support::cli::Cli;
+use crate::support::iam_server::{Fault, IamServer};
+use crate::support::repository::{Repository, service_account};
+use crate::support::world::{World, reason};
+
+#[test]
+fn a29_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
+    let repository = Repository::with(&[("a.yaml", &service_account("bar", "a"))]);
+    let server = IamServer::empty();
+    let apply = || {
+        let arguments = ["apply", "--format", "json"];
+        Cli::new(repository.path(), &arguments)
+            .endpoint(&server.url)
+            .run()
+    };
+    apply().ends(0);
+    let made = server.state(|state| state.roles.clone());
+    let nothing = "<ListRolesResponse><ListRolesResult><Roles/><IsTruncated>false</IsTruncated>\
+        </ListRolesResult></ListRolesResponse>";
+    server.script(vec![("ListRoles", 0, Fault::Garbage(200, nothing))]);
+    assert_eq!(apply().ends(0).changes(), ["k8s-sa_bar_a create done"]);
+    assert_eq!(server.state(|state| state.roles.clone()), made);
+}
+
+#[test]
+fn a35_a36_last_use_is_shown_and_changes_nothing() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.edit(|state| state["roles"][0]["lastUsed"] = json!("2026-11-24T08:00:00Z"));
+    world.repository.remove("apps/a.yaml");
+    world.repository.remove("apps/b.yaml");
+    world.declare("c");
+    world.repository.commit("Remove a and b");
+    let run = world.sync(&[]).ends(0);
+    let expected = [
+        "k8s-sa_bar_a quarantine done",
+        "k8s-sa_bar_b quarantine done",
+    ];
+    assert_eq!(run.changes()[..2], expected);
+    assert!(
+        reason(&run, 0).contains("last used 2026-11-24"),
+        "{}",
+        reason(&run, 0)
+    );
+    assert!(
+        reason(&run, 1).contains("last use unknown"),
+        "{}",
+        reason(&run, 1)
+    );
+}
+
+#[test]
+fn g14_a_file_beyond_the_limit_is_refused_by_its_header() {
+    let world = World::new(&["a"]);
+    let file = std::fs::File::create(world.repository.path().join("big.yaml"));
+    file.expect("a file")
+        .set_len(257 * 1024 * 1024)
+        .expect("zeros");
+    world.repository.commit("too large");
+    let run = world.run(&["apply"]).ends(4);
+    assert!(
+        run.stdout.contains("`big.yaml` has 269484032 bytes"),
+        "{}",
+        run.stdout
+    );
+    assert!(world.role("a").is_null());
+}
+
+#[test]
+fn s10_s11_no_file_of_the_repository_sets_or_hides_anything() {
+    let world = World::new(&["a"]);
+    for name in [".irsa-gitops.yaml", "irsa-gitops.yaml", "clusters.yaml"] {
+        world
+            .repository
+            .write(name, "clusters: [{name: other, paths: [nowhere]}]\n");
+    }
+    for name in [
+        ".irsa-gitops-ignore",
+        ".gitignore",
+        ".gitattributes",
+        ".helmignore",
+    ] {
+        world
+            .repository
+            .write(name, "apps/*\napps/a.yaml export-ignore\n");
+    }
+    world.repository.git(&["add", "--all", "--force"]);
+    world.repository.commit("settings of its own");
+    let run = world.run(&["plan"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a create"]);
+    assert_eq!(run.json()["clusters"][0]["name"], "prod");
+}
+
+#[test]
+fn s12_without_credentials_what_can_be_checked_is_checked() {
+    let world = World::new(&["a"]);
+    let first = world.repository.head();
+    world.declare("b");
+    world.repository.commit("b");
+    let run = |arguments: &[&str]| {
+        let all = [arguments, &["--format", "json"]].concat();
+        Cli::new(world.repository.path(), &all)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .run()
+    };
+    run(&["lint"]).ends(0);
+    let range = format!("{first}..HEAD");
+    assert_eq!(
+        run(&["diff", &range]).ends(0).changes(),
+        ["k8s-sa_bar_b create"]
+    );
+    let refused = run(&["plan"]).ends(6);
+    assert!(refused.stdout.contains("credentials"), "{}", refused.stdout);
+}
+
+#[test]
+fn s16_paths_are_no_patterns() {
+    let world = World::new(&["a"]);
+    for path in ["*", "apps/*.yaml", "(a+)+$", &"*a".repeat(2000)] {
+        world.run(&["plan", "--path", path]).ends(4);
+    }
+}
