@@ -2,11 +2,6 @@
 //!
 //! `cargo bench` prints times and compares them with those of the run before.
 
-#![expect(
-    missing_docs,
-    reason = "the macros of criterion make undocumented functions"
-)]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -214,7 +214,8 @@ pub(super) struct ChangeArgs {
     /// What may be changed
     #[arg(long, value_enum, default_value_t = ModeArg::UpsertOnly, env = "IRSA_GITOPS_MODE")]
     mode: ModeArg,
-    /// Compare tags and permissions boundary of every role too, at one more call for each
+    /// Compare tags and permissions boundary of every role too; reads a thousand roles a call if
+    /// iam:GetAccountAuthorizationDetails is allowed, else one
     #[arg(long, env = "IRSA_GITOPS_FULL", value_parser = BoolishValueParser::new())]
     full: bool,
     /// With --mode sync: how long a role stays quarantined before it is deleted, such as 7d or

@@ -264,4 +264,13 @@ mod tests {
             assert_eq!(Partition::of_region(region).as_str(), partition);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_an_arn_is_written_as_it_was_read(text in "(arn:aws[a-z-]{0,4}:iam::[0-9]{11,13}:role/[ -~]{0,20}|\\PC{0,60})") {
+            if let Ok(arn) = RoleArn::parse(&text) {
+                proptest::prop_assert_eq!(arn.to_string(), text);
+            }
+        }
+    }
 }

@@ -222,4 +222,15 @@ mod tests {
         assert!(TagValue::new(fitted.as_str()).is_ok());
         assert!(fitted.as_str().ends_with("/apps/foo_bar.yaml"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn s15_any_text_can_be_fitted(text in "\\PC{0,400}|[a-zA-Z0-9/._-]{0,400}") {
+            let fitted = TagValue::fitted(&text);
+            proptest::prop_assert!(TagValue::new(fitted.as_str()).is_ok());
+            if text.is_ascii() && TagValue::new(&text).is_ok() {
+                proptest::prop_assert_eq!(fitted.as_str(), text);
+            }
+        }
+    }
 }

@@ -363,4 +363,52 @@ mod tests {
     fn white_space_does_not_count_against_the_quota() {
         assert_eq!(document("{ \"a\" :\n 1 }").quota_length(), 7);
     }
+
+    /// Documents of the shape of a policy, and others.
+    fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let word = proptest::sample::select(vec![
+            "Statement",
+            "Effect",
+            "Principal",
+            "Federated",
+            "Action",
+            "Condition",
+            "a",
+            "b",
+            "*",
+        ]);
+        let leaf = prop_oneof![
+            word.clone().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            any::<u8>().prop_map(Value::from),
+            Just(Value::Null),
+        ];
+        leaf.prop_recursive(5, 40, 5, move |inner| {
+            let entry = (word.clone().prop_map(str::to_owned), inner.clone());
+            prop_oneof![
+                proptest::collection::vec(inner, 0..5).prop_map(Value::from),
+                proptest::collection::vec(entry, 0..5)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a30_any_document_means_the_same_as_itself_in_its_canonical_form(value in any_json()) {
+            let written = document(&value.to_string());
+            let canonical = document(&canonical(value).to_string());
+            proptest::prop_assert!(written.same_meaning(&canonical));
+            proptest::prop_assert!(canonical.same_meaning(&written));
+        }
+
+        #[test]
+        fn any_text_is_compared(a in "\\PC{0,40}", b in "\\PC{0,40}") {
+            let (a, b) = (document(&a), document(&b));
+            proptest::prop_assert_eq!(a.same_meaning(&b), b.same_meaning(&a));
+            proptest::prop_assert!(a.same_meaning(&a));
+            let _ = (a.federated_principals(), a.has_unresolved_principal(), a.pretty());
+        }
+    }
 }

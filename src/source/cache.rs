@@ -147,4 +147,13 @@ mod tests {
             assert!(!Cache::open(directory.path(), "1").holds_nothing(&oid(3)));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn p6_any_bytes_are_a_cache_or_none(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            proptest::prop_assert_eq!(parse(&bytes), None);
+            let behind_the_mark = [MAGIC, &bytes[..]].concat();
+            proptest::prop_assert_eq!(parse(&behind_the_mark), None);
+        }
+    }
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::location::RepoPath;
-use irsa_gitops::source::{Alternates, Credentials, Error, Repository, Scope, directory};
+use irsa_gitops::source::{Alternates, Cache, Credentials, Error, Repository, Scope, directory};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
 
-use crate::support::repository::Repository as Fixture;
+use crate::support::repository::{Repository as Fixture, service_account};
 
 type Files = Vec<(RepoPath, Vec<u8>)>;
 
@@ -105,4 +107,59 @@ fn g9_a_damaged_pack_is_an_error_or_does_not_matter() {
     }
     assert!(errors > 80, "only {errors} of 160 mattered");
     assert_eq!(read(fixture.path(), &commit).expect("whole again"), whole);
+}
+
+/// A file of a random tree: where, and which of a few contents.
+fn any_file() -> impl Strategy<Value = (String, usize)> {
+    (
+        "[a-c]/([a-c]/){0,2}[a-z]{1,2}\\.(yaml|json|txt)",
+        0..40_usize,
+    )
+}
+
+fn content(which: usize) -> String {
+    match which {
+        0..4 => service_account("bar", &format!("app-{which}")),
+        4 => "version https://git-lfs.github.com/spec/v1\n".to_owned(),
+        _ => format!("kind: Other\nnumber: {which}\n").repeat(which),
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 8, failure_persistence: None, ..Config::default() })]
+
+    /// libgit2 alone, the reader of packs, the cache in all its states and the plain directory.
+    #[test]
+    fn every_way_of_reading_finds_the_same_in_random_histories(
+        rounds in proptest::collection::vec(proptest::collection::btree_map(any_file().prop_map(|f| f.0), 0..40_usize, 70..120), 1..4),
+        depth in 0..30_u8,
+    ) {
+        let fixture = Fixture::new();
+        let cache = tempfile::tempdir().expect("a directory");
+        let git = || {
+            let address = fixture.path().to_str().expect("UTF-8").to_owned();
+            let (credentials, refused) = (Credentials::default(), Alternates::Refused);
+            Repository::open(&address, "HEAD", &credentials, refused, &|_| {}).expect("opened")
+        };
+        let look = |path: &RepoPath, bytes: &[u8]| irsa_gitops::manifest::extract(path, bytes);
+        for files in &rounds {
+            for (path, which) in files {
+                fixture.write(path, content(*which));
+            }
+            let commit = CommitId::new(&fixture.commit("round")).expect("an id");
+            let scope = Scope::default();
+            let loose = git().read(&commit, &scope, None, &look).expect("loose objects");
+            let plain = directory::read(fixture.path(), &scope, Some(commit.clone()), &look);
+            let plain = plain.expect("a directory");
+            prop_assert_eq!((&plain.files, &plain.unread), (&loose.files, &loose.unread));
+            fixture.git(&["repack", "-adfq", &format!("--depth={depth}")]);
+            let packed = git().read(&commit, &scope, None, &look).expect("a pack");
+            prop_assert_eq!(&packed, &loose);
+            for _ in 0..2 {
+                let cache = Cache::open(cache.path(), "1");
+                let cached = git().read(&commit, &scope, Some(&cache), &look).expect("cached");
+                prop_assert_eq!((&cached.files, &cached.unread), (&loose.files, &loose.unread));
+            }
+        }
+    }
 }

@@ -360,6 +360,27 @@ fn every_single_fault_at_every_call_converges() {
     assert!(played > 1500, "{played}");
 }
 
+proptest! {
+    #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn a_plan_after_apply_is_empty(fates in proptest::collection::vec(proptest::sample::select(FATES.to_vec()), 0..8)) {
+        let world = World::new(&fates);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let writes = runtime.expect("a runtime").block_on(async {
+            let iam = Memory::new(world.state.clone());
+            run(&world, &iam).await;
+            iam.mishaps(vec![]);
+            run(&world, &iam).await;
+            iam.writes()
+        });
+        prop_assert_eq!(writes, 0);
+    }
+}
+
 #[test]
 fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
     let world = World::new(&[Fate::Create; 4]);
