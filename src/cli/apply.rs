@@ -11,7 +11,7 @@ use super::input::{self, Manifests};
 use super::output::ReportArgs;
 use super::preview::{self, Preview, preview};
 use super::progress::Progress;
-use super::signals::{Signals, Stopped};
+use super::signals::{self, Signals, Stopped};
 use crate::apply::{self, Cause, Outcome, Stop};
 use crate::exit::Exit;
 use crate::iam::audit::{AuditLog, Audited};
@@ -112,7 +112,6 @@ async fn apply_all<W: IamWriter>(
     console: &Console,
     connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
 ) -> Result<(Vec<Section>, Option<Stopped>), Error> {
-    let mut planned = Vec::new();
     let reading = Progress::spinner(console, "reading roles");
     let log = args
         .audit_log
@@ -122,15 +121,20 @@ async fn apply_all<W: IamWriter>(
     if let Some(saved) = saved {
         saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
     }
-    for cluster in clusters {
-        let iam = Audited::new(connect(cluster).await?, log.as_ref());
-        let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
-        if let Some(saved) = saved {
-            preview.limit(saved, &cluster.paths)?;
+    let planning = async {
+        let mut planned = Vec::new();
+        for cluster in clusters {
+            let iam = Audited::new(connect(cluster).await?, log.as_ref());
+            let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
+            if let Some(saved) = saved {
+                preview.limit(saved, &cluster.paths)?;
+            }
+            planned.push((preview, iam));
         }
-        planned.push((preview, iam));
-    }
-    preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
+        preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
+        Ok(planned)
+    };
+    let planned = signals::unless_stopped(planning).await?;
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
     let stop = Stop::default();

@@ -101,6 +101,9 @@ pub(super) enum Error {
     /// Nobody: a plan for a review, of a branch that lacks commits which are applied already.
     #[error(transparent)]
     Behind(Superseded),
+    /// Whoever sent a signal.
+    #[error("stopped by a signal before the first write; nothing was written")]
+    Stopped(Exit),
     /// The machine: standard output cannot be written to.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -146,6 +149,7 @@ impl Error {
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
             Self::Iam(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
+            Self::Stopped(exit) => *exit,
         }
     }
 
@@ -200,6 +204,7 @@ impl Error {
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Issuer(_)
+            | Self::Stopped(_)
             | Self::NoPrefix => None,
         }
     }

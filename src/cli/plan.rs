@@ -11,6 +11,7 @@ use super::input::{self, Manifests};
 use super::output::ReportArgs;
 use super::preview::{self, preview};
 use super::progress::Progress;
+use super::signals;
 use crate::exit::Exit;
 use crate::iam::{self, IamReader, aws, sandbox};
 use crate::plan::Origin;
@@ -108,7 +109,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
             .map_err(|error| error.about("--base"))?,
         None => None,
     };
-    let sections = super::runtime()?.block_on(async {
+    let planning = async {
         let _progress = Progress::spinner(console, "reading roles");
         match &args.iam.sandbox {
             Some(file) => {
@@ -120,7 +121,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
                 preview_all(args, &clusters, &manifests, base.as_ref(), connect).await
             }
         }
-    })?;
+    };
+    let sections = super::runtime()?.block_on(signals::unless_stopped(planning))?;
     let pending = sections
         .iter()
         .any(|s| s.entries.iter().any(|entry| args.minds(entry)));

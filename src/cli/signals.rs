@@ -4,6 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::error::Error;
 use crate::apply::Stop;
 use crate::exit::Exit;
 
@@ -14,6 +15,17 @@ pub(super) struct Stopped {
     pub(super) exit: Exit,
     /// A second signal came, and nothing more was waited for.
     pub(super) at_once: bool,
+}
+
+/// Does what comes before the first write, unless a signal comes first: nothing is lost by dropping it.
+pub(super) async fn unless_stopped<T>(
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut signals = Signals::take_over().map_err(Error::Runtime)?;
+    tokio::select! {
+        result = work => result,
+        exit = signals.next() => Err(Error::Stopped(exit)),
+    }
 }
 
 /// The two signals that ask a program to end.

@@ -124,3 +124,28 @@ fn s16_paths_are_no_patterns() {
         world.run(&["plan", "--path", path]).ends(4);
     }
 }
+
+#[test]
+fn p2_a_signal_before_the_first_write_ends_with_its_code_and_a_report() {
+    let repository = Repository::with(&[("a.yaml", &service_account("bar", "a"))]);
+    for verb in ["plan", "apply"] {
+        let server = IamServer::empty();
+        let hour = std::time::Duration::from_secs(3600);
+        server.script(vec![("ListRoles", 0, Fault::Delayed(hour))]);
+        let arguments = [verb, "--format", "json"];
+        let child = Cli::new(repository.path(), &arguments)
+            .endpoint(&server.url)
+            .start();
+        while !server.calls().iter().any(|call| call == "ListRoles") {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let kill = std::process::Command::new("kill")
+            .arg(child.id().to_string())
+            .status();
+        assert!(kill.expect("kill can be run").success());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(143), "{verb}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("nothing was written"), "{text}");
+    }
+}
