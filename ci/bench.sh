@@ -3,14 +3,14 @@
 #
 #   FILES=100000 ROUNDS=5 ci/bench.sh
 #
-# PROGRAM=PATH measures a program that is built already.
+# PROGRAM=PATH measures a program that is built already; WORK=DIRECTORY keeps the repository there for the next time.
 #
 # Every round runs all commands one after the other, so that each pair of figures was taken side by side.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -n "${PROGRAM:-}" ] || cargo build --release --locked --quiet
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+work="${WORK:-$(mktemp -d)}"
+[ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
 FILES="${FILES:-100000}" ROUNDS="${ROUNDS:-5}" python3 - "$work" "${PROGRAM:-${CARGO_TARGET_DIR:-$PWD/target}/release/irsa-gitops}" <<'PYTHON'
 import os, random, shutil, statistics, subprocess, sys, time
 
@@ -36,14 +36,15 @@ def commit(importer, parent, changes):
     for n, content in changes:
         importer.write(b"M 100644 inline apps/ns-%d/app-%d.yaml\ndata %d\n%s\n" % (n % 200, n, len(content), content))
 
-subprocess.run(["git", "init", "-q", "--bare", "-b", "main", git], check=True)
-importer = subprocess.Popen(["git", "-C", git, "fast-import", "--quiet"], stdin=subprocess.PIPE)
-commit(importer.stdin, 0, ((n, manifest(n)) for n in range(files)))
-commit(importer.stdin, 1, [(7, manifest(7, " {}"))])
-importer.stdin.close()
-importer.wait()
-subprocess.run(["git", "-C", git, "repack", "-adfq", "--threads=2"], check=True)
-subprocess.run(["git", "clone", "-q", git, checkout], check=True)
+if not os.path.exists(checkout):
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", git], check=True)
+    importer = subprocess.Popen(["git", "-C", git, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+    commit(importer.stdin, 0, ((n, manifest(n)) for n in range(files)))
+    commit(importer.stdin, 1, [(7, manifest(7, " {}"))])
+    importer.stdin.close()
+    importer.wait()
+    subprocess.run(["git", "-C", git, "repack", "-adfq", "--threads=2"], check=True)
+    subprocess.run(["git", "clone", "-q", git, checkout], check=True)
 
 key = "security.kaluza.com/iam-role-managed"
 lint = f"{program} lint --account 123456789012 --format json"
@@ -66,6 +67,8 @@ def run(command):
     assert status == 0, (command, open(f"{work}/out").read()[-2000:], open(f"{work}/err").read())
     return time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
+shutil.rmtree(f"{work}/cache", ignore_errors=True)
+shutil.rmtree(f"{work}/before", ignore_errors=True)
 run(f"{lint} --revision HEAD~1 {git}")
 os.rename(f"{work}/cache", f"{work}/before")
 figures = {name: [] for name in commands}
