@@ -149,3 +149,32 @@ fn p2_a_signal_before_the_first_write_ends_with_its_code_and_a_report() {
         assert!(text.contains("nothing was written"), "{text}");
     }
 }
+
+#[test]
+fn p9_it_reads_within_its_limits_whatever_a_repository_holds() {
+    let world = World::new(&["a"]);
+    let bomb: String = (0..9).fold("a0: &a0 [x, x, x]\n".to_owned(), |text, n| {
+        let aliases = vec![format!("*a{n}"); 9].join(", ");
+        format!("{text}a{}: &a{} [{aliases}]\n", n + 1, n + 1)
+    });
+    let key = "# security.kaluza.com/iam-role-managed\n";
+    world.repository.write("bomb.yaml", format!("{key}{bomb}"));
+    world
+        .repository
+        .write("deep.yaml", format!("{key}a: {}", "[".repeat(100_000)));
+    world
+        .repository
+        .write("long.yaml", format!("{key}a: {}\n", "x".repeat(20_000_000)));
+    world.repository.commit("bombs");
+    let program = env!("CARGO_BIN_EXE_irsa-gitops");
+    // Address space, of which the program with debug information maps a part that it never touches.
+    let command = "ulimit -v 900000 && exec \"$0\" lint --no-cache --format json";
+    let output = std::process::Command::new("sh")
+        .args(["-c", command, program])
+        .current_dir(world.repository.path())
+        .output()
+        .expect("sh can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert_eq!(text.matches("limit-exceeded").count(), 2, "{text}");
+}
