@@ -12,6 +12,7 @@ mod manifests;
 mod migration;
 mod packs;
 mod permissions;
+mod process;
 mod readme;
 mod replies;
 mod reports;

@@ -2,22 +2,9 @@
 
 use irsa_gitops::iam::sandbox::State;
 
-use crate::support::cli::{Cli, Run};
+use crate::support::cli::{Cli, apply};
 use crate::support::iam_server::{Fault, IamServer};
-use crate::support::repository::{Repository, service_account};
-
-fn accounts(count: usize) -> Repository {
-    let text: String = (0..count)
-        .map(|n| format!("---\n{}", service_account("bar", &format!("app-{n}"))))
-        .collect();
-    Repository::with(&[("apps.yaml", &text)])
-}
-
-fn apply(repository: &Repository, server: &IamServer) -> Run {
-    Cli::new(repository.path(), &["apply", "--format", "json"])
-        .endpoint(&server.url)
-        .run()
-}
+use crate::support::repository::{Repository, accounts, service_account};
 
 /// One role of ours whose trust policy was changed by hand.
 fn drifted() -> (Repository, IamServer) {

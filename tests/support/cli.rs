@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::iam_server::IamServer;
+use super::repository::Repository;
+
 /// The issuer of every test's cluster.
 pub const ISSUER: &str = "oidc.eks.eu-west-1.amazonaws.com/id/14758F1AFD44C09B7992073CCF00B43D";
 
@@ -134,4 +137,11 @@ pub fn not_run(what: &str) {
     assert!(std::env::var_os("CI").is_none(), "NOT RUN: {what}");
     // Past the test harness, which keeps what passing tests print to itself.
     let _ = writeln!(std::io::stderr(), "NOT RUN: {what}");
+}
+
+/// Applies `HEAD` to the account behind a server.
+pub fn apply(repository: &Repository, server: &IamServer) -> Run {
+    Cli::new(repository.path(), &["apply", "--format", "json"])
+        .endpoint(&server.url)
+        .run()
 }

@@ -95,3 +95,11 @@ metadata:
 "
     )
 }
+
+/// A repository with so many ServiceAccounts, `bar/app-0` and so on, in one file.
+pub fn accounts(count: usize) -> Repository {
+    let text: String = (0..count)
+        .map(|n| format!("---\n{}", service_account("bar", &format!("app-{n}"))))
+        .collect();
+    Repository::with(&[("apps.yaml", &text)])
+}
