@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo build --locked --quiet
-program="$PWD/${CARGO_TARGET_DIR:-target}/debug/irsa-gitops"
+# PROGRAM=PATH takes one that is built already.
+[ -n "${PROGRAM:-}" ] || cargo build --locked --quiet
+program="$(realpath "${PROGRAM:-${CARGO_TARGET_DIR:-target}/debug/irsa-gitops}")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
