@@ -34,6 +34,9 @@ const CONCURRENCY: usize = 12;
 /// How long IAM may take to show what was written: AWS promises seconds, two minutes is the rule.
 const VISIBLE_AFTER: Duration = Duration::from_secs(120);
 
+/// How long a role that was read for the plan is looked for before it is believed to be gone.
+const STALE: Duration = Duration::from_secs(4);
+
 /// How long calls that were sent are waited for after a stop was requested.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -144,7 +147,9 @@ async fn reread(
     if stop.is_requested() {
         return Err(Outcome::NotAttempted);
     }
-    let current = iam.role(name).await.map_err(|error| failed(&error, stop))?;
+    // It was there a moment ago, and reads may be behind the times.
+    let current = find(name, iam, STALE).await;
+    let current = current.map_err(|error| failed(&error, stop))?;
     let Some(current) = current else {
         return Ok(None);
     };
@@ -172,9 +177,17 @@ async fn recheck(
 ) -> Result<(), Outcome> {
     let name = &planned.listed.name;
     let current = iam.role(name).await.map_err(|error| failed(&error, stop))?;
-    let Some(current) = current.filter(|current| is_same(current, planned)) else {
+    let current = current.ok_or_else(|| changed_meanwhile(name))?;
+    check(&current, planned, written)
+}
+
+/// Whether a role is still the same and ours, and last written by nobody but whom the plan saw and
+/// this run.
+fn check(current: &CurrentRole, planned: &CurrentRole, written: &Tags) -> Result<(), Outcome> {
+    let name = &planned.listed.name;
+    if !is_same(current, planned) {
         return Err(changed_meanwhile(name));
-    };
+    }
     let commit = current.tags.get(tags::LAST_COMMIT);
     let before = planned.tags.get(tags::LAST_COMMIT);
     if commit != before && commit != written.get(tags::LAST_COMMIT) {
@@ -193,6 +206,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
     }
     write(
         current,
+        &update.tags,
         iam,
         stop,
         || iam.tag_role(name, &update.tags),
@@ -209,6 +223,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
             |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
         let result = write(
             current,
+            &update.tags,
             iam,
             stop,
             || iam.untag_role(name, &update.untag),
@@ -224,6 +239,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                 let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(desired);
                 write(
                     current,
+                    &update.tags,
                     iam,
                     stop,
                     || iam.update_trust_policy(name, desired),
@@ -237,6 +253,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                 let set = |role: &CurrentRole| role.listed.max_session_seconds == seconds;
                 write(
                     current,
+                    &update.tags,
                     iam,
                     stop,
                     || iam.update_session_duration(name, *desired),
@@ -261,6 +278,7 @@ async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> R
     }
     write(
         current,
+        &change.tags,
         iam,
         stop,
         || iam.tag_role(name, &change.tags),
@@ -273,6 +291,7 @@ async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> R
     let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
     let result = write(
         current,
+        &change.tags,
         iam,
         stop,
         || iam.update_trust_policy(name, document),
@@ -318,6 +337,7 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
 /// it is only sent again to a role that is still the one that was planned for, and still ours.
 async fn write<F>(
     planned: &CurrentRole,
+    written: &Tags,
     iam: &impl IamWriter,
     stop: &Stop,
     call: impl Fn() -> F,
@@ -344,9 +364,15 @@ where
             return Ok(());
         };
         match found {
-            Ok(Some(role)) if took_effect(&role) => Ok(()),
-            Ok(Some(role)) if is_same(&role, planned) => Err(lost),
-            Ok(_) => Err(changed_meanwhile(name)),
+            Ok(Some(role)) => {
+                check(&role, planned, written)?;
+                if took_effect(&role) {
+                    Ok(())
+                } else {
+                    Err(lost)
+                }
+            }
+            Ok(None) => Err(changed_meanwhile(name)),
             Err(_) => {
                 open.replace(Some(lost.clone()));
                 Err(lost)

@@ -36,6 +36,8 @@ pub struct Request {
     pub role: RoleLabel,
     /// Where it is declared.
     pub location: Location,
+    /// The role-arn annotation, right or wrong.
+    pub role_arn: Option<String>,
     /// What is to become of the role.
     pub verdict: Verdict,
 }
@@ -128,6 +130,7 @@ pub fn resolve<'a>(
         let request = Request {
             role: role_name::label(naming, service_account),
             location: first.location.clone(),
+            role_arn: first.role_arn.as_ref().map(|arn| arn.value.clone()),
             verdict,
         };
         resolved.requests.insert(service_account.clone(), request);

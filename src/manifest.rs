@@ -162,8 +162,16 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
         extract: Extract::default(),
     };
     let is_typed = |tree: &Tree| {
-        let mut words = ["apiVersion", "kind"].into_iter();
-        words.all(|key| tree.word(tree.root, key).is_some())
+        let word = |key| tree.word(tree.root, key);
+        let named = tree.get(tree.root, "metadata").is_some_and(|metadata| {
+            let mut names = ["name", "generateName"].into_iter();
+            names.any(|key| {
+                tree.get(metadata, key)
+                    .is_some_and(|id| tree.scalar(id) != Some(""))
+            })
+        });
+        word("apiVersion").is_some()
+            && word("kind").is_some_and(|kind| kind != "ServiceAccount" || named)
     };
     let mut typed = true;
     for document in document::split(readable, Extent::All) {
@@ -176,7 +184,7 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
     !blank
         && typed
         && reader.extract.completeness == Completeness::Whole
-        && !reader.extract.has(&[Code::Misspelled])
+        && !reader.extract.has(&[Code::Misspelled, Code::WrongKind])
 }
 
 /// Whether a file holds a ServiceAccount of that name, whatever it asks for.

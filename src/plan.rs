@@ -26,7 +26,7 @@
 //! any        owned, written by a newer run        superseded: no plan at all
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{self, DesiredRole, Request, Resolved, Verdict, role_name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -173,6 +173,13 @@ pub fn plan(
             plan.add(&request.role, service_account, location, action, reason);
         }
     }
+    let held = resolved
+        .requests
+        .values()
+        .filter(|request| matches!(request.verdict, Verdict::Held { .. }));
+    let claimed: BTreeSet<&str> = held
+        .filter_map(|request| request.role_arn.as_deref())
+        .collect();
     for listed in current
         .iter()
         .filter(|l| is_leftover(l, resolved, cluster, run.depth))
@@ -187,6 +194,7 @@ pub fn plan(
                 service_account: &service_account,
                 attachments: current.attachments(&listed.name),
                 is_unmanaged: request.is_some(),
+                is_claimed: claimed.contains(cluster.role_arn(&listed.name).to_string().as_str()),
             };
             let (action, reason) = leftover.decide(run, history);
             let location = request.map(|request| request.location.clone());
@@ -395,7 +403,8 @@ fn is_leftover(listed: &ListedRole, resolved: &Resolved, cluster: &Cluster, dept
         .is_some_and(|request| request.verdict != Verdict::Unmanaged);
     !asked_for
         && listed.path == cluster.path
-        && (depth == Depth::Full || !security::serves_other_issuers(&listed.trust_policy, cluster))
+        && (depth == Depth::Full
+            || !security::serves_another_cluster(&listed.trust_policy, &service_account, cluster))
 }
 
 /// A boundary is somebody's limit on the role: it is reported and never swapped.

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use super::error::Error;
 use super::input::Manifests;
 use crate::manifest::{self, Declaration, Management};
+use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use crate::model::location::RepoPath;
@@ -50,17 +51,16 @@ pub(super) fn essence(declaration: &Declaration) -> (Management, Option<String>,
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.
 struct Search<'a> {
     repository: &'a Repository,
-    /// Where a ServiceAccount has to be declared to count.
-    scope: &'a Scope,
-    /// What is read for any cluster of this run.
-    read: &'a Scope,
     /// Those whose removal was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
     removals: BTreeMap<ServiceAccountRef, Removal>,
-    /// Where those turned up that nobody reads, when they were removed or later.
-    arrivals: BTreeMap<ServiceAccountRef, RepoPath>,
-    /// Every file in scope that changed since.
-    touched: BTreeSet<RepoPath>,
+    /// Every file in scope that could be read before it changed, or is new, and after how many
+    /// commits, counted back from the newest, its last change was seen.
+    touched: BTreeMap<RepoPath, usize>,
+    /// After how many commits each removal was seen.
+    seen: BTreeMap<ServiceAccountRef, usize>,
+    commits: usize,
+    current: Option<CommitId>,
     /// The commit that removed the last one; what else it did still has to be looked at.
     last: Option<CommitId>,
 }
@@ -71,30 +71,30 @@ impl Search<'_> {
         if self.last.as_ref().is_some_and(|last| last != commit) {
             return Ok(ControlFlow::Break(()));
         }
+        if self.current.as_ref() != Some(commit) {
+            self.current = Some(commit.clone());
+            self.commits += 1;
+        }
         let path = changed.path;
-        if self.scope.covers(path) {
-            self.touched.insert(path.clone());
-            for service_account in self.declared(changed.before, path)? {
-                if self.open.remove(&service_account) {
-                    let after = changed.after.map(|blob| self.repository.blob(blob, path));
-                    let after = after.transpose()?;
-                    let removal = Removal {
-                        commit: changed.commit.clone(),
-                        path: path.clone(),
-                        remains: after
-                            .is_some_and(|after| manifest::holds(&after, &service_account)),
-                    };
-                    self.removals.insert(service_account, removal);
-                }
-            }
-        } else if !self.read.covers(path) {
-            let before = self.declared(changed.before, path)?;
-            for service_account in self.declared(changed.after, path)?.difference(&before) {
-                let removal = self.removals.get(service_account);
-                if removal.is_none_or(|removal| removal.commit.id == *commit) {
-                    let path = path.clone();
-                    self.arrivals.entry(service_account.clone()).or_insert(path);
-                }
+        let before = changed.before.map(|blob| self.repository.blob(blob, path));
+        let before = before.transpose()?;
+        if before
+            .as_ref()
+            .is_none_or(|before| manifest::is_readable(before))
+        {
+            self.touched.entry(path.clone()).or_insert(self.commits);
+        }
+        for service_account in before.iter().flat_map(|before| declared(path, before)) {
+            if self.open.remove(&service_account) {
+                let after = changed.after.map(|blob| self.repository.blob(blob, path));
+                let after = after.transpose()?;
+                let removal = Removal {
+                    commit: changed.commit.clone(),
+                    path: path.clone(),
+                    remains: after.is_some_and(|after| manifest::holds(&after, &service_account)),
+                };
+                self.seen.insert(service_account.clone(), self.commits);
+                self.removals.insert(service_account, removal);
             }
         }
         if self.open.is_empty() {
@@ -103,42 +103,31 @@ impl Search<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The ServiceAccounts that a file asks for roles for, rightly or not.
-    fn declared(
-        &self,
-        blob: Option<Blob>,
-        path: &RepoPath,
-    ) -> Result<BTreeSet<ServiceAccountRef>, source::Error> {
-        let Some(blob) = blob else {
-            return Ok(BTreeSet::new());
-        };
-        Ok(declared(path, &self.repository.blob(blob, path)?))
-    }
-
     /// Why a ServiceAccount is not there, if a commit that removed it was seen.
     fn absence(&self, service_account: &ServiceAccountRef, ours: &CommitId) -> Absence {
         let Some(removal) = self.removals.get(service_account) else {
             return Absence::Unexplained;
         };
         let now = |path: &RepoPath| self.repository.content(ours, path);
-        if let Some(path) = self.arrivals.get(service_account)
-            && now(path).is_some_and(|bytes| declared(path, &bytes).contains(service_account))
-        {
-            return Absence::Moved(path.clone());
-        }
         let left = now(&removal.path);
         if left.is_some_and(|left| !manifest::is_whole(&removal.path, &left)) {
             return Absence::Unreadable(removal.path.clone());
         }
+        let seen = self.seen.get(service_account);
+        let mut since = self
+            .touched
+            .iter()
+            .filter(|(_, at)| seen.is_some_and(|seen| *at <= seen));
         let broken =
-            |path: &&RepoPath| now(path).is_some_and(|bytes| !manifest::is_readable(&bytes));
-        match self.touched.iter().find(broken) {
-            Some(path) => Absence::Unreadable(path.clone()),
+            since.find(|(path, _)| now(path).is_some_and(|bytes| !manifest::is_readable(&bytes)));
+        match broken {
+            Some((path, _)) => Absence::Unreadable(path.clone()),
             None => Absence::Removed(removal.clone()),
         }
     }
 }
 
+/// The ServiceAccounts that a file asks for roles for, rightly or not.
 fn declared(path: &RepoPath, bytes: &[u8]) -> BTreeSet<ServiceAccountRef> {
     let extract = manifest::extract(path, bytes);
     let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
@@ -158,6 +147,35 @@ impl Manifests {
         commits.iter().map(answer).collect()
     }
 
+    /// Which files that are not read ask for one of these roles: their directory may have moved.
+    fn asked_for_elsewhere(
+        &self,
+        roles: &BTreeMap<ServiceAccountRef, RoleArn>,
+        repository: &Repository,
+        ours: &CommitId,
+    ) -> Result<BTreeMap<ServiceAccountRef, RepoPath>, Error> {
+        if roles.is_empty() || self.scope.paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let everything = repository.read(ours, &Scope::default(), None, &manifest::extract)?;
+        let mut found = BTreeMap::new();
+        for (path, extract) in everything.files {
+            let declarations = extract.declarations.into_iter().filter(|declaration| {
+                let given = declaration.role_arn.as_ref().map(|arn| arn.value.as_str());
+                let role = roles
+                    .get(&declaration.service_account)
+                    .map(ToString::to_string);
+                declaration.management != Management::Unmanaged
+                    && role.is_some()
+                    && role.as_deref() == given
+            });
+            if !self.scope.covers(&path) {
+                found.extend(declarations.map(|d| (d.service_account, path.clone())));
+            }
+        }
+        Ok(found)
+    }
+
     /// Answers the planner's questions about history; without one, everything is unknown.
     pub(super) fn history(
         &self,
@@ -169,6 +187,7 @@ impl Manifests {
             return Ok(history);
         };
         history.ancestry = self.ancestry(&questions.commits);
+        history.moved = self.asked_for_elsewhere(&questions.retiring, repository, ours)?;
         if questions.absent.is_empty() {
             return Ok(history);
         }
@@ -182,21 +201,16 @@ impl Manifests {
         };
         let mut search = Search {
             repository,
-            scope: &scope,
-            read: &self.scope,
             open: questions.absent.keys().collect(),
             removals: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            commits: 0,
+            current: None,
             last: None,
         };
-        let everywhere = Scope::default();
-        repository.changes(
-            ours,
-            &since.unwrap_or_default(),
-            &everywhere,
-            &mut |changed| search.visit(changed),
-        )?;
+        let mut visit = |changed: &Changed<'_>| search.visit(changed);
+        repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
         for (service_account, since) in &questions.absent {
             let since = since.as_ref().filter(known);
             let removed_by = search.removals.get(service_account).map(|r| &r.commit.id);

@@ -161,7 +161,11 @@ impl ReportArgs {
             let text = rendered(report, output.format, Medium::Plain);
             let sync = |()| match output.is_stdout() {
                 true => Ok(()),
-                false => file.sync_all(),
+                // A pipe or a device takes what it is given, and cannot be synced.
+                false => file.sync_all().or_else(|error| match error.kind() {
+                    std::io::ErrorKind::InvalidInput => Ok(()),
+                    _ => Err(error),
+                }),
             };
             if let Err(error) = (&file).write_all(&text).and_then(sync) {
                 let path = output.path.display().to_string();

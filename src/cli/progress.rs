@@ -14,7 +14,9 @@ impl Progress {
     pub(super) fn spinner(console: &Console, message: impl Into<String>) -> Self {
         let bar = bar(console, None, "{spinner} {msg}");
         bar.set_message(message.into());
-        bar.enable_steady_tick(Duration::from_millis(120));
+        if console.is_watched() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
         Self(bar)
     }
 

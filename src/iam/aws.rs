@@ -61,7 +61,7 @@ impl Reader {
                 action: "credentials",
                 role: None,
                 kind: Kind::Credentials,
-                message: no_credentials(&error),
+                message: line.presentable(&no_credentials(&error)),
                 source: None,
             })?;
             let session = credentials.session_token();

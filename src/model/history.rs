@@ -34,8 +34,6 @@ pub enum Absence {
     Removed(Removal),
     /// A commit removed it, but a file that changed then or later cannot be read whole.
     Unreadable(RepoPath),
-    /// A commit removed it, and it is declared in another file now that nobody reads.
-    Moved(RepoPath),
     /// No commit since the role was last written removed it.
     Unexplained,
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ownership::{self, Ownership};
 use super::{Mode, Run, is_leftover, prune};
 use crate::desired::Resolved;
+use crate::model::arn::RoleArn;
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry};
+use crate::model::location::RepoPath;
 use crate::model::role::{CurrentRole, CurrentRoles};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -19,6 +21,8 @@ pub struct Questions {
     pub commits: BTreeSet<CommitId>,
     /// Why each of these is not declared any more, and the commit since which it must have gone.
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
+    /// Whose roles, by these ARNs, may be retired: whether a file that is not read asks for one.
+    pub retiring: BTreeMap<ServiceAccountRef, RoleArn>,
 }
 
 /// What Git said. What is missing is unknown or unexplained.
@@ -28,6 +32,8 @@ pub struct History {
     pub ancestry: BTreeMap<CommitId, Ancestry>,
     /// Why a ServiceAccount is not declared any more.
     pub absences: BTreeMap<ServiceAccountRef, Absence>,
+    /// Which file that is not read asks for a role that may be retired.
+    pub moved: BTreeMap<ServiceAccountRef, RepoPath>,
 }
 
 impl History {
@@ -57,7 +63,15 @@ pub fn questions(
         let [last_commit, quarantined_by, created_by] = commits.clone();
         questions.commits.extend(commits.into_iter().flatten());
         let leftover = is_leftover(&role.listed, resolved, cluster, run.depth);
-        if leftover && run.mode == Mode::Sync && !prune::is_quarantined(role) {
+        if !leftover || run.mode != Mode::Sync {
+            continue;
+        }
+        let quarantined = prune::is_quarantined(role);
+        if !quarantined || prune::is_due(role, &run.prune) {
+            let arn = cluster.role_arn(&role.listed.name);
+            questions.retiring.insert(service_account.clone(), arn);
+        }
+        if !quarantined {
             // A quarantine that was cut short, or opened again by somebody, has made its own commit
             // the last one, after the removal that was its reason.
             let since = quarantined_by.map_or(last_commit, |_| created_by);

@@ -38,6 +38,8 @@ pub(super) struct Leftover<'a> {
     pub(super) attachments: Option<&'a Attachments>,
     /// The ServiceAccount is declared, with its managed annotation `"false"`.
     pub(super) is_unmanaged: bool,
+    /// A ServiceAccount that is held names this role, so a typo may have made it another one.
+    pub(super) is_claimed: bool,
 }
 
 /// Whether a role is quarantined: it says so, and nobody can assume it.
@@ -70,7 +72,7 @@ fn quarantined_at(role: &CurrentRole) -> Option<Timestamp> {
     role.tags.get(tags::QUARANTINED_AT)?.parse().ok()
 }
 
-fn is_due(role: &CurrentRole, prune: &Prune) -> bool {
+pub(super) fn is_due(role: &CurrentRole, prune: &Prune) -> bool {
     quarantined_at(role).is_some_and(|at| prune.now.duration_since(at) >= prune.after)
 }
 
@@ -94,6 +96,16 @@ impl Leftover<'_> {
                 "the manifests stand for no commit, so nothing is pruned: read the repository itself",
             );
         };
+        if let Some(path) = history.moved.get(self.service_account) {
+            return held(&format!(
+                "`{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
+            ));
+        }
+        if self.is_claimed {
+            return held(
+                "the role-arn annotation of a ServiceAccount with errors names it, so it is not pruned: correct that one first",
+            );
+        }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {
             Some(None) => held(
@@ -107,9 +119,6 @@ impl Leftover<'_> {
                 Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
                 Some(Absence::Unreadable(path)) => held(&format!(
                     "`{path}` has changed since and cannot be read whole, so nothing is pruned: was it rendered?"
-                )),
-                Some(Absence::Moved(path)) => held(&format!(
-                    "`{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
                 )),
                 Some(Absence::Unexplained) | None => held(
                     "no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",

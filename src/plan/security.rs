@@ -53,32 +53,32 @@ pub(super) fn serves(
     })
 }
 
-/// Whether a trust policy lets in OIDC providers only, and none of this cluster's: the role of
-/// another cluster. Anybody else in it, or nobody, means that it was changed by hand.
-pub(super) fn serves_other_issuers(document: &TrustDocument, cluster: &Cluster) -> bool {
+/// Whether a trust policy is that of another cluster's role of the same name: it lets in exactly this
+/// ServiceAccount, by providers that are none of this cluster's. Anybody else in it, or nobody, means
+/// that it was changed by hand.
+pub(super) fn serves_another_cluster(
+    document: &TrustDocument,
+    service_account: &ServiceAccountRef,
+    cluster: &Cluster,
+) -> bool {
     let document: Option<Value> = serde_json::from_str(document.as_str()).ok();
+    let subject = service_account.subject();
     let ours = |provider: &str| {
         let mut issuers = cluster.issuers.iter();
         issuers.any(|issuer| provider == cluster.oidc_provider(issuer).to_string())
     };
-    let mut principals = document.iter().flat_map(statements).map(|statement| {
+    let is_anothers = |statement: &Value| {
         let principal = statement.get("Principal").and_then(Value::as_object)?;
-        let federated = principal
+        let provider = principal
             .get("Federated")
             .filter(|_| principal.len() == 1)?;
-        Some(one_or_many(Some(federated)))
-    });
-    let is_other = |provider: &Value| {
-        let provider = provider.as_str().unwrap_or_default();
-        provider.contains(":oidc-provider/") && !ours(provider)
+        let (_, issuer) = provider.as_str()?.split_once(":oidc-provider/")?;
+        let equals = statement.get("Condition")?.get("StringEquals")?;
+        let sub = equals.get(format!("{issuer}:sub"))?.as_str()?;
+        Some(!ours(provider.as_str()?) && sub == subject)
     };
-    let mut somebody = false;
-    principals.all(|providers| {
-        providers.is_some_and(|mut providers| {
-            somebody = true;
-            providers.all(is_other)
-        })
-    }) && somebody
+    let mut statements = document.iter().flat_map(statements).peekable();
+    statements.peek().is_some() && statements.all(|statement| is_anothers(statement) == Some(true))
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {

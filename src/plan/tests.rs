@@ -61,6 +61,7 @@ fn history(roles: &[CurrentRole]) -> History {
             .map(|commit| (commit, Ancestry::Ancestor))
             .collect(),
         absences: BTreeMap::new(),
+        moved: BTreeMap::new(),
     }
 }
 
@@ -82,6 +83,7 @@ fn resolved(requests: &[(&str, Verdict)]) -> Resolved {
             Request {
                 role,
                 location,
+                role_arn: None,
                 verdict: verdict.clone(),
             },
         )

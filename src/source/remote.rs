@@ -198,7 +198,14 @@ impl Fetch {
         {
             let callbacks = || {
                 let mut callbacks = git2::RemoteCallbacks::new();
-                callbacks.credentials(|_, user, allowed| attempts.next(user, allowed));
+                // libgit2 follows a redirect within a host, to whatever port.
+                callbacks.credentials(|asking, user, allowed| {
+                    if !self.is_origin(asking) {
+                        let why = "the host sends to another one, which gets no credential";
+                        return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, why));
+                    }
+                    attempts.next(user, allowed)
+                });
                 callbacks.certificate_check(|certificate, _| {
                     let key = certificate
                         .as_hostkey()
@@ -289,6 +296,21 @@ impl Fetch {
                 reason,
             },
         }
+    }
+
+    /// Whether whoever asks for a credential is at the place that was named.
+    fn is_origin(&self, asking: &str) -> bool {
+        let place = |url: &Url| {
+            let port = url.port_or_known_default();
+            (
+                url.scheme().to_owned(),
+                url.host_str().map(str::to_owned),
+                port,
+            )
+        };
+        Url::parse(asking).map_or(self.url.scheme() == "ssh", |asking| {
+            place(&asking) == place(&self.url)
+        })
     }
 
     /// Takes every credential out of a text that somebody else wrote.

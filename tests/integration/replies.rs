@@ -93,6 +93,30 @@ fn c3_a14_a_role_that_moves_between_two_writes_is_left() {
 }
 
 #[test]
+fn c3_a_newer_run_has_the_last_word_after_a_lost_reply() {
+    let newer: fn(&mut State) = |state| {
+        let role = &mut state.roles[0];
+        let last = role
+            .tags
+            .iter_mut()
+            .find(|tag| tag.key == "role.k8s.aws/last-commit");
+        last.expect("tagged").value = "e".repeat(40);
+    };
+    let (repository, server) = drifted();
+    // The first call is lost, and the fourth look finds what a newer run has done meanwhile.
+    server.script(vec![
+        ("UpdateAssumeRolePolicy", 1, Fault::NotSent),
+        ("GetRole", 4, Fault::Before(newer)),
+    ]);
+    apply(&repository, &server).ends(9);
+    let sent = server
+        .writes()
+        .into_iter()
+        .filter(|call| call.starts_with("Update"));
+    assert_eq!(sent.count(), 1);
+}
+
+#[test]
 fn a21_a_used_up_quota_stops_creates_and_nothing_else() {
     let (repository, server) = drifted();
     for n in 1..60 {

@@ -176,6 +176,7 @@ impl World {
             let request = Request {
                 role: (&role).into(),
                 location,
+                role_arn: None,
                 verdict: Verdict::Wanted(wanted),
             };
             self.resolved.requests.insert(service_account, request);

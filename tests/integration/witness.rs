@@ -201,3 +201,97 @@ fn g7_a_rewritten_history_shows_in_roles_that_are_in_sync() {
     world.run(&["apply", "--accept-history-rewrite"]).ends(0);
     assert!(!world.role("new").is_null());
 }
+
+#[test]
+fn a_directory_that_was_copied_first_and_removed_later_is_not_a_removal() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&["--path", "apps"]).ends(0);
+    world
+        .repository
+        .write("new/a.yaml", service_account("bar", "a"));
+    world.repository.commit("copy");
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("remove the old one");
+    let run = world.sync(&["--path", "apps"]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    assert!(
+        reason(&run, 0).contains("new/a.yaml"),
+        "{}",
+        reason(&run, 0)
+    );
+}
+
+#[test]
+fn a_quarantined_role_that_is_asked_for_elsewhere_is_not_deleted() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&["--path", "apps"]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    world.sync(&["--path", "apps"]).ends(0);
+    world
+        .repository
+        .write("new/a.yaml", service_account("bar", "a"));
+    world.repository.commit("back, elsewhere");
+    world.set_tag("a", "role.k8s.aws/quarantined-at", "2020-01-01T00:00:00Z");
+    let run = world.sync(&["--path", "apps"]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+}
+
+#[test]
+fn another_clusters_role_of_the_same_name_keeps_nothing() {
+    let world = World::new(&["a", "b"]);
+    let green = service_account("bar", "a").replace("k8s-sa_bar_a", "green_bar_a");
+    world.repository.write("green/a.yaml", &green);
+    world.repository.commit("green");
+    world.sync(&["--path", "apps"]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world
+        .repository
+        .git(&["mv", "green/a.yaml", "green/a2.yaml"]);
+    world.repository.commit("Remove a from blue");
+    let run = world.sync(&["--path", "apps"]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+}
+
+#[test]
+fn s19_a_role_that_was_given_to_another_provider_is_retired_like_any_other() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.edit(|state| {
+        state["roles"][0]["trustPolicy"]["Statement"][0]["Principal"] = json!({
+            "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+        });
+    });
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+}
+
+#[test]
+fn m7_a_typo_in_a_name_does_not_retire_the_role() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    let typo = service_account("bar", "a").replace("name: a\n", "name: aa\n");
+    world.repository.write("apps/a.yaml", typo);
+    world.repository.commit("a typo");
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held", "k8s-sa_bar_aa held"]);
+}
+
+#[test]
+fn a_file_that_never_could_be_read_proves_nothing() {
+    let world = World::new(&["a", "b"]);
+    world
+        .repository
+        .write("charts/x.yaml", "a: {{ .Values.x }}\n");
+    world.repository.commit("a chart");
+    world.sync(&[]).ends(0);
+    world
+        .repository
+        .write("charts/x.yaml", "a: {{ .Values.y }}\n");
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a, and change the chart");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+}

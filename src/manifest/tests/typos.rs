@@ -328,6 +328,7 @@ fn what_a_failed_render_leaves_behind_is_not_whole() {
         "apiVersion: v1\nkind: {{ .x }}\n",
         &with(KEY, "security.kaluza.com/iam-role-manged"),
         &with("kind: S", "kind: s"),
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n",
         &format!("{good}---\nkind: X\n"),
     ] {
         assert!(!is_whole(&path, text.as_bytes()), "{text}");
@@ -339,7 +340,7 @@ fn what_a_failed_render_leaves_behind_is_not_whole() {
         "---\n# Source: chart/templates/a.yaml\n",
         "apiVersion: v1\nkind: ConfigMap\ndata: {a: 1, a: 2}\n",
         "apiVersion: v1\nkind: List\nitems: []\n",
-        "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\"}\n",
+        "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"a\"}}\n",
     ] {
         assert!(is_whole(&path, text.as_bytes()), "{text}");
     }
