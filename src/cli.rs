@@ -96,7 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            let text = error.render().to_string();
+            let text = sanitize::without_userinfo(&error.render().to_string());
             let lines = text.lines().map(sanitize::line).collect::<Vec<_>>();
             let stderr = std::io::stderr();
             // Fails only when nobody listens any more.

@@ -12,7 +12,7 @@ use crate::model::service_account::InvalidName;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::report::Stopped;
-use crate::report::sanitize::line;
+use crate::report::sanitize::{line, without_userinfo};
 use crate::settings;
 use crate::source;
 
@@ -236,7 +236,7 @@ impl Error {
             cause = error.source();
         }
         Stopped {
-            message: line(&message).into_owned(),
+            message: line(&without_userinfo(&message)).into_owned(),
             hint: self.hint().map(|hint| line(&hint).into_owned()),
         }
     }

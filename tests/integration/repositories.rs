@@ -167,6 +167,17 @@ fn g4_s8_what_looks_like_a_url_and_what_help_shows_hold_no_secret() {
             "{address}"
         );
     }
+    for arguments in [
+        &["roles", "https://u:s3cr3t@h/x"][..],
+        &["lint", "--config", "https://u:s3cr3t@h/x"],
+        &["lint", "--revision", "https://u:s3cr3t@h/x"],
+    ] {
+        let run = Cli::new(std::path::Path::new("/"), arguments).run();
+        assert!(
+            !format!("{}{}", run.stdout, run.stderr).contains("s3cr3t"),
+            "{arguments:?}"
+        );
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_irsa-gitops"))
         .args(["plan", "--help"])
         .env("IRSA_GITOPS_REPO", "https://u:s3cr3t@h/x")
