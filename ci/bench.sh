@@ -4,6 +4,8 @@
 #
 #   FILES=100000 ROUNDS=5 ci/bench.sh
 #
+# SIMILAR=1 makes files that resemble each other and ServiceAccounts alone in their files, as rendered releases
+# are; without it every file is all its own, and every ServiceAccount has a Deployment behind it.
 # PROGRAM=PATH measures a program that is built already; WORK=DIRECTORY keeps the repository there for the next time.
 #
 # Every round runs all commands one after the other, so that each pair of figures was taken side by side.
@@ -21,15 +23,23 @@ git, checkout = f"{work}/r.git", f"{work}/checkout"
 random.seed(1)
 words = ["%06x" % random.getrandbits(24) for _ in range(4000)]
 
+def image():
+    w = random.choices(words, k=4)
+    return "    - name: %s\n      image: registry.example.com/%s/%s:%s\n" % (w[0], w[1], w[2], w[3])
+
+similar = "SIMILAR" in os.environ
+templates = [[image() for _ in range(130)] for _ in range(300)]
+
 def manifest(n, edit=""):
     text = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-%d\n  namespace: ns-%d\nspec:%s\n  containers:\n" % (n, n % 200, edit)
-    while len(text) < 8600:
-        w = random.choices(words, k=4)
-        text += "    - name: %s\n      image: registry.example.com/%s/%s:%s\n" % (w[0], w[1], w[2], w[3])
+    images = list(templates[n % 300])
+    for at in range(4) if similar else range(len(images)):
+        images[random.randrange(len(images)) if similar else at] = image()
+    text += "".join(images)
     if n % 20 == 0:
         role = "arn:aws:iam::123456789012:role/k8s-sa_ns-%d_app-%d" % (n % 200, n)
         text = ("apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app-%d\n  namespace: ns-%d\n  annotations:\n"
-                "    security.kaluza.com/iam-role-managed: \"true\"\n    eks.amazonaws.com/role-arn: %s\n---\n" % (n, n % 200, role)) + text
+                "    security.kaluza.com/iam-role-managed: \"true\"\n    eks.amazonaws.com/role-arn: %s\n" % (n, n % 200, role)) + ("" if similar else "---\n" + text)
     return text.encode()
 
 def commit(importer, parent, changes):
