@@ -32,7 +32,7 @@
 //! **A dry run is the absence of a call.** `plan` works on [`iam::IamReader`], which has no method
 //! that writes; only [`apply::apply`] calls the methods of an [`iam::IamWriter`].
 //!
-//! **Third-party types stop at their module**: `git2` and `walkdir` in `source`, `serde_yaml`,
+//! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
 //! the AWS SDK in `iam::aws`, `clap` in `cli`. `tests/integration/architecture.rs` holds these rules.
 //!

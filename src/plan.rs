@@ -19,6 +19,7 @@
 //! no         owned, mode is not sync              orphan
 //! no         owned, sync, absence explained       quarantine
 //! no         owned, sync, absence unexplained     held
+//! no         owned, sync, asked for elsewhere     held
 //! no         quarantined, time is not over        orphan
 //! no         quarantined, something attached      held
 //! no         quarantined, nothing attached        delete

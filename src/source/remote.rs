@@ -190,8 +190,8 @@ impl Fetch {
         fingerprint: &RefCell<Option<String>>,
     ) -> Result<git2::Repository, git2::Error> {
         let repository = git2::Repository::init_bare(&self.into)?;
-        // Also holds for the first connection, which takes no such option: whoever a host sends us to
-        // must not get its credentials.
+        // Also holds for the first connection, which takes no such option. Within a host libgit2 follows
+        // all the same; the credentials callback sees to who gets one.
         repository
             .config()?
             .set_bool("http.followRedirects", false)?;
