@@ -16,6 +16,7 @@ mod git;
 mod history;
 mod pack;
 mod remote;
+mod threads;
 
 pub use cache::Cache;
 pub use credentials::{Credentials, Token};
@@ -109,6 +110,16 @@ impl Scope {
 }
 
 impl<T> Snapshot<T> {
+    fn add(&mut self, read: blobs::Read<T>) {
+        match read {
+            blobs::Read::Found(path, found) => self.files.push((path, found)),
+            blobs::Read::LfsPointer(path) => {
+                let reason = UnreadReason::LfsPointer;
+                self.unread.push(Unread { path, reason });
+            }
+        }
+    }
+
     /// Brings everything into the order of the paths, which no walk order changes.
     fn sort(&mut self) {
         self.files.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -1,19 +1,13 @@
 //! The content of blobs, on all processors: what is in packs along their delta trees, and what is left
 //! object by object.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use git2::{ObjectType, Odb, Oid};
 
 use super::git::{damaged, packs, reason};
-use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Repository, pack};
+use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Repository, pack, threads};
 use crate::model::location::RepoPath;
-
-/// How many blobs a thread takes at a time.
-const PIECE: usize = 256;
-/// The most threads that read; each has caches of its own.
-const MAX_THREADS: usize = 8;
 
 /// What was found in a blob.
 pub(super) enum Read<T> {
@@ -28,8 +22,6 @@ impl Repository {
         mut blobs: Vec<(RepoPath, Oid)>,
         look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
     ) -> Result<Vec<Read<T>>, Error> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.min(MAX_THREADS);
         // The same content may be in several places.
         blobs.sort_by(|(a_path, a), (b_path, b)| (a, a_path).cmp(&(b, b_path)));
         let places: Vec<_> = blobs.chunk_by(|(_, a), (_, b)| a == b).collect();
@@ -46,52 +38,27 @@ impl Repository {
             found.extend(reads);
             true
         };
-        let seen = pack::read(&packs(&self.git), &ids, threads, &see)?;
+        let seen = pack::read(&packs(&self.git), &ids, threads::available(), &see)?;
         let left = seen.iter().zip(&places).filter(|(seen, _)| !**seen);
         let mut left: Vec<_> = left.flat_map(|(_, places)| *places).cloned().collect();
         left.sort();
         let mut reads = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        reads.extend(self.read_objects(&left, threads, look)?);
+        reads.extend(self.read_objects(&left, look)?);
         Ok(reads)
     }
 
-    /// Reads blobs in pieces, as many at a time as there are threads; each thread has its own
-    /// handle, because libgit2's caches cannot be shared.
+    /// Reads blobs on all processors; each thread has its own handle, because libgit2's caches cannot
+    /// be shared.
     fn read_objects<T: Send>(
         &self,
         blobs: &[(RepoPath, Oid)],
-        threads: usize,
         look: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
     ) -> Result<Vec<Read<T>>, Error> {
-        let pieces: Vec<_> = blobs.chunks(PIECE).collect();
-        let next = AtomicUsize::new(0);
-        let work = |git: &git2::Repository| -> Vec<_> {
-            let take = || {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                pieces
-                    .get(index)
-                    .map(|piece| (index, read_piece(git, piece, look)))
-            };
-            std::iter::from_fn(take).collect()
-        };
-        let helpers = threads.min(pieces.len()).saturating_sub(1);
         let path = self.git.path();
-        let mut results = std::thread::scope(|scope| {
-            // A handle or a thread that cannot be had is one helper less.
-            let help = || git2::Repository::open(path).map_or_else(|_| vec![], |git| work(&git));
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, help).ok();
-            let helpers: Vec<_> = (0..helpers).filter_map(start).collect();
-            let mut results = work(&self.git);
-            for helper in helpers {
-                match helper.join() {
-                    Ok(more) => results.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            results
-        });
-        results.sort_by_key(|(index, _)| *index);
-        let pieces: Result<Vec<_>, Error> = results.into_iter().map(|(_, read)| read).collect();
+        let open = || git2::Repository::open(path).ok();
+        let work = |git: &git2::Repository, piece: &[_]| read_piece(git, piece, look);
+        let pieces = threads::in_pieces(&self.git, open, blobs, work);
+        let pieces: Result<Vec<_>, Error> = pieces.into_iter().collect();
         Ok(pieces?.into_iter().flatten().collect())
     }
 }

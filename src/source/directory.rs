@@ -2,28 +2,30 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::blobs::read_content;
 use super::{
-    Error, LFS_POINTER, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason,
-    is_manifest,
+    Error, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, is_manifest,
+    threads,
 };
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
-/// Reads every manifest below a directory that is in scope; symbolic links are not followed.
+/// Reads every manifest below a directory that is in scope, on all processors; symbolic links are
+/// not followed.
 ///
 /// # Errors
 ///
 /// If a path of the scope is missing, or anything in scope cannot be read: a part that is not
-/// known never counts as empty.
-pub fn read<T>(
+/// known never counts as empty. Of several such files, the first that the walk comes to.
+pub fn read<T: Send>(
     directory: &Path,
     scope: &Scope,
     commit: Option<CommitId>,
-    look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
+    look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
 ) -> Result<Snapshot<T>, Error> {
     let mut snapshot = Snapshot {
         repository: directory.display().to_string(),
@@ -32,54 +34,66 @@ pub fn read<T>(
         unread: vec![],
         files_seen: 0,
     };
+    let mut files = Vec::new();
     for root in scope.roots() {
-        let mut parts = root.as_bytes().split(|byte| *byte == b'/');
-        if parts.any(|part| part == b"..") {
-            return Err(Error::Outside { path: root });
-        }
-        if leads_through_link(directory, &root) {
-            let (path, reason) = (root, UnreadReason::Symlink);
-            snapshot.unread.push(Unread { path, reason });
-            continue;
-        }
-        let start = directory.join(os_path(&root));
-        let walk = WalkDir::new(&start)
-            .max_depth(MAX_TREE_DEPTH)
-            .sort_by_file_name();
-        for entry in walk
-            .into_iter()
-            .filter_entry(|entry| entry.file_name() != ".git")
-        {
-            let entry = entry.map_err(|error| walk_error(&start, error))?;
-            let path = repo_path(entry.path().strip_prefix(directory).unwrap_or(entry.path()));
-            let kind = entry.file_type();
-            if entry.depth() == MAX_TREE_DEPTH && kind.is_dir() {
-                return Err(Error::TooDeep {
-                    path,
-                    limit: MAX_TREE_DEPTH,
-                });
-            }
-            if kind.is_symlink() && is_manifest(&path) {
-                snapshot.unread.push(Unread {
-                    path,
-                    reason: UnreadReason::Symlink,
-                });
-            } else if kind.is_file() && is_manifest(&path) {
-                snapshot.files_seen += 1;
-                let bytes = read_file(entry.path(), &path)?;
-                if bytes.starts_with(LFS_POINTER) {
-                    snapshot.unread.push(Unread {
-                        path,
-                        reason: UnreadReason::LfsPointer,
-                    });
-                } else if let Some(found) = look(&path, &bytes) {
-                    snapshot.files.push((path, found));
-                }
-            }
+        list(directory, root, &mut files, &mut snapshot.unread)?;
+    }
+    snapshot.files_seen = files.len();
+    let read_piece = |(): &(), piece: &[(PathBuf, RepoPath)]| {
+        let mut content = Vec::new();
+        let read = piece.iter().map(|(file, path)| {
+            read_file(file, path, &mut content)?;
+            Ok(read_content(path, &content, look))
+        });
+        read.collect::<Result<Vec<_>, Error>>()
+    };
+    for piece in threads::in_pieces(&(), || Some(()), &files, read_piece) {
+        for read in piece?.into_iter().flatten() {
+            snapshot.add(read);
         }
     }
     snapshot.sort();
     Ok(snapshot)
+}
+
+/// Finds the manifests below a path of the scope, and what is not read there.
+fn list(
+    directory: &Path,
+    root: RepoPath,
+    files: &mut Vec<(PathBuf, RepoPath)>,
+    unread: &mut Vec<Unread>,
+) -> Result<(), Error> {
+    let mut parts = root.as_bytes().split(|byte| *byte == b'/');
+    if parts.any(|part| part == b"..") {
+        return Err(Error::Outside { path: root });
+    }
+    let reason = UnreadReason::Symlink;
+    if leads_through_link(directory, &root) {
+        unread.push(Unread { path: root, reason });
+        return Ok(());
+    }
+    let start = directory.join(os_path(&root));
+    let walk = WalkDir::new(&start)
+        .max_depth(MAX_TREE_DEPTH)
+        .sort_by_file_name();
+    for entry in walk
+        .into_iter()
+        .filter_entry(|entry| entry.file_name() != ".git")
+    {
+        let entry = entry.map_err(|error| walk_error(&start, error))?;
+        let path = repo_path(entry.path().strip_prefix(directory).unwrap_or(entry.path()));
+        let kind = entry.file_type();
+        if entry.depth() == MAX_TREE_DEPTH && kind.is_dir() {
+            let limit = MAX_TREE_DEPTH;
+            return Err(Error::TooDeep { path, limit });
+        }
+        if kind.is_symlink() && is_manifest(&path) {
+            unread.push(Unread { path, reason });
+        } else if kind.is_file() && is_manifest(&path) {
+            files.push((entry.into_path(), path));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a part of a path is a symbolic link; the directory itself is the user's own affair.
@@ -95,30 +109,27 @@ fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
 pub(super) fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
     let file = directory.join(os_path(path));
     let plain = file.symlink_metadata().ok()?.is_file();
-    plain.then(|| read_file(&file, path).ok()).flatten()
+    let mut content = Vec::new();
+    plain.then(|| read_file(&file, path, &mut content).ok())??;
+    Some(content)
 }
 
-/// Reads a file whole; one that grows meanwhile is read up to the limit and then refused.
-fn read_file(path: &Path, name: &RepoPath) -> Result<Vec<u8>, Error> {
+/// Reads a file whole, into a buffer that has room from the file before; one that grows meanwhile is
+/// read up to the limit and then refused.
+fn read_file(path: &Path, name: &RepoPath, content: &mut Vec<u8>) -> Result<(), Error> {
     let io = |source| Error::Io {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(MAX_FILE_SIZE)).unwrap_or(0));
-    file.take(MAX_FILE_SIZE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    if bytes.len() as u64 > MAX_FILE_SIZE {
+    content.clear();
+    let mut file = File::open(path).map_err(io)?.take(MAX_FILE_SIZE + 1);
+    file.read_to_end(content).map_err(io)?;
+    if content.len() as u64 > MAX_FILE_SIZE {
+        let size = file.get_ref().metadata().map_err(io)?.len();
         let (path, limit) = (name.clone(), MAX_FILE_SIZE);
-        return Err(Error::TooLarge {
-            path,
-            size: size.max(bytes.len() as u64),
-            limit,
-        });
+        return Err(Error::TooLarge { path, size, limit });
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn walk_error(start: &Path, error: walkdir::Error) -> Error {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, StatusOptions};
 use tempfile::TempDir;
 
-use super::blobs::{Read, read_content};
+use super::blobs::read_content;
 use super::credentials::Credentials;
 use super::remote::{self, Address, Phase};
 use super::{
@@ -242,13 +242,7 @@ impl Repository {
             read
         };
         for read in self.read_blobs(blobs, &look)? {
-            match read {
-                Read::Found(path, found) => snapshot.files.push((path, found)),
-                Read::LfsPointer(path) => {
-                    let reason = UnreadReason::LfsPointer;
-                    snapshot.unread.push(Unread { path, reason });
-                }
-            }
+            snapshot.add(read);
         }
         snapshot.sort();
         if let Some(cache) = cache {
