@@ -7,15 +7,15 @@
 //! index and an entry's header say, right out of its memory if they are damaged, so both are checked
 //! here before it may look.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use git2::{ObjectType, Oid};
+use git2::Oid;
 use gix_hash::{Kind, ObjectId};
 use gix_pack::cache::delta::{Tree, traverse};
-use gix_pack::data::entry::Header;
+use gix_pack::data::{self, entry::Header};
+use gix_pack::index;
 use gix_utils::progress::Discard;
 
 use super::{Error, MAX_FILE_SIZE};
@@ -25,6 +25,8 @@ const FEWEST: usize = 64;
 /// The most bytes an object may have, and the most that the bases of one object may add up to: what
 /// a thread holds at a time. Beyond it libgit2 reads, one object at a time.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// After so many bytes a pack is opened anew: what was read of it stays mapped into memory until then.
+const BATCH: u64 = 64 * 1024 * 1024;
 /// Where the first entry of a pack is: after "PACK", a version and a count.
 const FIRST: u64 = 12;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
@@ -34,6 +36,13 @@ const HEADER: u64 = 32;
 /// base.
 type Visited = (u64, Option<usize>);
 
+/// Where an entry's delta tree has its root, and how many bytes the entry itself unpacks to.
+#[derive(Clone, Copy)]
+struct Rooted {
+    root: u64,
+    size: u64,
+}
+
 /// Compares the index of every pack of a directory with its checksum.
 ///
 /// # Errors
@@ -41,7 +50,7 @@ type Visited = (u64, Option<usize>);
 /// For the first one that is not what Git wrote.
 pub(super) fn check_indexes(directory: &Path) -> Result<(), Error> {
     for path in indexes(directory) {
-        let index = gix_pack::index::File::at(&path, Kind::Sha1);
+        let index = index::File::at(&path, Kind::Sha1);
         let check = index.and_then(|i| i.verify_checksum(&mut Discard, &AtomicBool::new(false)));
         if let Err(error) = check {
             let reason = error.to_string();
@@ -79,7 +88,7 @@ pub(super) fn read(
 ) -> Result<Vec<bool>, Error> {
     let seen: Vec<AtomicBool> = ids.iter().map(|_| AtomicBool::new(false)).collect();
     let see = |place: usize, content: &[u8]| {
-        let is_it = || Oid::hash_object(ObjectType::Blob, content).is_ok_and(|id| id == ids[place]);
+        let is_it = || is_blob(content, ids[place]);
         if !seen[place].load(Ordering::Relaxed) && see(place, content, &is_it) {
             seen[place].store(true, Ordering::Relaxed);
         }
@@ -90,7 +99,7 @@ pub(super) fn read(
         if wanted.is_empty() {
             break;
         }
-        match read_pack(&index, ids, &wanted, threads, &see) {
+        match read_pack(&index, ids, &wanted, threads, BATCH, &see) {
             Ok(()) => {}
             Err(Trouble::Damaged(offset, error)) => {
                 let path = index.with_extension("pack");
@@ -120,59 +129,138 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Trouble {
     }
 }
 
-/// Visits the wanted blobs of one pack and their bases; an error if it stopped early.
+/// Whether a blob has an id; one that was made to collide with another has none.
+fn is_blob(content: &[u8], id: Oid) -> bool {
+    let mut hasher = gix_hash::hasher(Kind::Sha1);
+    hasher.update(format!("blob {}\0", content.len()).as_bytes());
+    hasher.update(content);
+    let hash = hasher.try_finalize();
+    hash.is_ok_and(|hash| hash.as_bytes() == id.as_bytes())
+}
+
+/// Visits the wanted blobs of one pack and their bases, some trees at a time; an error if it stopped
+/// early.
 fn read_pack(
     index: &Path,
     ids: &[Oid],
     wanted: &[usize],
     threads: usize,
+    batch_size: u64,
     see: &(impl Fn(usize, &[u8]) + Sync),
 ) -> Result<(), Trouble> {
-    let file = gix_pack::data::File::at(index.with_extension("pack"), Kind::Sha1)?;
-    let index = gix_pack::index::File::at(index, Kind::Sha1)?;
-    let offset_of = |id: &gix_hash::oid| index.lookup(id).map(|at| index.pack_offset_at_index(at));
+    let pack = index.with_extension("pack");
+    let index = index::File::at(index, Kind::Sha1)?;
     let place = |place: &usize| {
         let id = ObjectId::try_from(ids[*place].as_bytes()).ok()?;
-        Some((offset_of(&id)?, Some(*place)))
+        Some((offset_of(&index, &id)?, *place))
     };
-    let mut visited: BTreeMap<u64, Option<usize>> = wanted.iter().filter_map(place).collect();
-    let worthwhile = visited.len() >= FEWEST;
-    let end = file.pack_end() as u64;
-    let mut pending: Vec<u64> = visited.keys().copied().collect();
-    while let Some(offset) = pending.pop() {
-        let header = file.entry_slice(offset..offset.saturating_add(HEADER).min(end));
-        let header = header.ok_or("an entry lies outside")?;
-        let entry = gix_pack::data::Entry::from_bytes(header, offset, Kind::Sha1)
-            .map_err(|error| Trouble::Damaged(offset, error.to_string()))?;
-        let base = match entry.header {
-            Header::OfsDelta { base_distance } => {
-                Header::verified_base_pack_offset(offset, base_distance)
-            }
-            Header::RefDelta { base_id } => offset_of(&base_id),
-            Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
-                if entry.decompressed_size > MAX_FILE_SIZE {
-                    let why = format!("an object of {} bytes", entry.decompressed_size);
-                    return Err(Trouble::Damaged(offset, why));
-                }
-                continue;
-            }
-        };
-        if let Entry::Vacant(base) = visited.entry(base.ok_or("a base is not in it")?) {
-            pending.push(*base.key());
-            base.insert(None);
-        }
-    }
-    if !worthwhile {
+    let places: BTreeMap<u64, usize> = wanted.iter().filter_map(place).collect();
+    let mut entries = HashMap::new();
+    find_roots(&pack, &index, places.keys().copied(), &mut entries)?;
+    if places.len() < FEWEST {
         return Ok(());
     }
-    // The tree is built from a stream that starts at the first entry.
-    visited.entry(FIRST).or_default();
+    // Every tree is built from a stream that starts at the first entry; what is wrong with that one
+    // need not concern anybody.
+    let first = find_roots(&pack, &index, [FIRST], &mut HashMap::new());
+    let first = first.map_err(|_| "the first entry makes no sense")?;
+    let mut order: Vec<(u64, u64)> = entries.iter().map(|(at, e)| (e.root, *at)).collect();
+    order.sort_unstable();
+    let mut batch = Vec::new();
+    let mut size = 0;
+    let mut trees = order.chunk_by(|(a, _), (b, _)| a == b).peekable();
+    while let Some(tree) = trees.next() {
+        batch.extend(tree.iter().map(|(_, at)| (*at, places.get(at).copied())));
+        size += tree.iter().map(|(_, at)| entries[at].size).sum::<u64>();
+        if size >= batch_size || trees.peek().is_none() {
+            batch.extend(first.iter().map(|at| (*at, None)));
+            batch.sort_unstable_by_key(|(at, place)| (*at, place.is_none()));
+            batch.dedup_by_key(|(at, _)| *at);
+            visit(&pack, &index, batch.drain(..), threads, see)?;
+            size = 0;
+        }
+    }
+    Ok(())
+}
+
+fn offset_of(index: &index::File, id: &gix_hash::oid) -> Option<u64> {
+    index.lookup(id).map(|at| index.pack_offset_at_index(at))
+}
+
+/// Follows entries, in the order of the pack, to the roots of their delta trees; what was not known is
+/// added to `entries` and returned.
+fn find_roots(
+    pack: &Path,
+    index: &index::File,
+    offsets: impl IntoIterator<Item = u64>,
+    entries: &mut HashMap<u64, Rooted>,
+) -> Result<Vec<u64>, Trouble> {
+    let mut file = data::File::at(pack, Kind::Sha1)?;
+    let mut added = Vec::new();
+    let mut passed = 0;
+    for offset in offsets {
+        if offset - passed > BATCH {
+            file = data::File::at(pack, Kind::Sha1)?;
+            passed = offset;
+        }
+        let start = added.len();
+        let mut at = offset;
+        let root = loop {
+            if let Some(known) = entries.get(&at) {
+                break known.root;
+            }
+            let (base, size) = header(&file, index, at)?;
+            // Bases that go round in a circle have a root for now; whoever visits them will not find it.
+            entries.insert(at, Rooted { root: at, size });
+            added.push(at);
+            match base {
+                Some(base) => at = base,
+                None => break at,
+            }
+        };
+        for entry in &added[start..] {
+            entries.entry(*entry).and_modify(|entry| entry.root = root);
+        }
+    }
+    Ok(added)
+}
+
+/// The base of an entry, if it has one, and how many bytes the entry unpacks to.
+fn header(file: &data::File, index: &index::File, at: u64) -> Result<(Option<u64>, u64), Trouble> {
+    let end = file.pack_end() as u64;
+    let header = file.entry_slice(at..at.saturating_add(HEADER).min(end));
+    let header = header.ok_or("an entry lies outside")?;
+    let entry = data::Entry::from_bytes(header, at, Kind::Sha1)
+        .map_err(|error| Trouble::Damaged(at, error.to_string()))?;
+    let size = entry.decompressed_size;
+    let base = match entry.header {
+        Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(at, base_distance),
+        Header::RefDelta { base_id } => offset_of(index, &base_id),
+        Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
+            if size > MAX_FILE_SIZE {
+                return Err(Trouble::Damaged(at, format!("an object of {size} bytes")));
+            }
+            return Ok((None, size));
+        }
+    };
+    Ok((Some(base.ok_or("a base is not in it")?), size))
+}
+
+/// Visits entries, which are sorted and have their bases among them.
+fn visit(
+    pack: &Path,
+    index: &index::File,
+    entries: impl Iterator<Item = Visited>,
+    threads: usize,
+    see: &(impl Fn(usize, &[u8]) + Sync),
+) -> Result<(), Trouble> {
+    let file = data::File::at(pack, Kind::Sha1)?;
     let stop = AtomicBool::new(false);
-    let tree = Tree::<Visited>::from_offsets_in_pack(
-        file.path(),
-        visited.into_iter(),
+    let tree = Tree::from_offsets_in_pack(
+        pack,
+        entries,
         &|(offset, _)| *offset,
-        &|id| Ok(offset_of(id)),
+        &|id| Ok(offset_of(index, id)),
         &mut Discard,
         &stop,
         Kind::Sha1,
@@ -188,7 +276,7 @@ fn read_pack(
     tree.traverse(
         |range, file| file.entry_slice(range),
         &file,
-        end,
+        file.pack_end() as u64,
         |(_, place), _, context| {
             if let Some(place) = place {
                 see(*place, context.decompressed);
@@ -202,4 +290,54 @@ fn read_pack(
         options,
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn every_blob_is_seen_once_however_small_the_batches() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let git = git2::Repository::init_bare(directory.path()).expect("a repository");
+        let line = |n: usize| format!("line {n}: {}\n", n * 7919);
+        let text = |n: usize| {
+            (n % 5 * 100..n % 5 * 100 + 90)
+                .map(line)
+                .collect::<String>()
+                + &line(n)
+        };
+        let mut blobs: Vec<(Oid, String)> = (0..3 * FEWEST)
+            .map(|n| (git.blob(text(n).as_bytes()).expect("a blob"), text(n)))
+            .collect();
+        blobs.sort();
+        let mut builder = git.packbuilder().expect("a builder");
+        for (id, _) in &blobs {
+            builder.insert_object(*id, None).expect("inserted");
+        }
+        builder.write(&packs(directory.path()), 0).expect("a pack");
+        let index = indexes(&packs(directory.path())).pop().expect("an index");
+        let ids: Vec<Oid> = blobs.iter().map(|(id, _)| *id).collect();
+        // The last one stays unseen, as a base that nobody asked for.
+        let wanted: Vec<usize> = (0..ids.len() - 1).collect();
+        for batch_size in [0, 1, 2000, u64::MAX] {
+            let seen = Mutex::new(Vec::new());
+            let see = |place: usize, content: &[u8]| {
+                assert!(content == blobs[place].1.as_bytes() && is_blob(content, ids[place]));
+                seen.lock().expect("nobody panicked").push(place);
+            };
+            let read = read_pack(&index, &ids, &wanted, 2, batch_size, &see);
+            assert!(read.is_ok(), "{batch_size}");
+            let mut seen = seen.into_inner().expect("nobody panicked");
+            seen.sort_unstable();
+            assert_eq!(seen, wanted, "{batch_size}");
+        }
+        assert!(!is_blob(b"another", ids[0]));
+    }
+
+    fn packs(repository: &Path) -> PathBuf {
+        repository.join("objects/pack")
+    }
 }
