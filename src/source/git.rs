@@ -80,6 +80,8 @@ impl Repository {
     }
 
     fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {
+        // Before git2 does it: that would read all of this machine's certificates for https first.
+        libgit2_sys::init();
         let git = git2::Repository::discover(path).map_err(|error| match error.code() {
             ErrorCode::Owner => Error::Owner { path: root(path) },
             _ => Error::NotARepository {

@@ -134,10 +134,12 @@ const PURE: &[&str] = &[
 /// Each third-party name and the modules that may use it.
 const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("git2", &["source"]),
+    ("libgit2_sys", &["source"]),
     ("gix_hash", &["source"]),
     ("gix_pack", &["source"]),
     ("walkdir", &["source"]),
     ("serde_yaml", &["manifest", "settings"]),
+    ("aho_corasick", &["manifest"]),
     ("granit_parser", &["manifest"]),
     ("k8s_openapi", &["manifest"]),
     ("aws_sdk_iam", &["iam/aws"]),
