@@ -7,6 +7,7 @@
 
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem::Finder;
 
 use super::MANAGED_ANNOTATION;
@@ -24,12 +25,24 @@ pub(super) enum Found {
     Utf16Key,
 }
 
-/// The key, and the tag behind which nobody can search for it.
+/// What two typos of the key hardly spoil all at once, the role's annotation beside it included; and
+/// the tag behind which nobody can search for it.
+static HINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let hints = [
+        "kaluza",
+        "iam-role",
+        "iam_role",
+        "eks.amazonaws.com/role",
+        BINARY,
+    ];
+    // Of this kind of match the library makes one vectorised pass over all hints.
+    let kind = MatchKind::LeftmostFirst;
+    let hints = AhoCorasick::builder().match_kind(kind).build(hints);
+    hints.expect("five short words are no large automaton")
+});
 static KEY: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| [MANAGED_ANNOTATION, "!!binary"].map(Finder::new));
-/// What two typos hardly spoil all at once, the role's annotation beside it included.
-static LIKE: LazyLock<[Finder<'static>; 4]> =
-    LazyLock::new(|| ["kaluza", "iam-role", "iam_role", "eks.amazonaws.com/role"].map(Finder::new));
+    LazyLock::new(|| [MANAGED_ANNOTATION, BINARY].map(Finder::new));
+const BINARY: &str = "!!binary";
 
 /// Looks for the managed annotation's key in any spelling.
 pub(super) fn look(bytes: &[u8]) -> Found {
@@ -46,13 +59,12 @@ pub(super) fn look(bytes: &[u8]) -> Found {
 }
 
 fn look_plain(bytes: &[u8]) -> Found {
-    let holds = |needles: &[Finder<'_>]| needles.iter().any(|needle| needle.find(bytes).is_some());
-    if holds(&*KEY) {
-        Found::Key
-    } else if holds(&*LIKE) {
-        Found::Like
-    } else {
+    if !HINTS.is_match(bytes) {
         Found::Nothing
+    } else if KEY.iter().any(|key| key.find(bytes).is_some()) {
+        Found::Key
+    } else {
+        Found::Like
     }
 }
 
