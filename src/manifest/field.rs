@@ -1,6 +1,7 @@
 //! What a field of a ServiceAccount must be, and what is wrong with one that is not.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::scalar::Reading;
@@ -178,9 +179,8 @@ pub(super) fn schema_fault(tree: &Tree, object: NodeId) -> Option<Fault> {
             *value = "".into();
         }
     }
-    let refusal = |json| serde_json::from_value::<ServiceAccount>(json).err();
-    let error = refusal(whole.clone())?;
-    let refuses = |json| refusal(json).is_some();
+    let error = ServiceAccount::deserialize(&whole).err()?;
+    let refuses = |json: Value| ServiceAccount::deserialize(json).is_err();
     let (id, path) = culprit(tree, object, &whole, &refuses);
     let field = if path.is_empty() {
         "the object"

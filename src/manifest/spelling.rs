@@ -62,13 +62,13 @@ pub(super) fn holds_managed(tree: &Tree, id: NodeId) -> bool {
 /// Misspelled keys among the annotations of a ServiceAccount that is managed: one for each
 /// annotation that is not there.
 pub(super) fn misspelled(tree: &Tree, annotations: NodeId) -> impl Iterator<Item = Fault> {
-    let missing = [ROLE_ARN_ANNOTATION, AUDIENCE_ANNOTATION]
-        .into_iter()
-        .filter(move |meant| tree.get(annotations, meant).is_none());
+    let known = [MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION, AUDIENCE_ANNOTATION];
+    let missing = known.into_iter().skip(1);
+    let missing = missing.filter(move |meant| tree.get(annotations, meant).is_none());
     missing.filter_map(move |meant| {
         let is_meant = |key: &NodeId| {
-            tree.scalar(*key)
-                .is_some_and(|name| is_near(&plain(name), meant))
+            let name = tree.scalar(*key).filter(|name| !known.contains(name));
+            name.is_some_and(|name| is_near(&plain(name), meant))
         };
         let mut keys = tree.entries(annotations).iter().map(|(key, _)| *key);
         let key = keys.find(is_meant)?;
