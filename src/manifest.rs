@@ -5,6 +5,8 @@
 //! have (`service_account`) and what was meant to be one of ours (`spelling`). Does not know how roles are named or where files come from; `serde_yaml`, `granit_parser` and
 //! `k8s_openapi` stop here.
 
+use std::borrow::Cow;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
@@ -21,7 +23,7 @@ mod text;
 mod tree;
 mod yaml;
 
-use document::Extent;
+use document::Chunk;
 use scan::Found;
 use service_account::Reader;
 use text::{Fault, Text};
@@ -36,7 +38,11 @@ pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 /// See <https://github.com/aws/amazon-eks-pod-identity-webhook>.
 pub const AUDIENCE_ANNOTATION: &str = "eks.amazonaws.com/audience";
 
-/// Changes whenever [`extract`] may find something in a file in which it found nothing before.
+/// How many bytes of documents that cannot be ours are read in one file.
+const MAX_OTHERS: usize = 4 * 1024 * 1024;
+
+/// Changes whenever [`extract`] may find something in a file, or in a document, in which it found
+/// nothing before.
 pub const VERSION: &str = "2";
 
 /// One ServiceAccount that carries the managed annotation, or was meant to, and is known by name.
@@ -121,11 +127,34 @@ pub enum Completeness {
 /// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
 /// ```
 pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
+    extract_with(path, bytes, &())
+}
+
+/// Documents that cannot hold the annotation and are in order: they need not be parsed again.
+pub trait Memory {
+    /// Whether a document is one of them.
+    fn knows(&self, document: &str) -> bool;
+    /// Says that a document is one of them.
+    fn learn(&self, document: &str);
+}
+
+/// Knows nothing and learns nothing.
+impl Memory for () {
+    fn knows(&self, _: &str) -> bool {
+        false
+    }
+
+    fn learn(&self, _: &str) {}
+}
+
+/// As [`extract`], but documents that were in order before are not parsed again.
+pub fn extract_with(path: &RepoPath, bytes: &[u8], memory: &impl Memory) -> Option<Extract> {
     let found = scan::look(bytes);
     if found == Found::Nothing {
         return None;
     }
-    let readable = String::from_utf8_lossy(bytes);
+    let utf8 = std::str::from_utf8(bytes);
+    let readable = utf8.map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
     let text = Text::new(path, &readable);
     let mut reader = Reader {
         text: &text,
@@ -134,20 +163,48 @@ pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
     if found == Found::Utf16Key {
         let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
         reader.unreadable(fault.hint("convert to UTF-8"));
-    } else if let Err(error) = std::str::from_utf8(bytes) {
+    } else if let Err(error) = utf8 {
         // Up to there the lossy text has the same bytes.
         let at = error.valid_up_to();
         let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
         let fault = Fault::new(Code::InvalidEncoding, at, message);
         reader.unreadable(fault.hint("convert the file to UTF-8"));
     } else {
-        document::split(&readable, Extent::Relevant).for_each(|document| reader.read(document));
+        read_documents(&readable, &mut reader, memory);
     }
     let extract = reader.extract;
     // A file that does not hold the annotation is ours only for a typo that was found in it: others
     // have roles of other makers, and their templates.
     let typos = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
     (found != Found::Like || extract.has(&typos)).then_some(extract)
+}
+
+/// Reads the documents of a file. Those that cannot be ours are read, too, so that somebody hears that
+/// they are broken; but not again, and not all of a million.
+fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
+    let mut others = 0;
+    for chunk in document::split(text) {
+        let (text, found) = (chunk.text, chunk.found);
+        if found != Found::Nothing {
+            reader.read(chunk.read());
+            continue;
+        }
+        let is_separated = chunk.fault.is_none();
+        // How JSON is read depends on what is before it.
+        let is_memorable = is_separated && !chunk.is_like_json();
+        if is_memorable && memory.knows(text) {
+            continue;
+        }
+        others += text.len();
+        if others > MAX_OTHERS && is_separated && !text.contains("{{") {
+            continue;
+        }
+        let before = reader.extract.diagnostics.len();
+        reader.read(chunk.read());
+        if is_memorable && reader.extract.diagnostics.len() == before {
+            memory.learn(text);
+        }
+    }
 }
 
 /// Whether all that a file holds is Kubernetes objects and understood: what a failed render left
@@ -174,7 +231,7 @@ pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
             && word("kind").is_some_and(|kind| kind != "ServiceAccount" || named)
     };
     let mut typed = true;
-    for document in document::split(readable, Extent::All) {
+    for document in document::split(readable).map(Chunk::read) {
         typed &= document.trees.iter().all(is_typed);
         reader.read(document);
     }
@@ -197,16 +254,15 @@ pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
         let namespace = tree.word(metadata, "namespace")? == service_account.namespace.as_str();
         Some(kind && name && namespace)
     };
-    document::split(text, Extent::All)
+    document::split(text)
+        .map(Chunk::read)
         .any(|document| document.trees.iter().any(|tree| names(tree) == Some(true)))
 }
 
 /// Whether a file can be parsed to its end, whatever it holds.
 pub fn is_readable(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes);
-    text.is_ok_and(|text| {
-        document::split(text, Extent::All).all(|document| document.fault.is_none())
-    })
+    text.is_ok_and(|text| document::split(text).all(|chunk| chunk.read().fault.is_none()))
 }
 
 impl Extract {

@@ -32,6 +32,19 @@ pub(super) struct Manifests {
     pub(super) repository: Option<Rc<Repository>>,
 }
 
+/// What the cache remembers of the documents of a file.
+struct Documents<'a>(&'a Cache);
+
+impl manifest::Memory for Documents<'_> {
+    fn knows(&self, document: &str) -> bool {
+        self.0.knows(document.as_bytes())
+    }
+
+    fn learn(&self, document: &str) {
+        self.0.learn(document.as_bytes());
+    }
+}
+
 /// The paths of all clusters; one that reads everything makes it everything.
 pub(super) fn union(scopes: impl Iterator<Item = Vec<RepoPath>>) -> Vec<RepoPath> {
     let scopes: Vec<_> = scopes.collect();
@@ -109,7 +122,11 @@ impl Manifests {
             paths: paths.to_vec(),
         };
         let commit = repository.resolve(revision)?;
-        let snapshot = repository.read(&commit, &scope, cache, &manifest::extract)?;
+        let look = |path: &RepoPath, bytes: &[u8]| match cache {
+            Some(cache) => manifest::extract_with(path, bytes, &Documents(cache)),
+            None => manifest::extract(path, bytes),
+        };
+        let snapshot = repository.read(&commit, &scope, cache, &look)?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,

@@ -8,8 +8,17 @@ use super::tree::Tree;
 use super::{json, yaml};
 use crate::diagnostic::Code;
 
-/// How many bytes of documents that cannot be ours are read in one file of [`Extent::Relevant`].
-const MAX_OTHERS: usize = 4 * 1024 * 1024;
+/// A part of a file that should be a document, not yet read.
+pub(super) struct Chunk<'t> {
+    /// Without a byte order mark.
+    pub(super) text: &'t str,
+    /// Where the text is in the file.
+    offset: usize,
+    /// What a byte search found in it.
+    pub(super) found: Found,
+    /// What is wrong with the line that separates it from the chunk before.
+    pub(super) fault: Option<Fault>,
+}
 
 /// A document, or why there is none.
 pub(super) struct Document {
@@ -19,25 +28,15 @@ pub(super) struct Document {
     pub(super) fault: Option<Fault>,
 }
 
-/// Which documents of a file are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    All,
-    /// Those that may be ours or are templates. The others are read, too, so that somebody hears
-    /// that they are broken, but not all of a million.
-    Relevant,
-}
-
 /// Cuts the text at its `---` lines.
 ///
 /// As kubectl does it: three dashes at the start of a line, wherever that is, then nothing but
 /// white space or a comment. Anything else behind the dashes makes it refuse the file; here only
 /// the document that starts so is refused.
-pub(super) fn split(text: &str, extent: Extent) -> impl Iterator<Item = Document> {
-    let mut others = 0;
+pub(super) fn split(text: &str) -> impl Iterator<Item = Chunk<'_>> {
     let mut next = Some((0, None));
     std::iter::from_fn(move || {
-        let (start, separator_fault) = next.take()?;
+        let (start, fault) = next.take()?;
         let end = match separator(text, start) {
             Some(line) => {
                 next = Some((line.end, check_separator(&text[line.clone()], line.start)));
@@ -47,23 +46,79 @@ pub(super) fn split(text: &str, extent: Extent) -> impl Iterator<Item = Document
         };
         let chunk = &text[start..end];
         let chunk = chunk.strip_prefix(BYTE_ORDER_MARK).unwrap_or(chunk);
-        let found = scan::look(chunk.as_bytes());
+        Some(Chunk {
+            text: chunk,
+            offset: end - chunk.len(),
+            found: scan::look(chunk.as_bytes()),
+            fault,
+        })
+    })
+}
+
+impl Chunk<'_> {
+    /// Whether kubectl reads it as JSON, if it is the first.
+    pub(super) fn is_like_json(&self) -> bool {
+        let content = self.text.trim_start();
+        content.starts_with('{') && !content.starts_with("{{")
+    }
+
+    /// Reads what is in it.
+    pub(super) fn read(self) -> Document {
         let mut document = Document {
             trees: vec![],
-            fault: separator_fault,
+            fault: None,
         };
-        if found == Found::Nothing {
-            others += chunk.len();
+        if self.fault.is_none() {
+            self.parse(&mut document);
+        } else {
+            document.fault = self.fault;
         }
-        let is_read = extent == Extent::All
-            || found != Found::Nothing
-            || others <= MAX_OTHERS
-            || chunk.contains("{{");
-        if document.fault.is_none() && is_read {
-            read(chunk, end - chunk.len(), found, &mut document);
+        document
+    }
+
+    fn parse(&self, document: &mut Document) {
+        let Self {
+            text,
+            offset,
+            found,
+            ..
+        } = *self;
+        if let Some((at, c)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
+            let message = format!("control character U+{:04X}", u32::from(c));
+            document.fault = Some(Fault::new(Code::InvalidYaml, offset + at, message));
+            return;
         }
-        Some(document)
-    })
+        let mut json_fault = None;
+        if self.is_like_json() {
+            let (trees, fault) = json::read(text, offset);
+            let is_json = is_meant_as_json(text.trim_start());
+            json_fault = fault.map(|fault| match fault.hint {
+            None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
+            _ => fault,
+        });
+            // That is what kubectl does; a later document may be a flow mapping of YAML.
+            let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
+            if json_fault.is_none() || !trees.is_empty() || starts_file {
+                document.trees = trees;
+                document.fault = json_fault;
+                return;
+            }
+            json_fault = json_fault.filter(|_| is_json);
+        }
+        let read = yaml::read(text, offset).and_then(|tree| {
+            if found != Found::Nothing {
+                yaml::confirm(text, offset)?;
+            }
+            Ok(tree)
+        });
+        match read {
+            Ok(tree) => document.trees.extend(tree),
+            Err(fault) => {
+                let fault = json_fault.unwrap_or(fault);
+                document.fault = Some(explained(fault, text, offset));
+            }
+        }
+    }
 }
 
 /// The next line that separates documents.
@@ -93,45 +148,6 @@ fn check_separator(line: &str, at: usize) -> Option<Fault> {
     let message = "invalid document separator: only a comment may follow `---`";
     let fault = Fault::new(Code::InvalidYaml, at, message);
     Some(fault.hint("put the document's first line below the `---`"))
-}
-
-fn read(text: &str, offset: usize, found: Found, document: &mut Document) {
-    if let Some((at, c)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
-        let message = format!("control character U+{:04X}", u32::from(c));
-        document.fault = Some(Fault::new(Code::InvalidYaml, offset + at, message));
-        return;
-    }
-    let mut json_fault = None;
-    let content = text.trim_start();
-    if content.starts_with('{') && !content.starts_with("{{") {
-        let (trees, fault) = json::read(text, offset);
-        let is_json = is_meant_as_json(content);
-        json_fault = fault.map(|fault| match fault.hint {
-            None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
-            _ => fault,
-        });
-        // That is what kubectl does; a later document may be a flow mapping of YAML.
-        let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
-        if json_fault.is_none() || !trees.is_empty() || starts_file {
-            document.trees = trees;
-            document.fault = json_fault;
-            return;
-        }
-        json_fault = json_fault.filter(|_| is_json);
-    }
-    let read = yaml::read(text, offset).and_then(|tree| {
-        if found != Found::Nothing {
-            yaml::confirm(text, offset)?;
-        }
-        Ok(tree)
-    });
-    match read {
-        Ok(tree) => document.trees.extend(tree),
-        Err(fault) => {
-            let fault = json_fault.unwrap_or(fault);
-            document.fault = Some(explained(fault, text, offset));
-        }
-    }
 }
 
 fn is_meant_as_json(text: &str) -> bool {

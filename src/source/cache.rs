@@ -1,13 +1,14 @@
-//! Blobs and trees that are known to hold nothing, so that they need not be read again.
+//! Blobs, parts of blobs and trees that are known to hold nothing, so that they need not be read again.
 //!
-//! A sorted table of object ids in one file, opened by one read. It holds negatives only: an id
-//! names its content, so a stale table costs nothing, and a poisoned one can hide a manifest from a
-//! plan but never make or change a role; runs that retire roles do not use it. One that is damaged,
-//! of another version or somebody else's is left aside.
+//! A sorted table of ids in one file, opened by one read. It holds negatives only: an id names its
+//! content, so a stale table costs nothing, and a poisoned one can hide a manifest from a plan but
+//! never make or change a role; runs that retire roles do not use it. One that is damaged, of another
+//! version or somebody else's is left aside. Parts of files have ids of their own, which are no
+//! object's.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -23,8 +24,8 @@ type Id = [u8; 20];
 #[derive(Debug)]
 pub struct Cache {
     path: PathBuf,
-    /// Sorted.
-    known: Vec<Id>,
+    /// The file of the run before; empty if there is none that can be used.
+    file: Vec<u8>,
     fresh: Mutex<Vec<Id>>,
 }
 
@@ -33,44 +34,62 @@ impl Cache {
     /// is none that can be used.
     pub fn open(directory: &Path, version: &str) -> Self {
         let path = directory.join(format!("nothing-{version}.ids"));
-        let known = match std::fs::read(&path) {
-            Ok(bytes) => parse(&bytes).unwrap_or_else(|| {
+        let file = match std::fs::read(&path) {
+            Ok(file) if parse(&file).is_some() => file,
+            Ok(_) => {
                 tracing::warn!(path = %path.display(), "the cache is damaged or of another version and is not used");
                 vec![]
-            }),
+            }
             Err(_) => vec![],
         };
         Self {
             path,
-            known,
+            file,
             fresh: Mutex::default(),
         }
     }
 
+    /// Whether a part of a file is known to hold nothing.
+    pub fn knows(&self, part: &[u8]) -> bool {
+        self.holds(&part_id(part))
+    }
+
+    /// Remembers that a part of a file holds nothing.
+    pub fn learn(&self, part: &[u8]) {
+        self.fresh().push(part_id(part));
+    }
+
     pub(super) fn holds_nothing(&self, id: &git2::Oid) -> bool {
-        self.known
-            .binary_search_by(|known| known.as_slice().cmp(id.as_bytes()))
-            .is_ok()
+        Id::try_from(id.as_bytes()).is_ok_and(|id| self.holds(&id))
     }
 
     pub(super) fn add(&self, id: &git2::Oid) {
-        if let Ok(id) = Id::try_from(id.as_bytes()) {
-            // Whoever panicked while holding it left a whole list.
-            self.fresh
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(id);
-        }
+        self.fresh().extend(Id::try_from(id.as_bytes()));
+    }
+
+    fn holds(&self, id: &Id) -> bool {
+        self.known().binary_search(id).is_ok()
+    }
+
+    /// Sorted.
+    fn known(&self) -> &[Id] {
+        let ids = self.file.get(MAGIC.len() + CHECKSUM..);
+        ids.unwrap_or_default().as_chunks().0
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Vec<Id>> {
+        // Whoever panicked while holding it left a whole list.
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
     pub(super) fn save(&self) {
-        let mut ids = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = self.fresh();
         if ids.is_empty() {
             return;
         }
-        if self.known.len() + ids.len() <= MOST {
-            ids.extend(&self.known);
+        if self.known().len() + ids.len() <= MOST {
+            ids.extend(self.known());
         }
         // Mostly one sorted run behind a short one, which a stable sort merges.
         ids.sort();
@@ -92,13 +111,19 @@ impl Cache {
     }
 }
 
+/// The id of a part of a file: not that of a blob with the same content, of which less is known.
+fn part_id(part: &[u8]) -> Id {
+    let hash = Sha256::digest(part);
+    *hash.first_chunk().expect("a hash of 32 bytes")
+}
+
 /// The ids of a file that is whole and sorted.
-fn parse(bytes: &[u8]) -> Option<Vec<Id>> {
+fn parse(bytes: &[u8]) -> Option<&[Id]> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (checksum, ids) = rest.split_at_checked(CHECKSUM)?;
     let (ids, rest) = ids.as_chunks::<20>();
     let whole = rest.is_empty() && Sha256::digest(ids.as_flattened()).as_slice() == checksum;
-    (whole && ids.is_sorted()).then(|| ids.to_vec())
+    (whole && ids.is_sorted()).then_some(ids)
 }
 
 #[cfg(test)]
@@ -123,6 +148,18 @@ mod tests {
             !Cache::open(directory.path(), "2").holds_nothing(&oid(3)),
             "another version"
         );
+    }
+
+    #[test]
+    fn a_part_is_not_taken_for_a_file_with_the_same_content() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache = Cache::open(directory.path(), "1");
+        let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"a: 1").expect("an id");
+        cache.add(&blob);
+        cache.learn(b"b: 1");
+        cache.save();
+        let cache = Cache::open(directory.path(), "1");
+        assert!(cache.knows(b"b: 1") && !cache.knows(b"a: 1"));
     }
 
     #[test]

@@ -456,3 +456,25 @@ fn annotations_carry_their_places() {
         "    eks.amazonaws.com/audience: sts.example.com"
     );
 }
+
+#[test]
+fn a_document_that_is_in_order_and_not_ours_is_parsed_once() {
+    struct Log(std::cell::RefCell<Vec<String>>);
+    impl Memory for Log {
+        fn knows(&self, document: &str) -> bool {
+            document == "a: [known\n"
+        }
+        fn learn(&self, document: &str) {
+            self.0.borrow_mut().push(document.to_owned());
+        }
+    }
+    let one = service_account(&[]);
+    let text = format!("{one}---\nb: 1\n---\nc: [\n---\na: [known\n---\n{{\"d\": 1}}\n");
+    let log = Log(std::cell::RefCell::default());
+    let extract = extract_with(&"a.yaml".into(), text.as_bytes(), &log).expect("it is ours");
+    assert_eq!(log.0.into_inner(), ["b: 1\n"], "learned");
+    assert_eq!(
+        gist(&extract),
+        format!("{GOOD}, invalid-yaml@12:4, partial")
+    );
+}

@@ -1,5 +1,8 @@
 //! Whatever is in a file: nothing panics, everything ends, and every place is in the file.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -131,10 +134,21 @@ proptest! {
         survives(&bytes);
     }
 
+    /// Also where the same document stands in several files, and is broken or not.
+    #[test]
+    fn a_memory_of_documents_changes_nothing(files in proptest::collection::vec(several_documents(), 1..6)) {
+        let memory = Remembered::default();
+        for text in files {
+            let path = "a.yaml".into();
+            let known = extract_with(&path, text.as_bytes(), &memory);
+            prop_assert_eq!(known, extract(&path, text.as_bytes()), "{}", text);
+        }
+    }
+
     #[test]
     fn the_splitter_and_both_readers_stay_inside(bytes in mutated()) {
         let text = String::from_utf8_lossy(&bytes);
-        for document in document::split(&text, Extent::All) {
+        for document in document::split(&text).map(Chunk::read) {
             stays_inside(document.fault.as_ref(), &text);
             for tree in &document.trees {
                 let root = tree.node(tree.root);
@@ -156,6 +170,46 @@ proptest! {
             prop_assert_eq!(ours, theirs, "{}", text);
         }
     }
+}
+
+/// Documents that may be remembered.
+#[derive(Default)]
+struct Remembered(RefCell<HashSet<String>>);
+
+impl Memory for Remembered {
+    fn knows(&self, document: &str) -> bool {
+        self.0.borrow().contains(document)
+    }
+
+    fn learn(&self, document: &str) {
+        self.0.borrow_mut().insert(document.to_owned());
+    }
+}
+
+/// A file with a ServiceAccount and others, some of which are broken, odd or JSON.
+fn several_documents() -> impl Strategy<Value = String> {
+    let others = [
+        "a: 1\n",
+        "a: [\n",
+        "{a: 1}\n",
+        "{\"a\": 1}\n",
+        "a: 1\na: 2\n",
+        "hello\n",
+        "kind: List\nitems: [1]\n",
+        "a: {{ b }}\n",
+        "",
+    ];
+    let other = proptest::sample::select(others.to_vec()).prop_map(str::to_owned);
+    let document = prop_oneof![1 => Just(service_account(&[])), 4 => other];
+    let separator = prop_oneof![6 => Just("---\n"), 1 => Just("---x\n")];
+    let ours = "# security.kaluza.com/iam-role-managed\n";
+    proptest::collection::vec((document, separator), 1..6).prop_map(move |parts| {
+        parts
+            .into_iter()
+            .map(|(text, end)| text + end)
+            .chain([ours.to_owned()])
+            .collect()
+    })
 }
 
 /// One spelling for each number: the library hands numbers out in its own.
