@@ -1,17 +1,19 @@
 //! Places inside a repository.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A path inside the repository, `/`-separated and relative to its root.
 ///
 /// Git stores paths as bytes that need not be UTF-8, so the bytes are kept; [`fmt::Display`] shows
-/// what is not UTF-8 as `\xNN`. Reports still have to pass it through `report::sanitize`.
+/// what is not UTF-8 as `\xNN`. Reports still have to pass it through `report::sanitize`. Every place
+/// in a file has its path, so copies share the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepoPath(Vec<u8>);
+pub struct RepoPath(Arc<[u8]>);
 
 impl RepoPath {
     /// Wraps the bytes of a path as Git or the file system gave them.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
     }
 
@@ -23,7 +25,7 @@ impl RepoPath {
 
 impl From<&str> for RepoPath {
     fn from(path: &str) -> Self {
-        Self(path.as_bytes().to_vec())
+        Self(path.as_bytes().into())
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Repository {
 
 /// An entry of a tree that is still to be looked at.
 struct Pending {
-    path: Vec<u8>,
+    path: RepoPath,
     id: Oid,
     mode: i32,
     depth: usize,
@@ -203,7 +203,7 @@ impl Repository {
             files_seen: 0,
         };
         let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
-        let mut directories: Vec<(Vec<u8>, Oid)> = Vec::new();
+        let mut directories: Vec<(RepoPath, Oid)> = Vec::new();
         let known = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
         let mut pending = self.starts(commit, scope)?;
         let mut entries = 0;
@@ -213,25 +213,25 @@ impl Repository {
                 let (commit, limit) = (commit.clone(), MAX_ENTRIES);
                 return Err(Error::TooMany { commit, limit });
             }
-            let is_start = scope.paths.iter().any(|path| path.as_bytes() == entry.path);
-            let path = RepoPath::new(entry.path.clone());
-            let unread = |reason| Unread {
-                path: path.clone(),
-                reason,
-            };
+            let is_start = scope.paths.contains(&entry.path);
             match entry.mode & KIND_OF_ENTRY {
-                SUBMODULE => snapshot.unread.push(unread(UnreadReason::Submodule)),
-                SYMLINK if is_manifest(&path) || is_start => {
-                    snapshot.unread.push(unread(UnreadReason::Symlink));
+                SUBMODULE => {
+                    let (path, reason) = (entry.path, UnreadReason::Submodule);
+                    snapshot.unread.push(Unread { path, reason });
                 }
-                SYMLINK => {}
+                SYMLINK => {
+                    let (path, reason) = (entry.path, UnreadReason::Symlink);
+                    if is_manifest(&path) || is_start {
+                        snapshot.unread.push(Unread { path, reason });
+                    }
+                }
                 _ if known(&entry.id) => {}
                 DIRECTORY => {
-                    self.list(&entry, &mut pending)?;
+                    self.list(&entry, &known, &mut pending)?;
                     directories.push((entry.path, entry.id));
                 }
-                _ if is_manifest(&path) => blobs.push((path, entry.id)),
-                _ if is_start => return Err(Error::NoManifest { path }),
+                _ if is_manifest(&entry.path) => blobs.push((entry.path, entry.id)),
+                _ if is_start => return Err(Error::NoManifest { path: entry.path }),
                 _ => {}
             }
         }
@@ -255,7 +255,7 @@ impl Repository {
                 .collect();
             let empty = directories
                 .iter()
-                .filter(|(path, _)| !above.contains(&path[..]));
+                .filter(|(path, _)| !above.contains(path.as_bytes()));
             empty.for_each(|(_, id)| cache.add(id));
             cache.save();
         }
@@ -274,14 +274,14 @@ impl Repository {
             .find_commit(id)
             .map_err(|error| damaged(id, b"", &error))?;
         let root = Pending {
-            path: vec![],
+            path: "".into(),
             id: found.tree_id(),
             mode: DIRECTORY,
             depth: 0,
         };
         let roots = scope.roots().into_iter().map(|path| {
             let mut at = Pending {
-                path: vec![],
+                path: root.path.clone(),
                 ..root
             };
             if path.as_bytes().is_empty() {
@@ -298,11 +298,11 @@ impl Repository {
                 let tree = self
                     .objects
                     .find_tree(at.id)
-                    .map_err(|e| damaged(at.id, &at.path, &e))?;
+                    .map_err(|e| damaged(at.id, at.path.as_bytes(), &e))?;
                 let entry = tree.iter().find(|entry| entry.name_bytes() == part);
                 let entry = entry.ok_or_else(missing)?;
                 at = Pending {
-                    path: joined(&at.path, part),
+                    path: RepoPath::new(joined(at.path.as_bytes(), part)),
                     id: entry.id(),
                     mode: entry.filemode(),
                     depth: at.depth + 1,
@@ -313,19 +313,27 @@ impl Repository {
         roots.collect()
     }
 
-    fn list(&self, directory: &Pending, pending: &mut Vec<Pending>) -> Result<(), Error> {
+    /// Finds what is in a directory, without the files and directories that are known to hold nothing.
+    fn list(
+        &self,
+        directory: &Pending,
+        known: &impl Fn(&Oid) -> bool,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), Error> {
+        let Pending { path, id, .. } = directory;
         let depth = directory.depth + 1;
         if depth > MAX_TREE_DEPTH {
-            let path = RepoPath::new(directory.path.clone());
-            return Err(Error::TooDeep {
-                path,
-                limit: MAX_TREE_DEPTH,
-            });
+            let (path, limit) = (path.clone(), MAX_TREE_DEPTH);
+            return Err(Error::TooDeep { path, limit });
         }
-        let tree = self.objects.find_tree(directory.id);
-        let tree = tree.map_err(|error| damaged(directory.id, &directory.path, &error))?;
-        pending.extend(tree.iter().map(|entry| Pending {
-            path: joined(&directory.path, entry.name_bytes()),
+        let tree = self.objects.find_tree(*id);
+        let tree = tree.map_err(|error| damaged(*id, path.as_bytes(), &error))?;
+        let is_read = |entry: &git2::TreeEntry<'_>| {
+            let is_link = [SUBMODULE, SYMLINK].contains(&(entry.filemode() & KIND_OF_ENTRY));
+            is_link || !known(&entry.id())
+        };
+        pending.extend(tree.iter().filter(is_read).map(|entry| Pending {
+            path: RepoPath::new(joined(path.as_bytes(), entry.name_bytes())),
             id: entry.id(),
             mode: entry.filemode(),
             depth,
