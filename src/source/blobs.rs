@@ -9,6 +9,9 @@ use super::git::{damaged, packs, reason};
 use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Repository, pack, threads};
 use crate::model::location::RepoPath;
 
+/// How many files a thread takes at a time.
+pub(super) const PIECE: usize = 256;
+
 /// What was found in a blob.
 pub(super) enum Read<T> {
     Found(RepoPath, T),
@@ -38,7 +41,7 @@ impl Repository {
             found.extend(reads);
             true
         };
-        let seen = pack::read(&packs(&self.git), &ids, threads::available(), &see)?;
+        let seen = pack::read(&packs(&self.git), &ids, &see)?;
         let left = seen.iter().zip(&places).filter(|(seen, _)| !**seen);
         let mut left: Vec<_> = left.flat_map(|(_, places)| *places).cloned().collect();
         left.sort();
@@ -57,7 +60,7 @@ impl Repository {
         let path = self.git.path();
         let open = || git2::Repository::open(path).ok();
         let work = |git: &git2::Repository, piece: &[_]| read_piece(git, piece, look);
-        let pieces = threads::in_pieces(&self.git, open, blobs, work);
+        let pieces = threads::in_pieces(&self.git, open, blobs, PIECE, work);
         let pieces: Result<Vec<_>, Error> = pieces.into_iter().collect();
         Ok(pieces?.into_iter().flatten().collect())
     }

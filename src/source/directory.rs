@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::blobs::read_content;
+use super::blobs::{PIECE, read_content};
 use super::{
     Error, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, is_manifest,
     threads,
@@ -47,7 +47,7 @@ pub fn read<T: Send>(
         });
         read.collect::<Result<Vec<_>, Error>>()
     };
-    for piece in threads::in_pieces(&(), || Some(()), &files, read_piece) {
+    for piece in threads::in_pieces(&(), || Some(()), &files, PIECE, read_piece) {
         for read in piece?.into_iter().flatten() {
             snapshot.add(read);
         }

@@ -18,7 +18,7 @@ use gix_pack::data::{self, entry::Header};
 use gix_pack::index;
 use gix_utils::progress::Discard;
 
-use super::{Error, MAX_FILE_SIZE};
+use super::{Error, MAX_FILE_SIZE, threads};
 
 /// Fewer blobs than this are not worth opening a pack for.
 const FEWEST: usize = 64;
@@ -26,7 +26,7 @@ const FEWEST: usize = 64;
 /// a thread holds at a time. Beyond it libgit2 reads, one object at a time.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// After so many bytes a pack is opened anew: what was read of it stays mapped into memory until then.
-const BATCH: u64 = 64 * 1024 * 1024;
+const BATCH: u64 = 32 * 1024 * 1024;
 /// Where the first entry of a pack is: after "PACK", a version and a count.
 const FIRST: u64 = 12;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
@@ -83,7 +83,6 @@ fn indexes(directory: &Path) -> Vec<PathBuf> {
 pub(super) fn read(
     directory: &Path,
     ids: &[Oid],
-    threads: usize,
     see: &(impl Fn(usize, &[u8], &dyn Fn() -> bool) -> bool + Sync),
 ) -> Result<Vec<bool>, Error> {
     let seen: Vec<AtomicBool> = ids.iter().map(|_| AtomicBool::new(false)).collect();
@@ -99,7 +98,7 @@ pub(super) fn read(
         if wanted.is_empty() {
             break;
         }
-        match read_pack(&index, ids, &wanted, threads, BATCH, &see) {
+        match read_pack(&index, ids, &wanted, BATCH, &see) {
             Ok(()) => {}
             Err(Trouble::Damaged(offset, error)) => {
                 let path = index.with_extension("pack");
@@ -144,7 +143,6 @@ fn read_pack(
     index: &Path,
     ids: &[Oid],
     wanted: &[usize],
-    threads: usize,
     batch_size: u64,
     see: &(impl Fn(usize, &[u8]) + Sync),
 ) -> Result<(), Trouble> {
@@ -166,21 +164,38 @@ fn read_pack(
     let first = first.map_err(|_| "the first entry makes no sense")?;
     let mut order: Vec<(u64, u64)> = entries.iter().map(|(at, e)| (e.root, *at)).collect();
     order.sort_unstable();
-    let mut batch = Vec::new();
-    let mut size = 0;
-    let mut trees = order.chunk_by(|(a, _), (b, _)| a == b).peekable();
-    while let Some(tree) = trees.next() {
-        batch.extend(tree.iter().map(|(_, at)| (*at, places.get(at).copied())));
-        size += tree.iter().map(|(_, at)| entries[at].size).sum::<u64>();
-        if size >= batch_size || trees.peek().is_none() {
-            batch.extend(first.iter().map(|at| (*at, None)));
-            batch.sort_unstable_by_key(|(at, place)| (*at, place.is_none()));
-            batch.dedup_by_key(|(at, _)| *at);
-            visit(&pack, &index, batch.drain(..), threads, see)?;
+    let mut batches: Vec<Vec<Visited>> = Vec::new();
+    let mut size = batch_size;
+    for tree in order.chunk_by(|(a, _), (b, _)| a == b) {
+        if size >= batch_size {
+            batches.push(first.iter().map(|at| (*at, None)).collect());
             size = 0;
         }
+        let visited = tree.iter().map(|(_, at)| (*at, places.get(at).copied()));
+        batches
+            .last_mut()
+            .expect("the first has begun")
+            .extend(visited);
+        size += tree.iter().map(|(_, at)| entries[at].size).sum::<u64>();
     }
-    Ok(())
+    drop((order, entries, places));
+    for batch in &mut batches {
+        batch.sort_unstable_by_key(|(at, place)| (*at, place.is_none()));
+        batch.dedup_by_key(|(at, _)| *at);
+    }
+    // Each thread visits a batch, or all of them one after the other the few that there are.
+    let threads = threads::available();
+    let (together, each) = if batches.len() < 2 * threads {
+        (batches.len().max(1), threads)
+    } else {
+        (1, 1)
+    };
+    let visit = |(): &(), batches: &[Vec<Visited>]| {
+        let mut batches = batches.iter();
+        batches.try_for_each(|batch| visit(&pack, &index, batch.iter().copied(), each, see))
+    };
+    let results = threads::in_pieces(&(), || Some(()), &batches, together, visit);
+    results.into_iter().collect()
 }
 
 fn offset_of(index: &index::File, id: &gix_hash::oid) -> Option<u64> {
@@ -328,7 +343,7 @@ mod tests {
                 assert!(content == blobs[place].1.as_bytes() && is_blob(content, ids[place]));
                 seen.lock().expect("nobody panicked").push(place);
             };
-            let read = read_pack(&index, &ids, &wanted, 2, batch_size, &see);
+            let read = read_pack(&index, &ids, &wanted, batch_size, &see);
             assert!(read.is_ok(), "{batch_size}");
             let mut seen = seen.into_inner().expect("nobody panicked");
             seen.sort_unstable();

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many items a thread takes at a time.
-const PIECE: usize = 256;
 /// The most threads that read; each has caches of its own.
 const MOST: usize = 8;
 
@@ -12,16 +10,17 @@ pub(super) fn available() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| usize::from(threads).min(MOST))
 }
 
-/// Works through a list in pieces, whoever is free taking the next; the results are in the order of
+/// Works through a list in pieces of so many items, whoever is free taking the next; the results are in the order of
 /// the list. This thread works with what is its own, each helper with what `start` gives it: a
 /// helper or a thread that cannot be had is one helper less.
 pub(super) fn in_pieces<C, T: Sync, R: Send>(
     own: &C,
     start: impl Fn() -> Option<C> + Sync,
     items: &[T],
+    size: usize,
     work: impl Fn(&C, &[T]) -> R + Sync,
 ) -> Vec<R> {
-    let pieces: Vec<_> = items.chunks(PIECE).collect();
+    let pieces: Vec<_> = items.chunks(size).collect();
     let next = AtomicUsize::new(0);
     let take_all = |with: &C| -> Vec<_> {
         let take = || {
@@ -54,11 +53,11 @@ mod tests {
 
     #[test]
     fn every_item_is_seen_once_and_in_order() {
-        let items: Vec<usize> = (0..3 * PIECE + 1).collect();
+        let items: Vec<usize> = (0..100).collect();
         let start = || Some(());
-        let sums = in_pieces(&(), start, &items, |(), piece| piece.to_vec());
-        assert_eq!(sums.concat(), items);
-        let alone = in_pieces(&(), || None, &items, |(), piece| piece.to_vec());
+        let together = in_pieces(&(), start, &items, 7, |(), piece| piece.to_vec());
+        assert_eq!(together.concat(), items);
+        let alone = in_pieces(&(), || None, &items, 7, |(), piece| piece.to_vec());
         assert_eq!(alone.concat(), items, "no helper can be had");
     }
 }
