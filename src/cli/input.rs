@@ -45,6 +45,14 @@ impl manifest::Memory for Documents<'_> {
     }
 }
 
+/// Reads one file with what the cache remembers.
+fn extract(cache: Option<&Cache>) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync {
+    move |path, bytes| match cache {
+        Some(cache) => manifest::extract_with(path, bytes, &Documents(cache)),
+        None => manifest::extract(path, bytes),
+    }
+}
+
 /// The paths of all clusters; one that reads everything makes it everything.
 pub(super) fn union(scopes: impl Iterator<Item = Vec<RepoPath>>) -> Vec<RepoPath> {
     let scopes: Vec<_> = scopes.collect();
@@ -79,9 +87,9 @@ impl Manifests {
         let scope = Scope {
             paths: paths.to_vec(),
         };
+        let cache = cache(&args.repository);
         let Some(directory) = &args.directory else {
             let repository = Rc::new(open(&args.repository, &args.revision, console)?);
-            let cache = cache(&args.repository);
             let mut manifests = Self::at(&repository, &args.revision, paths, cache.as_ref())?;
             if let Some(commit) = manifests.commit() {
                 let uncommitted = uncommitted(&repository, commit, &scope);
@@ -90,7 +98,9 @@ impl Manifests {
             return Ok(manifests);
         };
         let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
-        let snapshot = source::directory::read(directory, &scope, commit, &manifest::extract)?;
+        let look = extract(cache.as_ref());
+        let snapshot = source::directory::read(directory, &scope, commit, &look)?;
+        cache.iter().for_each(Cache::save);
         let mut diagnostics = Vec::new();
         if snapshot.commit.is_none() {
             diagnostics.push(
@@ -122,11 +132,7 @@ impl Manifests {
             paths: paths.to_vec(),
         };
         let commit = repository.resolve(revision)?;
-        let look = |path: &RepoPath, bytes: &[u8]| match cache {
-            Some(cache) => manifest::extract_with(path, bytes, &Documents(cache)),
-            None => manifest::extract(path, bytes),
-        };
-        let snapshot = repository.read(&commit, &scope, cache, &look)?;
+        let snapshot = repository.read(&commit, &scope, cache, &extract(cache))?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,

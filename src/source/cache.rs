@@ -83,7 +83,7 @@ impl Cache {
     }
 
     /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
-    pub(super) fn save(&self) {
+    pub fn save(&self) {
         let mut ids = self.fresh();
         if ids.is_empty() {
             return;

@@ -360,3 +360,34 @@ fn s13_a_cache_changes_no_result_and_is_not_used_for_retiring_roles() {
     assert_eq!(run(&[]).changes(), ["k8s-sa_bar_foo create"]);
     assert_eq!(ids(), remembered + 20);
 }
+
+#[test]
+fn p6_a_broken_document_beside_a_service_account_is_never_remembered() {
+    let repository = Repository::new();
+    let ours = service_account("bar", "foo");
+    repository.write("apps/foo.yaml", format!("{ours}---\na: 1\n---\nb: [\n"));
+    repository.commit("two others");
+    let cache = tempfile::tempdir().expect("a directory");
+    let remembered = || {
+        let mut files = fs::read_dir(cache.path()).expect("a directory").flatten();
+        fs::read(files.next().expect("a cache").path()).expect("its content")
+    };
+    for source in [
+        &[][..],
+        &["--directory", ".", "--commit", &repository.head()],
+    ] {
+        let run = || {
+            let all = [&["lint", "--format", "json"], source].concat();
+            Cli::new(repository.path(), &all)
+                .env("IRSA_GITOPS_NO_CACHE", "false")
+                .env("IRSA_GITOPS_CACHE_DIR", cache.path())
+                .run()
+                .ends(4)
+        };
+        let first = run();
+        assert_eq!(first.codes(), ["invalid-yaml"]);
+        let whole = remembered();
+        assert_eq!(run().stdout, first.stdout);
+        assert_eq!(remembered(), whole, "the good document, and once");
+    }
+}
