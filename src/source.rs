@@ -113,10 +113,7 @@ impl<T> Snapshot<T> {
     fn add(&mut self, read: blobs::Read<T>) {
         match read {
             blobs::Read::Found(path, found) => self.files.push((path, found)),
-            blobs::Read::LfsPointer(path) => {
-                let reason = UnreadReason::LfsPointer;
-                self.unread.push(Unread { path, reason });
-            }
+            blobs::Read::Unread(unread) => self.unread.push(unread),
         }
     }
 

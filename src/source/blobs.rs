@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use git2::{ObjectType, Odb, Oid};
 
 use super::git::{damaged, packs, reason};
-use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Repository, pack, threads};
+use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Repository, Unread, UnreadReason, pack, threads};
 use crate::model::location::RepoPath;
 
 /// How many files a thread takes at a time.
 pub(super) const PIECE: usize = 256;
 
-/// What was found in a blob.
+/// What was found in a file.
 pub(super) enum Read<T> {
     Found(RepoPath, T),
-    LfsPointer(RepoPath),
+    Unread(Unread),
 }
 
 impl Repository {
@@ -59,8 +59,8 @@ impl Repository {
     ) -> Result<Vec<Read<T>>, Error> {
         let path = self.git.path();
         let open = || git2::Repository::open(path).ok();
-        let work = |git: &git2::Repository, piece: &[_]| read_piece(git, piece, look);
-        let pieces = threads::in_pieces(&self.git, open, blobs, PIECE, work);
+        let work = |git: &git2::Repository, piece: Vec<_>| read_piece(git, piece, look);
+        let pieces = threads::in_pieces(&self.git, open, blobs.iter(), PIECE, work);
         let pieces: Result<Vec<_>, Error> = pieces.into_iter().collect();
         Ok(pieces?.into_iter().flatten().collect())
     }
@@ -69,7 +69,7 @@ impl Repository {
 /// Reads some blobs, one after the other.
 fn read_piece<T>(
     git: &git2::Repository,
-    blobs: &[(RepoPath, Oid)],
+    blobs: Vec<&(RepoPath, Oid)>,
     look: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>>,
 ) -> Result<Vec<Read<T>>, Error> {
     let odb = git.odb().map_err(|error| Error::NotARepository {
@@ -84,14 +84,15 @@ fn read_piece<T>(
     Ok(read)
 }
 
-/// Looks at what a blob holds.
+/// Looks at what a file holds.
 pub(super) fn read_content<T>(
     path: &RepoPath,
     content: &[u8],
     look: &impl Fn(&RepoPath, &[u8]) -> Option<T>,
 ) -> Option<Read<T>> {
     if content.starts_with(LFS_POINTER) {
-        return Some(Read::LfsPointer(path.clone()));
+        let (path, reason) = (path.clone(), UnreadReason::LfsPointer);
+        return Some(Read::Unread(Unread { path, reason }));
     }
     look(path, content).map(|found| Read::Found(path.clone(), found))
 }

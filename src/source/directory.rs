@@ -1,12 +1,12 @@
 //! Plain files: manifests that were rendered in the same job and are in no commit.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::blobs::{PIECE, read_content};
+use super::blobs::{PIECE, Read, read_content};
 use super::{
     Error, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, is_manifest,
     threads,
@@ -20,7 +20,7 @@ use crate::model::location::RepoPath;
 /// # Errors
 ///
 /// If a path of the scope is missing, or anything in scope cannot be read: a part that is not
-/// known never counts as empty. Of several such files, the first that the walk comes to.
+/// known never counts as empty. Of several such files, any.
 pub fn read<T: Send>(
     directory: &Path,
     scope: &Scope,
@@ -34,66 +34,82 @@ pub fn read<T: Send>(
         unread: vec![],
         files_seen: 0,
     };
-    let mut files = Vec::new();
+    let mut walks = Vec::new();
     for root in scope.roots() {
-        list(directory, root, &mut files, &mut snapshot.unread)?;
-    }
-    snapshot.files_seen = files.len();
-    let read_piece = |(): &(), piece: &[(PathBuf, RepoPath)]| {
-        let mut content = Vec::new();
-        let read = piece.iter().map(|(file, path)| {
-            read_file(file, path, &mut content)?;
-            Ok(read_content(path, &content, look))
-        });
-        read.collect::<Result<Vec<_>, Error>>()
-    };
-    for piece in threads::in_pieces(&(), || Some(()), &files, PIECE, read_piece) {
-        for read in piece?.into_iter().flatten() {
-            snapshot.add(read);
+        let mut parts = root.as_bytes().split(|byte| *byte == b'/');
+        if parts.any(|part| part == b"..") {
+            return Err(Error::Outside { path: root });
         }
+        if leads_through_link(directory, &root) {
+            let (path, reason) = (root, UnreadReason::Symlink);
+            snapshot.unread.push(Unread { path, reason });
+        } else {
+            walks.push(walk(directory, directory.join(os_path(&root))));
+        }
+    }
+    let read_piece = |(): &(), piece: Vec<Result<Found, Error>>| {
+        let mut seen = 0;
+        let mut reads = Vec::new();
+        let mut content = Vec::new();
+        for found in piece {
+            let Found {
+                file,
+                path,
+                is_link,
+            } = found?;
+            if is_link {
+                let reason = UnreadReason::Symlink;
+                reads.push(Read::Unread(Unread { path, reason }));
+                continue;
+            }
+            seen += 1;
+            read_file(&file, &path, &mut content)?;
+            reads.extend(read_content(&path, &content, look));
+        }
+        Ok((seen, reads))
+    };
+    // Some read while one walks on.
+    let found = walks.into_iter().flatten();
+    for piece in threads::in_pieces(&(), || Some(()), found, PIECE, read_piece) {
+        let (seen, reads) = piece?;
+        snapshot.files_seen += seen;
+        reads.into_iter().for_each(|read| snapshot.add(read));
     }
     snapshot.sort();
     Ok(snapshot)
 }
 
-/// Finds the manifests below a path of the scope, and what is not read there.
-fn list(
-    directory: &Path,
-    root: RepoPath,
-    files: &mut Vec<(PathBuf, RepoPath)>,
-    unread: &mut Vec<Unread>,
-) -> Result<(), Error> {
-    let mut parts = root.as_bytes().split(|byte| *byte == b'/');
-    if parts.any(|part| part == b"..") {
-        return Err(Error::Outside { path: root });
-    }
-    let reason = UnreadReason::Symlink;
-    if leads_through_link(directory, &root) {
-        unread.push(Unread { path: root, reason });
-        return Ok(());
-    }
-    let start = directory.join(os_path(&root));
-    let walk = WalkDir::new(&start)
-        .max_depth(MAX_TREE_DEPTH)
-        .sort_by_file_name();
-    for entry in walk
-        .into_iter()
-        .filter_entry(|entry| entry.file_name() != ".git")
-    {
-        let entry = entry.map_err(|error| walk_error(&start, error))?;
-        let path = repo_path(entry.path().strip_prefix(directory).unwrap_or(entry.path()));
+/// Something with a manifest's ending.
+struct Found {
+    file: PathBuf,
+    path: RepoPath,
+    is_link: bool,
+}
+
+/// Finds everything with a manifest's ending from a place in the directory on.
+fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, Error>> {
+    let walk = WalkDir::new(&start).max_depth(MAX_TREE_DEPTH).into_iter();
+    let walk = walk.filter_entry(|entry| entry.file_name() != ".git");
+    walk.filter_map(move |entry| {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return Some(Err(walk_error(&start, error))),
+        };
+        let path = repo_path(directory, entry.path());
         let kind = entry.file_type();
         if entry.depth() == MAX_TREE_DEPTH && kind.is_dir() {
             let limit = MAX_TREE_DEPTH;
-            return Err(Error::TooDeep { path, limit });
+            return Some(Err(Error::TooDeep { path, limit }));
         }
-        if kind.is_symlink() && is_manifest(&path) {
-            unread.push(Unread { path, reason });
-        } else if kind.is_file() && is_manifest(&path) {
-            files.push((entry.into_path(), path));
-        }
-    }
-    Ok(())
+        let is_link = kind.is_symlink();
+        let is_found = (is_link || kind.is_file()) && is_manifest(&path);
+        let file = is_found.then(|| entry.into_path())?;
+        Some(Ok(Found {
+            file,
+            path,
+            is_link,
+        }))
+    })
 }
 
 /// Whether a part of a path is a symbolic link; the directory itself is the user's own affair.
@@ -140,10 +156,14 @@ fn walk_error(start: &Path, error: walkdir::Error) -> Error {
     Error::Io { path, source }
 }
 
+/// The path of what a walk found, below the directory that it started in.
 #[cfg(unix)]
-fn repo_path(path: &Path) -> RepoPath {
+fn repo_path(directory: &Path, found: &Path) -> RepoPath {
     use std::os::unix::ffi::OsStrExt;
-    RepoPath::new(path.as_os_str().as_bytes())
+    let found = found.as_os_str().as_bytes();
+    let below = found.strip_prefix(directory.as_os_str().as_bytes());
+    let below = below.unwrap_or(found);
+    RepoPath::new(below.strip_prefix(b"/").unwrap_or(below))
 }
 
 #[cfg(unix)]

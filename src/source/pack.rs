@@ -190,11 +190,12 @@ fn read_pack(
     } else {
         (1, 1)
     };
-    let visit = |(): &(), batches: &[Vec<Visited>]| {
-        let mut batches = batches.iter();
-        batches.try_for_each(|batch| visit(&pack, &index, batch.iter().copied(), each, see))
+    let visit = |(): &(), batches: Vec<Vec<Visited>>| {
+        let mut batches = batches.into_iter();
+        batches.try_for_each(|batch| visit(&pack, &index, batch.into_iter(), each, see))
     };
-    let results = threads::in_pieces(&(), || Some(()), &batches, together, visit);
+    let batches = batches.into_iter();
+    let results = threads::in_pieces(&(), || Some(()), batches, together, visit);
     results.into_iter().collect()
 }
 

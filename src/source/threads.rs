@@ -1,6 +1,6 @@
 //! A list worked through by all processors.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The most threads that read; each has caches of its own.
 const MOST: usize = 8;
@@ -10,26 +10,31 @@ pub(super) fn available() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| usize::from(threads).min(MOST))
 }
 
-/// Works through a list in pieces of so many items, whoever is free taking the next; the results are in the order of
-/// the list. This thread works with what is its own, each helper with what `start` gives it: a
-/// helper or a thread that cannot be had is one helper less.
-pub(super) fn in_pieces<C, T: Sync, R: Send>(
+/// Works through items in pieces of so many, whoever is free taking the next; the results are in the
+/// order of the items. This thread works with what is its own, each helper with what `start` gives
+/// it: a helper or a thread that cannot be had is one helper less.
+pub(super) fn in_pieces<C, T: Send, R: Send>(
     own: &C,
     start: impl Fn() -> Option<C> + Sync,
-    items: &[T],
+    items: impl Iterator<Item = T> + Send,
     size: usize,
-    work: impl Fn(&C, &[T]) -> R + Sync,
+    work: impl Fn(&C, Vec<T>) -> R + Sync,
 ) -> Vec<R> {
-    let pieces: Vec<_> = items.chunks(size).collect();
-    let next = AtomicUsize::new(0);
+    let most = items.size_hint().1.map_or(usize::MAX, |n| n.div_ceil(size));
+    let helpers = available().min(most).saturating_sub(1);
+    let pieces = std::iter::repeat(()).scan(items, |items, ()| {
+        let piece: Vec<T> = items.take(size).collect();
+        (!piece.is_empty()).then_some(piece)
+    });
+    let pieces = Mutex::new(pieces.enumerate());
     let take_all = |with: &C| -> Vec<_> {
         let take = || {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            pieces.get(index).map(|piece| (index, work(with, piece)))
+            // Whoever panicked here ends the program's work anyway.
+            let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+            next.map(|(index, piece)| (index, work(with, piece)))
         };
         std::iter::from_fn(take).collect()
     };
-    let helpers = available().min(pieces.len()).saturating_sub(1);
     let mut results = std::thread::scope(|scope| {
         let help = || start().map_or_else(Vec::new, |with| take_all(&with));
         let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, help).ok();
@@ -53,11 +58,12 @@ mod tests {
 
     #[test]
     fn every_item_is_seen_once_and_in_order() {
-        let items: Vec<usize> = (0..100).collect();
+        let numbers: Vec<usize> = (0..100).collect();
+        let items = || numbers.iter().copied();
         let start = || Some(());
-        let together = in_pieces(&(), start, &items, 7, |(), piece| piece.to_vec());
-        assert_eq!(together.concat(), items);
-        let alone = in_pieces(&(), || None, &items, 7, |(), piece| piece.to_vec());
-        assert_eq!(alone.concat(), items, "no helper can be had");
+        let together = in_pieces(&(), start, items(), 7, |(), piece| piece);
+        assert_eq!(together.concat(), numbers);
+        let alone = in_pieces(&(), || None, items(), 7, |(), piece| piece);
+        assert_eq!(alone.concat(), numbers, "no helper can be had");
     }
 }
