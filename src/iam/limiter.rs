@@ -70,12 +70,17 @@ impl Limiter {
 
     /// Waits until a call may be sent, or the limiter is closed; `false` if it is.
     pub(super) async fn admit_unless_closed(&self) -> bool {
+        self.unless_closed(self.admit()).await
+    }
+
+    /// Waits for something, or until the limiter is closed; `false` if it is.
+    pub(super) async fn unless_closed(&self, wait: impl Future<Output = ()>) -> bool {
         let mut closed = self.closed.subscribe();
         tokio::select! {
             biased;
             // Fails only when the sender is gone, and `self` holds it.
             _ = closed.wait_for(|closed| *closed) => false,
-            () = self.admit() => true,
+            () = wait => true,
         }
     }
 

@@ -110,7 +110,18 @@ where
         }
         _ => false,
     };
-    attempt.retry(BACKOFF).when(again).await
+    let closes = limiter.clone();
+    let pause = move |wait| {
+        let (limiter, wait) = (closes.clone(), tokio::time::sleep(wait));
+        async move {
+            match nature {
+                Nature::Read => wait.await,
+                // Whoever stops the run need not wait to hear that it will not be sent again.
+                Nature::Write => _ = limiter.unless_closed(wait).await,
+            }
+        }
+    };
+    attempt.retry(BACKOFF).sleep(pause).when(again).await
 }
 
 fn halted(action: &'static str, role: Option<&RoleName>) -> Error {
@@ -293,7 +304,28 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::error::ErrorMetadata;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a1_a_throttled_write_is_not_sent_again_once_the_run_is_stopped() {
+        let line = Line::default();
+        let refused = || async {
+            let error = ErrorMetadata::builder().code("Throttling").build();
+            let reply = HttpResponse::new(400.try_into().expect("a status"), "".into());
+            Err::<(), _>(SdkError::service_error(error, reply))
+        };
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            line.close();
+        };
+        let start = tokio::time::Instant::now();
+        let write = call(&line, Nature::Write, "CreateRole", None, refused);
+        let (result, ()) = tokio::join!(write, stop);
+        assert_eq!(result.expect_err("refused").kind, Kind::Halted);
+        assert!(start.elapsed() < Duration::from_millis(100_010), "at once");
+    }
 
     #[test]
     fn a32_a_clock_that_is_off_is_told_in_seconds() {
