@@ -7,7 +7,7 @@
 //! index and an entry's header say, right out of its memory if they are damaged, so both are checked
 //! here before it may look.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -152,9 +152,11 @@ fn read_pack(
         let id = ObjectId::try_from(ids[*place].as_bytes()).ok()?;
         Some((offset_of(&index, &id)?, *place))
     };
-    let places: BTreeMap<u64, usize> = wanted.iter().filter_map(place).collect();
-    let mut entries = HashMap::new();
-    find_roots(&pack, &index, places.keys().copied(), &mut entries)?;
+    let mut places: Vec<(u64, usize)> = wanted.iter().filter_map(place).collect();
+    places.sort_unstable();
+    let offsets = places.iter().map(|(at, _)| *at);
+    let mut entries = HashMap::with_capacity(2 * places.len());
+    find_roots(&pack, &index, offsets, &mut entries)?;
     if places.len() < FEWEST {
         return Ok(());
     }
@@ -162,27 +164,8 @@ fn read_pack(
     // need not concern anybody.
     let first = find_roots(&pack, &index, [FIRST], &mut HashMap::new());
     let first = first.map_err(|_| "the first entry makes no sense")?;
-    let mut order: Vec<(u64, u64)> = entries.iter().map(|(at, e)| (e.root, *at)).collect();
-    order.sort_unstable();
-    let mut batches: Vec<Vec<Visited>> = Vec::new();
-    let mut size = batch_size;
-    for tree in order.chunk_by(|(a, _), (b, _)| a == b) {
-        if size >= batch_size {
-            batches.push(first.iter().map(|at| (*at, None)).collect());
-            size = 0;
-        }
-        let visited = tree.iter().map(|(_, at)| (*at, places.get(at).copied()));
-        batches
-            .last_mut()
-            .expect("the first has begun")
-            .extend(visited);
-        size += tree.iter().map(|(_, at)| entries[at].size).sum::<u64>();
-    }
-    drop((order, entries, places));
-    for batch in &mut batches {
-        batch.sort_unstable_by_key(|(at, place)| (*at, place.is_none()));
-        batch.dedup_by_key(|(at, _)| *at);
-    }
+    let batches = batches(&entries, &places, &first, batch_size);
+    drop((entries, places));
     // Each thread visits a batch, or all of them one after the other the few that there are.
     let threads = threads::available();
     let (together, each) = if batches.len() < 2 * threads {
@@ -197,6 +180,38 @@ fn read_pack(
     let batches = batches.into_iter();
     let results = threads::in_pieces(&(), || Some(()), batches, together, visit);
     results.into_iter().collect()
+}
+
+/// Entries in batches that unpack to so many bytes or a little more: whole trees, and in each the first
+/// entry of the pack with its bases.
+fn batches(
+    entries: &HashMap<u64, Rooted>,
+    places: &[(u64, usize)],
+    first: &[u64],
+    batch_size: u64,
+) -> Vec<Vec<Visited>> {
+    let visited = |at: u64| {
+        let place = places.binary_search_by_key(&at, |(at, _)| *at);
+        (at, place.ok().map(|place| places[place].1))
+    };
+    let mut order: Vec<(u64, u64)> = entries.iter().map(|(at, e)| (e.root, *at)).collect();
+    order.sort_unstable();
+    let mut batches: Vec<Vec<Visited>> = Vec::new();
+    let mut size = batch_size;
+    for tree in order.chunk_by(|(a, _), (b, _)| a == b) {
+        if size >= batch_size {
+            batches.push(first.iter().map(|at| (*at, None)).collect());
+            size = 0;
+        }
+        let batch = batches.last_mut().expect("the first has begun");
+        batch.extend(tree.iter().map(|(_, at)| visited(*at)));
+        size += tree.iter().map(|(_, at)| entries[at].size).sum::<u64>();
+    }
+    for batch in &mut batches {
+        batch.sort_unstable_by_key(|(at, place)| (*at, place.is_none()));
+        batch.dedup_by_key(|(at, _)| *at);
+    }
+    batches
 }
 
 fn offset_of(index: &index::File, id: &gix_hash::oid) -> Option<u64> {
@@ -248,13 +263,14 @@ fn header(file: &data::File, index: &index::File, at: u64) -> Result<(Option<u64
     let header = header.ok_or("an entry lies outside")?;
     let entry = data::Entry::from_bytes(header, at, Kind::Sha1)
         .map_err(|error| Trouble::Damaged(at, error.to_string()))?;
-    let size = entry.decompressed_size;
+    let size = entry.decompressed_size.min(MAX_FILE_SIZE + 1);
     let base = match entry.header {
         Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(at, base_distance),
         Header::RefDelta { base_id } => offset_of(index, &base_id),
         Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
             if size > MAX_FILE_SIZE {
-                return Err(Trouble::Damaged(at, format!("an object of {size} bytes")));
+                let why = format!("an object of {} bytes", entry.decompressed_size);
+                return Err(Trouble::Damaged(at, why));
             }
             return Ok((None, size));
         }
