@@ -189,14 +189,14 @@ fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
             reader.read(chunk.read());
             continue;
         }
+        others += text.len();
         let is_separated = chunk.fault.is_none();
-        // How JSON is read depends on what is before it.
-        let is_memorable = is_separated && !chunk.is_like_json();
-        if is_memorable && memory.knows(text) {
+        if others > MAX_OTHERS && is_separated && !text.contains("{{") {
             continue;
         }
-        others += text.len();
-        if others > MAX_OTHERS && is_separated && !text.contains("{{") {
+        // How JSON is read depends on what is before it.
+        let is_memorable = is_separated && !chunk.is_like_json() && !text.trim().is_empty();
+        if is_memorable && memory.knows(text) {
             continue;
         }
         let before = reader.extract.diagnostics.len();

@@ -6,6 +6,7 @@
 //! version or somebody else's is left aside. Parts of files have ids of their own, which are no
 //! object's.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,7 @@ pub struct Cache {
     path: PathBuf,
     /// The file of the run before; empty if there is none that can be used.
     file: Vec<u8>,
-    fresh: Mutex<Vec<Id>>,
+    fresh: Mutex<HashSet<Id>>,
 }
 
 impl Cache {
@@ -56,7 +57,7 @@ impl Cache {
 
     /// Remembers that a part of a file holds nothing.
     pub fn learn(&self, part: &[u8]) {
-        self.fresh().push(part_id(part));
+        self.remember(part_id(part));
     }
 
     pub(super) fn holds_nothing(&self, id: &git2::Oid) -> bool {
@@ -64,7 +65,16 @@ impl Cache {
     }
 
     pub(super) fn add(&self, id: &git2::Oid) {
-        self.fresh().extend(Id::try_from(id.as_bytes()));
+        if let Ok(id) = Id::try_from(id.as_bytes()) {
+            self.remember(id);
+        }
+    }
+
+    fn remember(&self, id: Id) {
+        let mut fresh = self.fresh();
+        if fresh.len() < MOST {
+            fresh.insert(id);
+        }
     }
 
     fn holds(&self, id: &Id) -> bool {
@@ -77,21 +87,21 @@ impl Cache {
         ids.unwrap_or_default().as_chunks().0
     }
 
-    fn fresh(&self) -> MutexGuard<'_, Vec<Id>> {
-        // Whoever panicked while holding it left a whole list.
+    fn fresh(&self) -> MutexGuard<'_, HashSet<Id>> {
+        // Whoever panicked while holding it left a whole set.
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
     pub fn save(&self) {
-        let mut ids = self.fresh();
+        let mut ids: Vec<Id> = self.fresh().iter().copied().collect();
         if ids.is_empty() {
             return;
         }
         if self.known().len() + ids.len() <= MOST {
             ids.extend(self.known());
         }
-        // Mostly one sorted run behind a short one, which a stable sort merges.
+        // Mostly one sorted run behind a few others, which a stable sort merges.
         ids.sort();
         ids.dedup();
         let ids = ids.as_flattened();

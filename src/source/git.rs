@@ -225,14 +225,17 @@ impl Repository {
                         snapshot.unread.push(Unread { path, reason });
                     }
                 }
+                kind if kind != DIRECTORY && !is_manifest(&entry.path) => {
+                    if is_start {
+                        return Err(Error::NoManifest { path: entry.path });
+                    }
+                }
                 _ if known(&entry.id) => {}
                 DIRECTORY => {
                     self.list(&entry, &known, &mut pending)?;
                     directories.push((entry.path, entry.id));
                 }
-                _ if is_manifest(&entry.path) => blobs.push((entry.path, entry.id)),
-                _ if is_start => return Err(Error::NoManifest { path: entry.path }),
-                _ => {}
+                _ => blobs.push((entry.path, entry.id)),
             }
         }
         snapshot.files_seen = blobs.len();

@@ -2,8 +2,8 @@
 //!
 //! A pack keeps most objects as differences from others. Whoever asks for one object after the other
 //! unpacks the same bases again and again; here every base is followed by all that is built on it.
-//! In: a directory of packs and ids of blobs. Out: the content of each, checked against its id. What
-//! is not handed over is left to libgit2, which reads loose objects too. libgit2 follows whatever an
+//! In: a directory of packs and ids of blobs. Out: the content of each; what is used of it is checked
+//! against its id. What is not handed over is left to libgit2, which reads loose objects too. libgit2 follows whatever an
 //! index and an entry's header say, right out of its memory if they are damaged, so both are checked
 //! here before it may look.
 
@@ -29,6 +29,8 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 const BATCH: u64 = 32 * 1024 * 1024;
 /// Where the first entry of a pack is: after "PACK", a version and a count.
 const FIRST: u64 = 12;
+/// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
+const DEEPEST: u32 = 4095;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
 const HEADER: u64 = 32;
 
@@ -36,11 +38,40 @@ const HEADER: u64 = 32;
 /// base.
 type Visited = (u64, Option<usize>);
 
-/// Where an entry's delta tree has its root, and how many bytes the entry itself unpacks to.
+/// Where an entry's delta tree has its root, how many bases are between them, and how many bytes the
+/// entry itself unpacks to: a blob, or the instructions that make it of its base.
 #[derive(Clone, Copy)]
 struct Rooted {
     root: u64,
+    depth: u32,
     size: u64,
+}
+
+/// What the index says of the entries themselves, in the order of the pack.
+struct Layout<'a> {
+    index: &'a index::File,
+    /// Where each entry starts, and its number in the index.
+    starts: Vec<(u64, u32)>,
+}
+
+impl<'a> Layout<'a> {
+    fn new(index: &'a index::File) -> Self {
+        let start = |number| (index.pack_offset_at_index(number), number);
+        let mut starts: Vec<_> = (0..index.num_objects()).map(start).collect();
+        starts.sort_unstable();
+        Self { index, starts }
+    }
+
+    /// An entry, if it is what the index has a checksum of: a reader that is told a wrong length makes
+    /// something of it all the same.
+    fn checked<'f>(&self, file: &'f data::File, at: u64) -> Option<&'f [u8]> {
+        let place = self.starts.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        let next = self.starts.get(place + 1);
+        let end = next.map_or(file.pack_end() as u64, |(end, _)| *end);
+        let entry = file.entry_slice(at..end)?;
+        let checksum = self.index.crc32_at_index(self.starts[place].1)?;
+        (file.entry_crc32(at, entry.len()) == checksum).then_some(entry)
+    }
 }
 
 /// Compares the index of every pack of a directory with its checksum.
@@ -74,8 +105,8 @@ fn indexes(directory: &Path) -> Vec<PathBuf> {
 /// Hands blobs over that are in the packs of a directory, in no order and from several threads, by
 /// their place among the ids; says of each whether it was. The ids are sorted.
 ///
-/// The index and every entry have been compared with checksums by then. Whoever uses a content and
-/// does not only pass over it asks whether it is that of the id, and says `false` if it is not.
+/// The index and every entry have been compared with their checksums by then. Whoever uses a content
+/// and does not only pass over it asks whether it is that of the id, and says `false` if it is not.
 ///
 /// # Errors
 ///
@@ -173,17 +204,18 @@ fn read_pack(
     } else {
         (1, 1)
     };
+    let layout = Layout::new(&index);
     let visit = |(): &(), batches: Vec<Vec<Visited>>| {
         let mut batches = batches.into_iter();
-        batches.try_for_each(|batch| visit(&pack, &index, batch.into_iter(), each, see))
+        batches.try_for_each(|batch| visit(&pack, &layout, batch.into_iter(), each, see))
     };
     let batches = batches.into_iter();
     let results = threads::in_pieces(&(), || Some(()), batches, together, visit);
     results.into_iter().collect()
 }
 
-/// Entries in batches that unpack to so many bytes or a little more: whole trees, and in each the first
-/// entry of the pack with its bases.
+/// Entries in batches that unpack to so many bytes, or more by the last of their trees, which stay
+/// whole; and in each the first entry of the pack with its bases.
 fn batches(
     entries: &HashMap<u64, Rooted>,
     places: &[(u64, usize)],
@@ -236,21 +268,32 @@ fn find_roots(
         }
         let start = added.len();
         let mut at = offset;
-        let root = loop {
+        let (root, mut depth) = loop {
             if let Some(known) = entries.get(&at) {
-                break known.root;
+                break (known.root, known.depth + 1);
             }
             let (base, size) = header(&file, index, at)?;
             // Bases that go round in a circle have a root for now; whoever visits them will not find it.
-            entries.insert(at, Rooted { root: at, size });
+            let (root, depth) = (at, 0);
+            entries.insert(at, Rooted { root, depth, size });
             added.push(at);
             match base {
                 Some(base) => at = base,
-                None => break at,
+                None => break (at, 0),
             }
         };
-        for entry in &added[start..] {
-            entries.entry(*entry).and_modify(|entry| entry.root = root);
+        if entries.len() > index.num_objects() as usize {
+            return Err(Trouble::from("entries overlap"));
+        }
+        for entry in added[start..].iter().rev() {
+            if let Some(entry) = entries.get_mut(entry) {
+                (entry.root, entry.depth) = (root, depth);
+            }
+            depth += 1;
+        }
+        if depth > DEEPEST + 1 {
+            let why = format!("a chain of {depth} deltas");
+            return Err(Trouble::Damaged(offset, why));
         }
     }
     Ok(added)
@@ -281,7 +324,7 @@ fn header(file: &data::File, index: &index::File, at: u64) -> Result<(Option<u64
 /// Visits entries, which are sorted and have their bases among them.
 fn visit(
     pack: &Path,
-    index: &index::File,
+    layout: &Layout<'_>,
     entries: impl Iterator<Item = Visited>,
     threads: usize,
     see: &(impl Fn(usize, &[u8]) + Sync),
@@ -292,7 +335,7 @@ fn visit(
         pack,
         entries,
         &|(offset, _)| *offset,
-        &|id| Ok(offset_of(index, id)),
+        &|id| Ok(offset_of(layout.index, id)),
         &mut Discard,
         &stop,
         Kind::Sha1,
@@ -306,7 +349,7 @@ fn visit(
         alloc_limit_bytes: Some(MOST_BYTES),
     };
     tree.traverse(
-        |range, file| file.entry_slice(range),
+        |range, file| layout.checked(file, range.start),
         &file,
         file.pack_end() as u64,
         |(_, place), _, context| {

@@ -109,6 +109,45 @@ fn g9_a_damaged_pack_is_an_error_or_does_not_matter() {
     assert_eq!(read(fixture.path(), &commit).expect("whole again"), whole);
 }
 
+#[test]
+fn g9_an_entry_that_is_cut_short_by_its_own_header_is_not_taken_for_an_empty_find() {
+    let fixture = Fixture::new();
+    let long: String = (0..30).map(|n| format!("line {n}\n")).collect();
+    for n in 0..100 {
+        fixture.write(&format!("{n}.yaml"), format!("file: {n}\n{long}"));
+    }
+    fixture.write("needle.yaml", format!("{long}{long}the needle\n"));
+    let commit = fixture.commit("a hundred files and a needle at the end of one");
+    fixture.git(&["repack", "-adfq", "--window=0"]);
+    let packs = fixture.path().join(".git/objects/pack");
+    let named = |ending: &str| {
+        let mut files = fs::read_dir(&packs).expect("a directory").flatten();
+        let file = files.find(|file| file.path().extension().is_some_and(|e| e == ending));
+        file.expect("a pack").path()
+    };
+    let needle = fixture.git(&["rev-parse", "HEAD:needle.yaml"]);
+    let listing = fixture.git(&["verify-pack", "-v", named("idx").to_str().expect("UTF-8")]);
+    let line = listing.lines().find(|line| line.starts_with(needle.trim()));
+    let offset = line.and_then(|line| line.split_whitespace().nth(4)?.parse().ok());
+    let offset: usize = offset.expect("where the needle is");
+    let pack = named("pack");
+    let good = fs::read(&pack).expect("a file");
+    fs::remove_file(&pack).expect("git makes it read-only");
+    let address = fixture.path().to_str().expect("UTF-8");
+    let commit = CommitId::new(&commit).expect("an id");
+    let holds_needle = |_: &RepoPath, content: &[u8]| content.ends_with(b"needle\n").then_some(());
+    for bit in 0..16 {
+        let mut bad = good.clone();
+        bad[offset + bit / 8] ^= 1 << (bit % 8);
+        fs::write(&pack, &bad).expect("a file");
+        let (credentials, refused) = (Credentials::default(), Alternates::Refused);
+        let git = Repository::open(address, "HEAD", &credentials, refused, &|_| {});
+        let git = git.expect("the index is whole");
+        let found = git.read(&commit, &Scope::default(), None, &holds_needle);
+        assert!(found.is_err(), "bit {bit}: {found:?}");
+    }
+}
+
 /// A file of a random tree: where, and which of a few contents.
 fn any_file() -> impl Strategy<Value = (String, usize)> {
     (
