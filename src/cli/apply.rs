@@ -121,7 +121,7 @@ async fn apply_all<W: IamWriter>(
     if let Some(saved) = saved {
         saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
     }
-    let planning = async {
+    let planning = async |manifests: &Manifests| {
         let mut planned = Vec::new();
         for cluster in clusters {
             let iam = Audited::new(connect(cluster).await?, log.as_ref());
@@ -134,7 +134,13 @@ async fn apply_all<W: IamWriter>(
         preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
         Ok(planned)
     };
-    let planned = signals::unless_stopped(planning).await?;
+    let mut planned = signals::unless_stopped(planning(manifests)).await?;
+    let writes = |(preview, _): &(Preview, _)| preview.plan.writes().next().is_some();
+    if planned.iter().any(writes)
+        && let Some(whole) = manifests.without_cache()?
+    {
+        planned = signals::unless_stopped(planning(&whole)).await?;
+    }
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
     let stop = Stop::default();

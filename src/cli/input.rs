@@ -30,6 +30,8 @@ pub(super) struct Manifests {
     diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
     pub(super) repository: Option<Rc<Repository>>,
+    /// Whether a cache said what need not be read.
+    is_cached: bool,
 }
 
 /// What the cache remembers of the documents of a file.
@@ -118,6 +120,7 @@ impl Manifests {
             scope,
             diagnostics,
             repository: None,
+            is_cached: false,
         })
     }
 
@@ -144,7 +147,26 @@ impl Manifests {
             scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
+            is_cached: cache.is_some(),
         })
+    }
+
+    /// Reads the same commit again without the cache: what there is if the cache hid some of it. One that
+    /// somebody tampered with could hide what speaks against a role.
+    pub(super) fn without_cache(&self) -> Result<Option<Self>, Error> {
+        let (Some(repository), Some(commit), true) =
+            (&self.repository, self.commit(), self.is_cached)
+        else {
+            return Ok(None);
+        };
+        let mut whole = Self::at(repository, commit.as_str(), &self.scope.paths, None)?;
+        let (all, seen) = (&whole.snapshot, &self.snapshot);
+        if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
+            return Ok(None);
+        }
+        tracing::warn!("the cache hides manifests: it is not used, delete it");
+        whole.diagnostics.clone_from(&self.diagnostics);
+        Ok(Some(whole))
     }
 
     /// As [`Manifests::at`], but a path that is not there yet holds nothing: for a base that a

@@ -1,10 +1,10 @@
 //! Blobs, parts of blobs and trees that are known to hold nothing, so that they need not be read again.
 //!
 //! A sorted table of ids in one file, opened by one read. It holds negatives only: an id names its
-//! content, so a stale table costs nothing, and a poisoned one can hide a manifest from a plan but
-//! never make or change a role; runs that retire roles do not use it. One that is damaged, of another
-//! version or somebody else's is left aside. Parts of files have ids of their own, which are no
-//! object's.
+//! content, so a stale table costs nothing. A poisoned one can hide a manifest from a plan, and what
+//! that manifest holds; so before a run writes, everything is read again without it, and runs that
+//! retire roles do not use it. One that is damaged, of another version or somebody else's is left
+//! aside. Parts of files have ids of their own, which are no object's.
 
 use std::collections::HashSet;
 use std::io::Write;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use sha2::{Digest, Sha256};
+
 use crate::support::cli::{Cli, Run, sandbox};
 use crate::support::repository::{Repository, service_account};
 
@@ -390,4 +392,34 @@ fn p6_a_broken_document_beside_a_service_account_is_never_remembered() {
         assert_eq!(run().stdout, first.stdout);
         assert_eq!(remembered(), whole, "the good document, and once");
     }
+}
+
+#[test]
+fn s13_a_poisoned_cache_lifts_no_hold() {
+    let ours = service_account("bar", "foo");
+    let other = ours.trim_end().to_owned() + "\n    eks.amazonaws.com/audience: somebody\n";
+    let repository = Repository::with(&[("a.yaml", &other), ("b.yaml", &ours)]);
+    let cache = tempfile::tempdir().expect("a directory");
+    let hidden = repository.git(&["rev-parse", "HEAD:a.yaml"]);
+    let pairs = hidden.trim().as_bytes().chunks(2);
+    let id: Vec<u8> = pairs
+        .map(|pair| std::str::from_utf8(pair).expect("hex"))
+        .map(|pair| u8::from_str_radix(pair, 16).expect("hex"))
+        .collect();
+    let poisoned = [b"irsa-gitops cache 1\n", &Sha256::digest(&id)[..], &id].concat();
+    let name = format!("nothing-{}.ids", irsa_gitops::manifest::VERSION);
+    fs::write(cache.path().join(name), poisoned).expect("written");
+    let iam = sandbox(cache.path());
+    let run = |command: &str| {
+        Cli::new(repository.path(), &[command, "--format", "json"])
+            .sandbox(&iam)
+            .env("IRSA_GITOPS_NO_CACHE", "false")
+            .env("IRSA_GITOPS_CACHE_DIR", cache.path())
+            .run()
+    };
+    let plan = run("plan").ends(0);
+    assert_eq!(plan.changes(), ["k8s-sa_bar_foo create"], "it hides a.yaml");
+    let apply = run("apply").ends(7);
+    assert_eq!(apply.changes(), ["k8s-sa_bar_foo held"]);
+    assert!(apply.stderr.contains("the cache hides manifests"));
 }
