@@ -3,9 +3,9 @@
 //! A pack keeps most objects as differences from others. Whoever asks for one object after the other
 //! unpacks the same bases again and again; here every base is followed by all that is built on it.
 //! In: a directory of packs and ids of blobs. Out: the content of each; what is used of it is checked
-//! against its id. What is not handed over is left to libgit2, which reads loose objects too. libgit2 follows whatever an
-//! index and an entry's header say, right out of its memory if they are damaged, so both are checked
-//! here before it may look.
+//! against its id. What is not handed over is left to libgit2, which reads loose objects too. libgit2
+//! follows whatever an index and an entry's header say, right out of its memory if they are damaged,
+//! so both are checked here before it may look.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ const BATCH: u64 = 32 * 1024 * 1024;
 /// Where the first entry of a pack is: after "PACK", a version and a count.
 const FIRST: u64 = 12;
 /// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
-const DEEPEST: u32 = 4095;
+const DEEPEST: usize = 4095;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
 const HEADER: u64 = 32;
 
@@ -43,7 +43,7 @@ type Visited = (u64, Option<usize>);
 #[derive(Clone, Copy)]
 struct Rooted {
     root: u64,
-    depth: u32,
+    depth: usize,
     size: u64,
 }
 
@@ -261,6 +261,7 @@ fn find_roots(
     let mut file = data::File::at(pack, Kind::Sha1)?;
     let mut added = Vec::new();
     let mut passed = 0;
+    let damaged = |at, why: &str| Err(Trouble::Damaged(at, why.to_owned()));
     for offset in offsets {
         if offset - passed > BATCH {
             file = data::File::at(pack, Kind::Sha1)?;
@@ -271,6 +272,9 @@ fn find_roots(
         let (root, mut depth) = loop {
             if let Some(known) = entries.get(&at) {
                 break (known.root, known.depth + 1);
+            }
+            if added.len() - start > DEEPEST {
+                return damaged(offset, "a chain of more deltas than git makes");
             }
             let (base, size) = header(&file, index, at)?;
             // Bases that go round in a circle have a root for now; whoever visits them will not find it.
@@ -283,7 +287,7 @@ fn find_roots(
             }
         };
         if entries.len() > index.num_objects() as usize {
-            return Err(Trouble::from("entries overlap"));
+            return damaged(offset, "more entries than the index has");
         }
         for entry in added[start..].iter().rev() {
             if let Some(entry) = entries.get_mut(entry) {
@@ -292,8 +296,7 @@ fn find_roots(
             depth += 1;
         }
         if depth > DEEPEST + 1 {
-            let why = format!("a chain of {depth} deltas");
-            return Err(Trouble::Damaged(offset, why));
+            return damaged(offset, "a chain of more deltas than git makes");
         }
     }
     Ok(added)
