@@ -5,11 +5,15 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use irsa_gitops::desired::resolve;
-use irsa_gitops::manifest::extract;
-use irsa_gitops::model::cluster::Naming;
+use irsa_gitops::desired::{Verdict, desired_role, resolve};
+use irsa_gitops::manifest::{Completeness, extract};
+use irsa_gitops::model::arn::{AwsAccountId, Partition};
+use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::location::RepoPath;
+use irsa_gitops::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RolePath};
+use irsa_gitops::model::tags::TagValue;
 use irsa_gitops::model::trust_policy::TrustDocument;
+use irsa_gitops::plan::{Depth, History, Mode, Prune, Rewrite, Run, plan};
 
 fn service_account(n: usize) -> String {
     format!(
@@ -82,5 +86,73 @@ fn compare(c: &mut Criterion) {
     });
 }
 
-criterion_group!(hot_paths, scan, split, decide, compare);
+fn cluster() -> Cluster {
+    Cluster {
+        name: ClusterName::new("prod").expect("a name"),
+        prefix: RolePrefix::default(),
+        path: RolePath::default(),
+        partition: Partition::new("aws").expect("a partition"),
+        account: AwsAccountId::new("123456789012").expect("an account"),
+        issuers: vec![Issuer::new("oidc.example.com/id/1").expect("an issuer")],
+        audience: Some(Audience::default()),
+        permissions_boundary: None,
+        max_session_duration: None,
+        managed_by: TagValue::new("iam-service-account-controller").expect("a value"),
+        tags: vec![],
+    }
+}
+
+fn diff(c: &mut Criterion) {
+    let text: String = (0..5000)
+        .map(|n| format!("---\n{}", service_account(n)))
+        .collect();
+    let found = extract(&RepoPath::from("a.yaml"), text.as_bytes()).expect("it is ours");
+    let (cluster, repository) = (cluster(), "github.com/acme/apps");
+    let resolved = resolve(&found.declarations, &cluster.naming());
+    let roles = resolved.requests.iter().map(|(service_account, request)| {
+        let Verdict::Wanted(wanted) = &request.verdict else {
+            panic!("{service_account} has an error");
+        };
+        let (place, location) = (service_account, &request.location);
+        let desired = desired_role(place, wanted, location, &cluster, repository);
+        CurrentRole {
+            listed: ListedRole {
+                name: desired.arn.name,
+                id: RoleId::new("AROA1"),
+                path: desired.arn.path,
+                trust_policy: desired.trust_policy,
+                max_session_seconds: Some(3600),
+            },
+            tags: desired.tags,
+            permissions_boundary: None,
+            created: None,
+            last_used: None,
+        }
+    });
+    let roles: Vec<CurrentRole> = roles.collect();
+    let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
+    for role in roles {
+        current.add_detail(&role.listed.name.clone(), Some(role));
+    }
+    let run = Run {
+        repository: repository.to_owned(),
+        commit: None,
+        mode: Mode::UpsertOnly,
+        depth: Depth::Full,
+        prune: Prune {
+            after: jiff::SignedDuration::ZERO,
+            now: jiff::Timestamp::UNIX_EPOCH,
+            manifests: Completeness::Whole,
+        },
+        rewrite: Rewrite::Refused,
+    };
+    let history = History::default();
+    let plan = || plan(&resolved, &current, &cluster, &run, &history).expect("nothing newer");
+    assert_eq!(plan().writes().count(), 0, "all in sync");
+    c.bench_function("plan for five thousand roles that are as declared", |b| {
+        b.iter(|| black_box(plan()));
+    });
+}
+
+criterion_group!(hot_paths, scan, split, decide, compare, diff);
 criterion_main!(hot_paths);
