@@ -30,8 +30,8 @@ pub(super) struct Manifests {
     diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
     pub(super) repository: Option<Rc<Repository>>,
-    /// Whether a cache said what need not be read.
-    is_cached: bool,
+    /// The cache that said what need not be read.
+    cache: Option<PathBuf>,
 }
 
 /// What the cache remembers of the documents of a file.
@@ -120,7 +120,7 @@ impl Manifests {
             scope,
             diagnostics,
             repository: None,
-            is_cached: false,
+            cache: None,
         })
     }
 
@@ -147,15 +147,15 @@ impl Manifests {
             scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
-            is_cached: cache.is_some(),
+            cache: cache.and_then(Cache::in_use).map(Into::into),
         })
     }
 
     /// Reads the same commit again without the cache: what there is if the cache hid some of it. One that
     /// somebody tampered with could hide what speaks against a role.
     pub(super) fn without_cache(&self) -> Result<Option<Self>, Error> {
-        let (Some(repository), Some(commit), true) =
-            (&self.repository, self.commit(), self.is_cached)
+        let (Some(repository), Some(commit), Some(cache)) =
+            (&self.repository, self.commit(), &self.cache)
         else {
             return Ok(None);
         };
@@ -164,7 +164,7 @@ impl Manifests {
         if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
             return Ok(None);
         }
-        tracing::warn!("the cache hides manifests: it is not used, delete it");
+        tracing::warn!(path = %cache.display(), "the cache hides manifests and is not used: delete it, and find out who wrote to it");
         whole.diagnostics.clone_from(&self.diagnostics);
         Ok(Some(whole))
     }

@@ -50,6 +50,11 @@ impl Cache {
         }
     }
 
+    /// The file that something is known from; `None` if this is the first run.
+    pub fn in_use(&self) -> Option<&Path> {
+        (!self.file.is_empty()).then_some(&self.path)
+    }
+
     /// Whether a part of a file is known to hold nothing.
     pub fn knows(&self, part: &[u8]) -> bool {
         self.holds(&part_id(part))
