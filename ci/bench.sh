@@ -57,17 +57,34 @@ if not os.path.exists(checkout):
     subprocess.run(["git", "-C", git, "repack", "-adfq", "--threads=2"], check=True)
     subprocess.run(["git", "clone", "-q", git, checkout], check=True)
 
+several, loose = f"{work}/several.git", f"{work}/loose.git"
+if not os.path.exists(loose):
+    shutil.copytree(git, several)
+    subprocess.run(["git", "-C", several, "repack", "-adq", "--max-pack-size=20m"], check=True)
+    shutil.copytree(git, loose, ignore=shutil.ignore_patterns("pack-*"))
+    for name in os.listdir(f"{git}/objects/pack"):
+        if name.endswith(".pack"):
+            with open(f"{git}/objects/pack/{name}") as pack:
+                subprocess.run(["git", "-C", loose, "unpack-objects", "-q"], stdin=pack, check=True)
+
 key = "security.kaluza.com/iam-role-managed"
 lint = f"{program} lint --account 123456789012 --format json"
 environment = dict(os.environ, XDG_CACHE_HOME=f"{work}/cache", HOME=work)
+def cat_file(git):
+    return f"git -C {git} ls-tree -r --object-only HEAD | git -C {git} cat-file --batch --buffer"
+
 commands = {
-    "git ls-tree, git cat-file --batch": f"git -C {git} ls-tree -r --object-only HEAD | git -C {git} cat-file --batch --buffer",
+    "git ls-tree, git cat-file --batch": cat_file(git),
     "git grep -l --threads 2": f"git -C {git} grep -l --threads 2 {key} HEAD",
     "cold read": f"{lint} --no-cache {git}",
     "cache of the commit before": f"rm -rf {work}/cache && cp -r {work}/before {work}/cache && {lint} {git}",
     "--directory": f"{lint} --no-cache --directory {checkout}",
     "--directory, with that cache": f"{lint} --directory {checkout}",
     "--version": f"{program} --version",
+    "git cat-file, packs of 20 MB": cat_file(several),
+    "cold read, packs of 20 MB": f"{lint} --no-cache {several}",
+    "git cat-file, loose objects": cat_file(loose),
+    "cold read, loose objects": f"{lint} --no-cache {loose}",
 }
 if importlib.util.find_spec("yaml"):
     commands["Python: byte filter, PyYAML's C loader"] = f"{sys.executable} {work}/filter.py {checkout}"
