@@ -134,13 +134,21 @@ async fn apply_all<W: IamWriter>(
         preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
         Ok(planned)
     };
-    let mut planned = signals::unless_stopped(planning(manifests)).await?;
     let writes = |(preview, _): &(Preview, _)| preview.plan.writes().next().is_some();
-    if planned.iter().any(writes)
-        && let Some(whole) = manifests.without_cache()?
-    {
-        planned = signals::unless_stopped(planning(&whole)).await?;
-    }
+    let confirmed = async {
+        let planned = planning(manifests).await?;
+        if !planned.iter().any(writes) {
+            return Ok(planned);
+        }
+        let whole = manifests.without_cache()?;
+        // A signal that came while this thread was reading is heard now.
+        tokio::task::yield_now().await;
+        match whole {
+            Some(whole) => planning(&whole).await,
+            None => Ok(planned),
+        }
+    };
+    let planned = signals::unless_stopped(confirmed).await?;
     drop(reading);
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
     let stop = Stop::default();

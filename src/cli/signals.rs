@@ -23,8 +23,9 @@ pub(super) async fn unless_stopped<T>(
 ) -> Result<T, Error> {
     let mut signals = Signals::take_over().map_err(Error::Runtime)?;
     tokio::select! {
-        result = work => result,
+        biased;
         exit = signals.next() => Err(Error::Stopped(exit)),
+        result = work => result,
     }
 }
 
@@ -74,5 +75,27 @@ impl Signals {
             exit: first,
             at_once,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn p2_a_signal_while_the_thread_is_busy_is_heard_before_the_work_goes_on() {
+        let work = async {
+            let process = std::process::id().to_string();
+            let mut kill = std::process::Command::new("kill");
+            let sent = kill.args(["-INT", &process]).status().expect("kill");
+            assert!(sent.success());
+            tokio::task::yield_now().await;
+            Ok("goes on")
+        };
+        let result = unless_stopped(work).await;
+        assert!(
+            matches!(result, Err(Error::Stopped(Exit::Interrupted))),
+            "{result:?}"
+        );
     }
 }

@@ -8,6 +8,9 @@ use super::tree::Tree;
 use super::{json, yaml};
 use crate::diagnostic::Code;
 
+const MEANT_AS_YAML: &str =
+    "kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it";
+
 /// A part of a file that should be a document, not yet read.
 pub(super) struct Chunk<'t> {
     /// Without a byte order mark.
@@ -93,9 +96,9 @@ impl Chunk<'_> {
             let (trees, fault) = json::read(text, offset);
             let is_json = is_meant_as_json(text.trim_start());
             json_fault = fault.map(|fault| match fault.hint {
-            None if !is_json => fault.hint("kubectl takes a file that starts with `{` for JSON: write JSON, or a line `---` before it"),
-            _ => fault,
-        });
+                None if !is_json => fault.hint(MEANT_AS_YAML),
+                _ => fault,
+            });
             // That is what kubectl does; a later document may be a flow mapping of YAML.
             let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
             if json_fault.is_none() || !trees.is_empty() || starts_file {
