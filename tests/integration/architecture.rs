@@ -1,5 +1,6 @@
 //! The dependency rule between modules, which one crate cannot enforce by itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -151,21 +152,26 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
 ];
 
 fn source_files() -> Vec<(String, String)> {
+    rust_files("src")
+}
+
+/// Every file below a directory of the project that is Rust, by its path without the ending.
+fn rust_files(below: &str) -> Vec<(String, String)> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).expect("src can be listed") {
-            let path = entry.expect("src can be listed").path();
+        for entry in fs::read_dir(dir).expect("it can be listed") {
+            let path = entry.expect("it can be listed").path();
             if path.is_dir() {
                 walk(&path, found);
-            } else {
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
                 found.push(path);
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(below);
     let mut found = Vec::new();
     walk(&root, &mut found);
     let name = |path: &Path| {
-        let relative = path.strip_prefix(&root).expect("below src");
+        let relative = path.strip_prefix(&root).expect("below it");
         relative
             .with_extension("")
             .to_string_lossy()
@@ -304,4 +310,40 @@ fn p12_timers_do_not_follow_the_clock() {
         let allowed = may.iter().any(|name| module.starts_with(name));
         assert!(allowed || !reads(&code(&text)), "{module} reads the clock");
     }
+}
+
+/// The rows that the names of tests begin with: `g1_g22_what_is_seen` is about G1 and G22.
+fn rows_of(text: &str) -> impl Iterator<Item = String> {
+    let names = text.match_indices("fn ").map(|(at, _)| &text[at + 3..]);
+    names.flat_map(|name| {
+        let is_row = |word: &&str| {
+            let mut letters = word.chars();
+            letters.next().is_some_and(|c| "agimpcs".contains(c))
+                && word.len() > 1
+                && letters.all(|c| c.is_ascii_digit())
+        };
+        let name = name.split('(').next().unwrap_or_default();
+        let rows = name.split('_').take_while(is_row).map(str::to_uppercase);
+        rows.collect::<Vec<_>>()
+    })
+}
+
+#[test]
+fn every_fault_row_has_a_test_and_every_prefix_a_row() {
+    let tests = rust_files("tests").into_iter().chain(rust_files("src"));
+    let tested: BTreeSet<String> = tests
+        .flat_map(|(_, text)| rows_of(&text).collect::<Vec<_>>())
+        .collect();
+    let table = include_str!("../FAULTS.md");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| "));
+    let rows = cells.filter_map(|line| line.split(' ').next());
+    let is_id = |id: &&str| id.len() > 1 && id[1..].bytes().all(|b| b.is_ascii_digit());
+    let rows: Vec<String> = rows.filter(is_id).map(str::to_owned).collect();
+    let unique: BTreeSet<String> = rows.iter().cloned().collect();
+    assert_eq!(rows.len(), unique.len(), "an id stands for one row");
+    let missing = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
+        a.difference(b).cloned().collect()
+    };
+    assert_eq!(missing(&unique, &tested), Vec::<String>::new(), "no test");
+    assert_eq!(missing(&tested, &unique), Vec::<String>::new(), "no row");
 }
