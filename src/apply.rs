@@ -202,7 +202,10 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
     let current = &update.current;
     let name = &current.listed.name;
     if reread(current, iam, stop).await?.is_none() {
-        return create(&update.replacement, iam, stop).await;
+        return match &update.replacement {
+            Some(role) => create(role, iam, stop).await,
+            None => Ok(()),
+        };
     }
     write(
         current,

@@ -24,8 +24,10 @@
 //! no         quarantined, something attached      held
 //! no         quarantined, nothing attached        delete
 //! any other  absent or foreign                    nothing
-//! any        owned, written by a newer run        superseded: no plan at all
 //! ```
+//!
+//! Steps over the plan come after it, each of which can refuse it: the fence ([`fence::check`]) and
+//! the guards ([`guard`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +45,7 @@ mod change;
 mod compare;
 mod contest;
 mod diff;
-mod fence;
+pub mod fence;
 pub mod guard;
 pub mod history;
 mod origin;
@@ -57,7 +59,7 @@ pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
 pub use contest::hold_contested;
 pub use diff::Difference;
-pub use fence::{Superseded, to_sample};
+pub use fence::Superseded;
 pub use history::History;
 pub use origin::{Origin, origins};
 use ownership::Ownership;
@@ -105,10 +107,10 @@ pub struct Run {
 /// What to do about roles whose last commit is not in the history of this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rewrite {
-    /// A newer run was here: write nothing.
+    /// Nothing is written: the run may be late.
     #[default]
     Refused,
-    /// The user says that the branch was rewritten.
+    /// The user says that the branch was rewritten: the roles are tagged with our commit.
     Accepted,
 }
 
@@ -149,18 +151,13 @@ pub fn to_examine(
 ///
 /// `current` must hold in full what [`to_examine`] asked for; a role that was asked for and is not
 /// there is absent. The order of the declarations and of the listing does not matter.
-///
-/// # Errors
-///
-/// If a role was last written by a run of a newer commit, or of another history.
 pub fn plan(
     resolved: &Resolved,
     current: &CurrentRoles,
     cluster: &Cluster,
     run: &Run,
     history: &History,
-) -> Result<Plan, Superseded> {
-    fence::check(current, cluster, run, history)?;
+) -> Plan {
     let mut plan = Plan::default();
     for (service_account, request) in &resolved.requests {
         let decision = match &request.verdict {
@@ -203,7 +200,7 @@ pub fn plan(
             plan.add(&role, &service_account, location, action, reason);
         }
     }
-    Ok(plan)
+    plan
 }
 
 impl Plan {
@@ -351,7 +348,7 @@ fn decide(
         untag,
         current: role.clone(),
         differences,
-        replacement: new_role(desired, run),
+        replacement: Some(new_role(desired, run)),
     });
     if quarantined {
         return (Action::Restore(update), reason);

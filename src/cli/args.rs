@@ -231,7 +231,10 @@ pub(super) struct ChangeArgs {
     /// Have roles trust the cluster's issuer that now trust this one
     #[arg(long, value_name = "OLD")]
     allow_issuer_change: Option<String>,
-    /// Write to roles whose last commit is not in the history: the branch was rewritten
+    /// The branch was rewritten: tag every role whose last commit is elsewhere or unknown with
+    /// this commit, once
+    ///
+    /// An older commit is never applied over a newer one, with or without this flag.
     #[arg(long)]
     accept_history_rewrite: bool,
 }
@@ -340,7 +343,8 @@ impl ChangeArgs {
     }
 
     pub(super) fn depth(&self) -> Depth {
-        if self.full {
+        // Whatever was written for another history has to be found, or it comes up in a later run.
+        if self.full || self.accept_history_rewrite {
             Depth::Full
         } else {
             Depth::Listing

@@ -89,10 +89,10 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
             mode: Mode::UpsertOnly,
             depth: Depth::Listing,
             prune: ChangeArgs::no_prune(Completeness::Whole),
-            rewrite: Rewrite::Accepted,
+            rewrite: Rewrite::Refused,
         };
         let base = before.asked(&settings.paths, naming).resolved;
-        let plan = crate::plan::compare(&base, &asked.resolved, &cluster, &run)?;
+        let plan = crate::plan::compare(&base, &asked.resolved, &cluster, &run);
         let mut diagnostics = asked.diagnostics;
         diagnostics.extend(plan.diagnostics);
         let entry = |change| Entry {

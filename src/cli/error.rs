@@ -10,6 +10,7 @@ use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::InvalidName;
 use crate::plan::Superseded;
+use crate::plan::fence::Why;
 use crate::plan::guard::Refusal;
 use crate::report::Stopped;
 use crate::report::sanitize::{line, without_userinfo};
@@ -176,6 +177,7 @@ impl Error {
             Self::Nobodys(..) => {
                 Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
             }
+            Self::Behind(superseded) if superseded.why == Why::Unknown => Some(superseded.hint()),
             Self::Behind(_) => Some(
                 "merge the branch that was applied into this one, or rebase onto it, and plan again"
                     .to_owned(),

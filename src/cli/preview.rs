@@ -13,7 +13,7 @@ use crate::model::location::RepoPath;
 use crate::model::role::{CurrentRoles, RoleLabel};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{self, Action, History, Mode, Origin, Plan, Rewrite, Run, guard};
+use crate::plan::{self, Action, History, Mode, Origin, Plan, Run, guard};
 use crate::report::{Entry, Section};
 use crate::settings::{self, ClusterSettings};
 
@@ -77,31 +77,18 @@ pub(super) async fn survey(
         let attachments = iam.attachments(&name).await?;
         current.add_attachments(&name, attachments);
     }
-    let mut planned = plan::plan(resolved, &current, &cluster, &run, &history);
-    if let Ok(plan) = &planned {
-        let sample = plan::to_sample(plan, &current);
-        if !sample.is_empty() {
-            iam::read_in_full(iam, &sample, &mut current).await?;
-            let questions = plan::history::questions(resolved, &current, &cluster, &run);
-            let ancestry = manifests.ancestry(&questions.commits);
-            history.ancestry.extend(ancestry);
-            planned = plan::plan(resolved, &current, &cluster, &run, &history);
-        }
+    let mut plan = plan::plan(resolved, &current, &cluster, &run, &history);
+    let sample = plan::fence::to_sample(&plan, &current);
+    if !sample.is_empty() {
+        iam::read_in_full(iam, &sample, &mut current).await?;
+        let questions = plan::history::questions(resolved, &current, &cluster, &run);
+        let ancestry = manifests.ancestry(&questions.commits);
+        history.ancestry.extend(ancestry);
+        plan = plan::plan(resolved, &current, &cluster, &run, &history);
     }
-    let (plan, verdict) = match planned {
-        Ok(mut plan) => {
-            let verdict = check(&mut plan, resolved, &cluster, &allowed, iam).await;
-            (plan, verdict)
-        }
-        Err(superseded) => {
-            let rewrite = Rewrite::Accepted;
-            let run = Run {
-                rewrite,
-                ..run.clone()
-            };
-            let plan = plan::plan(resolved, &current, &cluster, &run, &history)?;
-            (plan, Err(superseded.into()))
-        }
+    let verdict = match plan::fence::check(&mut plan, &current, &cluster, &run, &history) {
+        Ok(()) => check(&mut plan, resolved, &cluster, &allowed, iam).await,
+        Err(superseded) => Err(superseded.into()),
     };
     let mut diagnostics = asked.diagnostics;
     diagnostics.extend(plan.diagnostics.iter().cloned());
@@ -200,18 +187,16 @@ impl Preview {
         base: &Manifests,
     ) -> Result<(), Error> {
         let asked = base.asked(&settings.paths, &self.cluster.naming());
-        // The base is older than what may have been applied: that is for the fence of the plan itself.
-        let run = Run {
-            rewrite: Rewrite::Accepted,
-            ..self.run.clone()
-        };
-        let at_base = plan::plan(
-            &asked.resolved,
-            &self.current,
-            &self.cluster,
-            &run,
-            &self.history,
-        )?;
+        let Self {
+            current,
+            cluster,
+            run,
+            history,
+            ..
+        } = &*self;
+        let mut at_base = plan::plan(&asked.resolved, current, cluster, run, history);
+        // The fence has let this run pass, and would tag the same roles for the base.
+        let _ = plan::fence::check(&mut at_base, current, cluster, run, history);
         let is_declared_as_written = |change: &plan::Change| {
             let (Action::Update(update) | Action::Restore(update)) = &change.action else {
                 return false;

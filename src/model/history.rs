@@ -16,15 +16,19 @@ pub struct CommitInfo {
     pub subject: String,
 }
 
-/// Whether one commit is in the history of another.
+/// What a commit, such as the one on a role, is to the commit of this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ancestry {
-    /// It is the other one, or came before it.
+    /// It is the run's own commit, or came before it.
     Ancestor,
-    /// It is not: it came after it, or belongs to another history.
-    NotAncestor,
-    /// A part of the history is not here, so nobody can say.
+    /// It came after the run's commit, which is in its history: a descendant.
+    Newer,
+    /// It is known, and on another line of history: squashed, rebased, or not merged.
+    Elsewhere,
+    /// It is not in this clone, although nothing of our own history is missing.
     Unknown,
+    /// A part of our own history is missing, as in a shallow clone, so nobody can say.
+    Unproven,
 }
 
 /// Why a ServiceAccount that a role was made for is not there any more.

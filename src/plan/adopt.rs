@@ -107,7 +107,7 @@ fn decide(
         tags: wanted,
         untag: vec![],
         current: role.clone(),
-        replacement: new_role(&desired, run),
+        replacement: Some(new_role(&desired, run)),
     };
     let reason = "its trust policy proves that it serves the ServiceAccount; it gets our tags";
     (Action::Update(Box::new(update)), reason.to_owned())

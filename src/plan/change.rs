@@ -55,8 +55,8 @@ pub struct Update {
     pub tags: Tags,
     /// The keys of tags to take away.
     pub untag: Vec<&'static str>,
-    /// The role to make instead if it turns out to be gone.
-    pub replacement: NewRole,
+    /// The role to make instead if it turns out to be gone; none where nobody declares it.
+    pub replacement: Option<NewRole>,
 }
 
 /// How a role is quarantined.

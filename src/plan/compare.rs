@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Change, History, Plan, Run, Superseded, plan};
+use super::{Action, Change, History, Plan, Run, plan};
 use crate::desired::{self, Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
@@ -12,16 +12,7 @@ use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RoleLabe
 
 /// Compares what two commits ask for. Roles that one of them holds back are left out of the first
 /// side and held on the second.
-///
-/// # Errors
-///
-/// Never, as the roles of the first side carry no commit; the type is that of [`plan`].
-pub fn compare(
-    base: &Resolved,
-    head: &Resolved,
-    cluster: &Cluster,
-    run: &Run,
-) -> Result<Plan, Superseded> {
+pub fn compare(base: &Resolved, head: &Resolved, cluster: &Cluster, run: &Run) -> Plan {
     let roles: Vec<CurrentRole> = base
         .requests
         .iter()
@@ -50,13 +41,13 @@ pub fn compare(
     for role in roles {
         current.add_detail(&role.listed.name.clone(), Some(role));
     }
-    let mut found = plan(head, &current, cluster, run, &History::default())?;
+    let mut found = plan(head, &current, cluster, run, &History::default());
     for change in found.changes.values_mut() {
         explain(change, base, head);
     }
     let renamed = renamed(&found, base);
     found.diagnostics.extend(renamed);
-    Ok(found)
+    found
 }
 
 /// Says of a change what it means between two commits.

@@ -1,25 +1,28 @@
-//! The fence: a run whose commit is older than the one that last wrote to a role comes too late.
+//! The fence: what the commits on roles say of the order of runs, as a step over the plan.
 //!
 //! Pipelines run out of order: a slow run of an old commit may start after a fast run of a newer
-//! one, and would undo it. Every role carries the commit that last wrote to it; if that is not in
-//! our history, we are the ones who are late.
+//! one, and would undo it. Every role carries the commit that last wrote to it. An ancestor of ours
+//! lets the run go on. A descendant means that this run is late, and nothing lets it pass. A commit
+//! that is elsewhere or unknown means that history was rewritten, until the user accepts that; then
+//! every role that carries such a commit is tagged with ours, so that it is said once.
 
 use super::history::{History, commit};
 use super::ownership::{self, Ownership};
-use super::{Action, Plan, Rewrite, Run};
+use super::{Action, Difference, Plan, Rewrite, Run, Update};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
-use crate::model::role::{CurrentRoles, RoleName};
-use crate::model::tags;
+use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
+use crate::model::tags::{self, Tags};
 
 /// How many roles that are in sync are looked at before others are written to.
 const SAMPLE: usize = 10;
 
-/// A newer or rewritten history was applied already.
+/// Something was applied that is not in the history of this run's commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "superseded: role `{role}` was last written for commit {last_commit}, which is not in the history of {commit}; nothing was written"
+    "superseded: role `{role}` was last written for commit {last_commit}, which {}; nothing was written",
+    .why.explained(.commit)
 )]
 pub struct Superseded {
     /// The first role that says so.
@@ -28,41 +31,132 @@ pub struct Superseded {
     pub last_commit: CommitId,
     /// The commit of this run.
     pub commit: CommitId,
+    /// What the one is to the other.
+    pub why: Why,
+}
+
+/// What a commit that is not in our history is to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It came after ours.
+    Newer,
+    /// It is on another line of history.
+    Elsewhere,
+    /// It is not in this clone.
+    Unknown,
+}
+
+impl Why {
+    fn of(ancestry: Ancestry) -> Option<Self> {
+        match ancestry {
+            Ancestry::Newer => Some(Self::Newer),
+            Ancestry::Elsewhere => Some(Self::Elsewhere),
+            Ancestry::Unknown => Some(Self::Unknown),
+            Ancestry::Ancestor | Ancestry::Unproven => None,
+        }
+    }
+
+    fn explained(self, ours: &CommitId) -> String {
+        match self {
+            Self::Newer => format!("is newer than {ours}"),
+            Self::Elsewhere => {
+                format!("is elsewhere: on another line of history than {ours}")
+            }
+            Self::Unknown => format!("is unknown: not in this clone of {ours}"),
+        }
+    }
 }
 
 impl Superseded {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        "history was rewritten, or this is an older commit: run for the newest commit of the branch; if the branch was rewritten on purpose, use --accept-history-rewrite".to_owned()
+        match self.why {
+            Why::Newer => "run for the newest commit of the branch; to go back to an older state, revert in a new commit".to_owned(),
+            Why::Elsewhere => "if that commit was squashed, rebased or taken back by a forced push, run once with --accept-history-rewrite, which tags the roles with this commit; if it is only not merged yet, merge it first".to_owned(),
+            Why::Unknown => "fetch all branches (git fetch --all --tags) and run again, which tells whether this commit is the older one; if the branch was rewritten or the repository replaced, run once with --accept-history-rewrite, which tags the roles with this commit".to_owned(),
+        }
     }
 }
 
-/// Lets a run pass if nothing newer has been here.
-pub(super) fn check(
+/// The owned roles, read in full, whose last commit is not in our history.
+fn outside<'a>(
+    current: &'a CurrentRoles,
+    cluster: &'a Cluster,
+    history: &'a History,
+) -> impl Iterator<Item = (Why, &'a CurrentRole, CommitId)> {
+    current.details().filter_map(|role| {
+        let last_commit = commit(role, tags::LAST_COMMIT)?;
+        let why = Why::of(history.ancestry(&last_commit))?;
+        let is_ours = matches!(ownership::of(role, cluster), Ownership::Owned(_));
+        is_ours.then_some((why, role, last_commit))
+    })
+}
+
+/// Lets a run pass if nothing was applied but what is in its history. What the user accepts as
+/// rewritten passes, and is tagged; what is newer never does.
+///
+/// # Errors
+///
+/// [`Superseded`] with the first role of the worst kind.
+pub fn check(
+    plan: &mut Plan,
     current: &CurrentRoles,
     cluster: &Cluster,
     run: &Run,
     history: &History,
 ) -> Result<(), Superseded> {
-    let (Some(ours), Rewrite::Refused) = (&run.commit, run.rewrite) else {
+    let Some(ours) = &run.commit else {
         return Ok(());
     };
-    for role in current.details() {
-        if !matches!(ownership::of(role, cluster), Ownership::Owned(_)) {
-            continue;
-        }
-        if let Some(last_commit) = commit(role, tags::LAST_COMMIT)
-            && history.ancestry(&last_commit) == Ancestry::NotAncestor
-        {
-            let (role, commit) = (role.listed.name.clone(), ours.clone());
-            return Err(Superseded {
-                role,
-                last_commit,
-                commit,
-            });
-        }
+    let outside: Vec<_> = outside(current, cluster, history).collect();
+    let worst = outside.iter().min_by_key(|(why, ..)| *why);
+    if let Some((why, role, last_commit)) = worst
+        && (*why == Why::Newer || run.rewrite == Rewrite::Refused)
+    {
+        return Err(Superseded {
+            role: role.listed.name.clone(),
+            last_commit: last_commit.clone(),
+            commit: ours.clone(),
+            why: *why,
+        });
+    }
+    for (why, role, last_commit) in outside {
+        retag(plan, role, why, &last_commit, ours);
     }
     Ok(())
+}
+
+/// Has a role carry our commit, unless it is written to anyway.
+fn retag(plan: &mut Plan, role: &CurrentRole, why: Why, last_commit: &CommitId, ours: &CommitId) {
+    let label = RoleLabel::from(&role.listed.name);
+    let Some(change) = plan.changes.get_mut(&label) else {
+        return;
+    };
+    if change.writes() {
+        return;
+    }
+    let ours = ours.as_str();
+    let kind = match why {
+        Why::Newer => "newer",
+        Why::Elsewhere => "elsewhere",
+        Why::Unknown => "unknown",
+    };
+    change.reason = format!(
+        "{}; its last commit {} is {kind}, so it is tagged with this one",
+        change.reason,
+        last_commit.short()
+    );
+    change.action = Action::Update(Box::new(Update {
+        current: role.clone(),
+        differences: vec![Difference::Tag {
+            key: tags::LAST_COMMIT.to_owned(),
+            current: Some(last_commit.to_string()),
+            desired: ours.to_owned(),
+        }],
+        tags: Tags::from_iter([(tags::LAST_COMMIT, ours)]),
+        untag: vec![],
+        replacement: None,
+    }));
 }
 
 /// Some of the roles that a plan leaves alone, to be read in full before it writes to others: only

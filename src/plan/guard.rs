@@ -388,7 +388,10 @@ pub fn check_quotas(
     for change in plan.changes.values() {
         let document = match &change.action {
             Action::Create(role) => &role.trust_policy,
-            Action::Update(update) | Action::Restore(update) => &update.replacement.trust_policy,
+            Action::Update(update) | Action::Restore(update) => match &update.replacement {
+                Some(role) => &role.trust_policy,
+                None => continue,
+            },
             Action::Quarantine(_)
             | Action::Delete(_)
             | Action::InSync

@@ -17,7 +17,7 @@ use crate::model::tags;
 /// What has to be asked of Git.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Questions {
-    /// Whether each of these is an ancestor of the commit that was read.
+    /// What each of these is to the commit that was read.
     pub commits: BTreeSet<CommitId>,
     /// Why each of these is not declared any more, and the commit since which it must have gone.
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
@@ -28,7 +28,7 @@ pub struct Questions {
 /// What Git said. What is missing is unknown or unexplained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// Whether a commit is an ancestor of the one that was read.
+    /// What a commit is to the one that was read.
     pub ancestry: BTreeMap<CommitId, Ancestry>,
     /// Why a ServiceAccount is not declared any more.
     pub absences: BTreeMap<ServiceAccountRef, Absence>,
@@ -37,12 +37,12 @@ pub struct History {
 }
 
 impl History {
-    /// Whether a commit is an ancestor of the one that was read.
+    /// What a commit is to the one that was read; without an answer, nothing is proven.
     pub fn ancestry(&self, commit: &CommitId) -> Ancestry {
         self.ancestry
             .get(commit)
             .copied()
-            .unwrap_or(Ancestry::Unknown)
+            .unwrap_or(Ancestry::Unproven)
     }
 }
 

@@ -111,7 +111,7 @@ impl Leftover<'_> {
             Some(None) => held(
                 "its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",
             ),
-            Some(Some(last)) if history.ancestry(&last) == Ancestry::Unknown => held(
+            Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => held(
                 "the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
             ),
             _ if is_quarantined(self.role) => self.end_quarantine(what, run, history),

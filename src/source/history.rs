@@ -36,39 +36,33 @@ pub struct Changed<'a> {
 pub struct Blob(Oid);
 
 impl Repository {
-    /// Whether `earlier` is in the history of `later`, or is `later` itself.
-    pub fn ancestry(&self, earlier: &CommitId, later: &CommitId) -> Ancestry {
-        if earlier == later {
+    /// What a commit is to ours: in its history, after it, or neither.
+    pub fn ancestry(&self, commit: &CommitId, ours: &CommitId) -> Ancestry {
+        if commit == ours {
             return Ancestry::Ancestor;
         }
-        let unknown = if self.is_shallow() {
-            Ancestry::Unknown
-        } else {
-            // A full history has all ancestors, so what it has not is none.
-            Ancestry::NotAncestor
+        // Of a full history, what is not found is no ancestor; of a part, it may be one.
+        let unless_shallow = |whole| match self.is_shallow() {
+            true => Ancestry::Unproven,
+            false => whole,
         };
-        let (Ok(old), Ok(new)) = (
-            Oid::from_str(earlier.as_str()),
-            Oid::from_str(later.as_str()),
-        ) else {
-            return Ancestry::NotAncestor;
+        let id = |commit: &CommitId| Oid::from_str(commit.as_str());
+        let (Ok(commit), Ok(ours)) = (id(commit), id(ours)) else {
+            return unless_shallow(Ancestry::Unknown);
         };
-        if self.objects().find_commit(old).is_err() {
-            return unknown;
+        let objects = self.objects();
+        if objects.find_commit(commit).is_err() {
+            return unless_shallow(Ancestry::Unknown);
         }
-        match self.objects().graph_descendant_of(new, old) {
-            Ok(true) => Ancestry::Ancestor,
-            Ok(false)
-                if self
-                    .objects()
-                    .graph_descendant_of(old, new)
-                    .unwrap_or(false) =>
-            {
-                Ancestry::NotAncestor
-            }
-            Ok(false) => unknown,
+        match (
+            objects.graph_descendant_of(ours, commit),
+            objects.graph_descendant_of(commit, ours),
+        ) {
+            (Ok(true), _) => Ancestry::Ancestor,
+            (_, Ok(true)) => Ancestry::Newer,
+            (Ok(false), Ok(false)) => unless_shallow(Ancestry::Elsewhere),
             // A parent is missing.
-            Err(_) => Ancestry::Unknown,
+            (Err(_), _) | (_, Err(_)) => Ancestry::Unproven,
         }
     }
 

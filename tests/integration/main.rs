@@ -10,6 +10,7 @@ mod conformance;
 mod faults;
 mod manifests;
 mod migration;
+mod order;
 mod packs;
 mod permissions;
 mod process;

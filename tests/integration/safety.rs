@@ -137,11 +137,18 @@ fn c2_g7_g8_a_run_that_comes_too_late_writes_nothing() {
     world.repository.commit("another second");
     world.sync(&[]).ends(9);
     assert_eq!(state(&world.iam()), before);
-    let run = world.sync(&["--accept-history-rewrite"]).ends(7);
+    let run = world.sync(&["--accept-history-rewrite"]).ends(0);
     assert_eq!(
         run.changes(),
-        ["k8s-sa_bar_b held", "k8s-sa_bar_c create done"]
+        [
+            "k8s-sa_bar_a update done",
+            "k8s-sa_bar_b update done",
+            "k8s-sa_bar_c create done"
+        ]
     );
+    // No commit of the new history removed it.
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_b held"]);
 }
 
 #[test]

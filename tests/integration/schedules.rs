@@ -246,9 +246,10 @@ async fn run(world: &World, iam: &Memory) -> bool {
             history.absences.insert(service_account, absence);
         }
     }
-    let Ok(plan) = plan::plan(&world.resolved, &current, &cluster, &settings, &history) else {
+    let mut plan = plan::plan(&world.resolved, &current, &cluster, &settings, &history);
+    if plan::fence::check(&mut plan, &current, &cluster, &settings, &history).is_err() {
         return false;
-    };
+    }
     let outcomes = Outcomes::new(&plan);
     apply(&plan, iam, &Stop::default(), &outcomes, &|_, _| {}).await;
     true
@@ -401,7 +402,6 @@ fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
             &settings,
             &world.history,
         );
-        let plan = plan.expect("nothing newer was here");
         let outcomes = Outcomes::new(&plan);
         apply(&plan, &iam, &Stop::default(), &outcomes, &|_, _| {}).await;
         outcomes.into_map()

@@ -55,7 +55,7 @@ fn update(name: &str, differences: Vec<Difference>) -> Box<Update> {
         differences,
         tags: Tags::new(),
         untag: vec![],
-        replacement: new_role(name),
+        replacement: Some(new_role(name)),
     })
 }
 
