@@ -10,10 +10,11 @@ use irsa_gitops::manifest::{Completeness, extract};
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
 use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::location::RepoPath;
-use irsa_gitops::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RolePath};
+use irsa_gitops::model::role::{CurrentRole, ListedRole, RoleId, RolePath};
 use irsa_gitops::model::tags::TagValue;
 use irsa_gitops::model::trust_policy::TrustDocument;
-use irsa_gitops::plan::{Depth, History, Mode, Prune, Rewrite, Run, plan};
+use irsa_gitops::plan::guard::Allowed;
+use irsa_gitops::plan::{Answer, Depth, Facts, Mode, Need, Prune, Rewrite, Run};
 
 fn service_account(n: usize) -> String {
     format!(
@@ -130,10 +131,6 @@ fn diff(c: &mut Criterion) {
         }
     });
     let roles: Vec<CurrentRole> = roles.collect();
-    let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
-    for role in roles {
-        current.add_detail(&role.listed.name.clone(), Some(role));
-    }
     let run = Run {
         repository: repository.to_owned(),
         commit: None,
@@ -146,8 +143,23 @@ fn diff(c: &mut Criterion) {
         },
         rewrite: Rewrite::Refused,
     };
-    let history = History::default();
-    let plan = || plan(&resolved, &current, &cluster, &run, &history);
+    let plan = || {
+        let (resolved, cluster, run) = (resolved.clone(), cluster.clone(), run.clone());
+        let mut facts = Facts::new(resolved, cluster, run, Allowed::default());
+        while let Some(need) = facts.missing() {
+            facts.add(match need {
+                Need::Listing => {
+                    Answer::Listing(roles.iter().map(|role| role.listed.clone()).collect())
+                }
+                Need::Roles(_) => {
+                    let full = roles.iter().cloned();
+                    Answer::Roles(full.map(|r| (r.listed.name.clone(), Some(r))).collect())
+                }
+                other => panic!("{other:?} is not needed"),
+            });
+        }
+        facts.decide().plan
+    };
     assert_eq!(plan().writes().count(), 0, "all in sync");
     c.bench_function("plan for five thousand roles that are as declared", |b| {
         b.iter(|| black_box(plan()));

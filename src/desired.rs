@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Declaration, Management};
 use crate::model::arn::RoleArn;
-use crate::model::cluster::{Audience, Cluster, Naming};
+use crate::model::cluster::{Audience, Cluster, Issuer, Naming};
 use crate::model::location::{Location, RepoPath};
 use crate::model::role::{RoleLabel, RoleName, SessionDuration};
 use crate::model::service_account::ServiceAccountRef;
@@ -74,6 +74,8 @@ pub struct DesiredRole {
     pub service_account: ServiceAccountRef,
     /// Where it is declared.
     pub location: Location,
+    /// The audience that the ServiceAccount's own annotation names.
+    pub own_audience: Option<Audience>,
     /// Who may assume it.
     pub trust_policy: TrustDocument,
     /// The tags that prove ownership and the user's own: a difference in these is drift.
@@ -176,7 +178,8 @@ pub fn desired_role(
     cluster: &Cluster,
     repository: &str,
 ) -> DesiredRole {
-    let audience = wanted.audience.as_ref().or(cluster.audience.as_ref());
+    let own_audience = wanted.audience.clone();
+    let audience = own_audience.as_ref().or(cluster.audience.as_ref());
     let mut tags: Tags = cluster
         .tags
         .iter()
@@ -190,11 +193,41 @@ pub fn desired_role(
         service_account: service_account.clone(),
         location: location.clone(),
         trust_policy: trust_policy::trust_policy(service_account, audience, cluster).to_document(),
+        own_audience,
         tags,
         source: source_tag(repository, &location.path),
         permissions_boundary: cluster.permissions_boundary.clone(),
         max_session_duration: cluster.max_session_duration,
     }
+}
+
+impl DesiredRole {
+    /// The trust policy it would have if the cluster had these issuers.
+    pub fn trust_policy_with(&self, cluster: &Cluster, issuers: Vec<Issuer>) -> TrustDocument {
+        let cluster = Cluster {
+            issuers,
+            ..cluster.clone()
+        };
+        let audience = self.own_audience.as_ref().or(cluster.audience.as_ref());
+        trust_policy::trust_policy(&self.service_account, audience, &cluster).to_document()
+    }
+}
+
+/// Every role that a cluster should have, built once for whoever asks.
+pub fn for_cluster(
+    resolved: &Resolved,
+    cluster: &Cluster,
+    repository: &str,
+) -> BTreeMap<ServiceAccountRef, DesiredRole> {
+    let desired = |(service_account, request): (&ServiceAccountRef, &Request)| {
+        let Verdict::Wanted(wanted) = &request.verdict else {
+            return None;
+        };
+        let at = &request.location;
+        let role = desired_role(service_account, wanted, at, cluster, repository);
+        Some((service_account.clone(), role))
+    };
+    resolved.requests.iter().filter_map(desired).collect()
 }
 
 /// The three tags that make a role ours, for one ServiceAccount of one cluster.

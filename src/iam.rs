@@ -10,6 +10,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use crate::model::quotas::Quotas;
 use crate::model::role::{
     Attachments, CurrentRole, CurrentRoles, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
 };
@@ -50,17 +51,6 @@ pub struct Caller {
 pub struct OidcProvider {
     /// The audiences (client ids) it accepts.
     pub audiences: Vec<String>,
-}
-
-/// How many roles there are and may be, and how long a trust policy may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// Roles in the account.
-    pub roles: u64,
-    /// Roles allowed in the account.
-    pub roles_quota: u64,
-    /// Characters allowed in a trust policy, white space not counted.
-    pub trust_policy_size_quota: u64,
 }
 
 /// Calls that change nothing. All that planning is given.
@@ -144,8 +134,8 @@ pub trait IamWriter: IamReader {
     fn delete_role(&self, name: &RoleName) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Reads listed roles in full, many at once where that is allowed, else several at a time, and adds
-/// them to what is known.
+/// Reads listed roles in full, many at once where that is allowed, else several at a time; `None` for
+/// one that is gone.
 ///
 /// # Errors
 ///
@@ -153,9 +143,10 @@ pub trait IamWriter: IamReader {
 pub async fn read_in_full(
     iam: &impl IamReader,
     names: &[RoleName],
-    current: &mut CurrentRoles,
-) -> Result<(), Error> {
+    current: &CurrentRoles,
+) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
     let mut missing: Vec<RoleName> = names.to_vec();
+    let mut read = Vec::new();
     // A page has a thousand roles at most, and may have fewer.
     if names.len() > MANY + current.iter().count() / 100
         && let Some(roles) = iam.all_roles().await?
@@ -171,18 +162,18 @@ pub async fn read_in_full(
                 return true;
             };
             role.listed.max_session_seconds = listed.max_session_seconds;
-            current.add_detail(name, Some(role));
+            read.push((name.clone(), Some(role)));
             false
         });
     }
-    let read = async |name: &RoleName| Ok((name.clone(), settled(iam, name).await?));
+    let one = async |name: &RoleName| Ok((name.clone(), settled(iam, name).await?));
     let mut roles = futures::stream::iter(&missing)
-        .map(read)
+        .map(one)
         .buffered(CONCURRENCY);
-    while let Some((name, detail)) = roles.try_next().await? {
-        current.add_detail(&name, detail);
+    while let Some(role) = roles.try_next().await? {
+        read.push(role);
     }
-    Ok(())
+    Ok(read)
 }
 
 /// A role as it is once reads agree with each other: one that the listing shows and GetRole does not,

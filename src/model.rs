@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod commit;
 pub mod history;
 pub mod location;
+pub mod quotas;
 pub mod role;
 pub mod service_account;
 pub mod tags;

@@ -11,8 +11,9 @@ use super::preview;
 use crate::apply::{self, Outcome, Stop};
 use crate::exit::Exit;
 use crate::iam::{IamReader, IamWriter, aws, sandbox};
-use crate::model::role::{CurrentRoles, RoleName};
-use crate::plan::{self, Depth, Mode, Plan, Rewrite, Run};
+use crate::model::role::RoleName;
+use crate::plan::guard::Allowed;
+use crate::plan::{self, Answer, Depth, Facts, Mode, Plan, Rewrite, Run};
 use crate::report::{Command, Entry, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -153,17 +154,19 @@ async fn adoption(
         prune: ChangeArgs::no_prune(asked.completeness),
         rewrite: Rewrite::Refused,
     };
-    let mut current = CurrentRoles::default();
+    let mut roles = Vec::new();
     for name in names {
-        current.add_detail(name, iam.role(name).await?);
+        roles.push((name.clone(), iam.role(name).await?));
     }
-    let (plan, nobodys) = plan::adopt(names, &asked.resolved, &current, &cluster, &run);
+    let mut facts = Facts::new(asked.resolved, cluster, run, Allowed::default());
+    facts.add(Answer::Roles(roles));
+    let (plan, nobodys) = plan::adopt(names, &facts);
     if let Some(name) = nobodys.first() {
-        return Err(Error::Nobodys(name.clone(), cluster.prefix.clone()));
+        return Err(Error::Nobodys(name.clone(), facts.cluster.prefix));
     }
     let section = Section {
-        cluster: Some(cluster.name),
-        account: Some(cluster.account),
+        cluster: Some(facts.cluster.name),
+        account: Some(facts.cluster.account),
         entries: vec![],
         diagnostics: plan.diagnostics.clone(),
     };

@@ -9,9 +9,9 @@ use crate::iam;
 use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::InvalidName;
-use crate::plan::Superseded;
 use crate::plan::fence::Why;
 use crate::plan::guard::Refusal;
+use crate::plan::{Obstacle, Superseded};
 use crate::report::Stopped;
 use crate::report::sanitize::{line, without_userinfo};
 use crate::settings;
@@ -111,6 +111,15 @@ pub(super) enum Error {
     /// The machine: no thread or timer could be had.
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] io::Error),
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Superseded(superseded) => Self::Superseded(superseded),
+            Obstacle::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
 }
 
 fn list(names: &[ClusterName]) -> String {

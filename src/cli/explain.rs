@@ -96,13 +96,9 @@ async fn explain(
     iam: &impl IamReader,
 ) -> Result<Explanation, Error> {
     let changes = args.changes.thorough();
-    let (preview, verdict) = survey(settings, manifests, &changes, iam).await?;
-    let stopped = match verdict {
-        Ok(()) => None,
-        Err(error @ (Error::Refused(_) | Error::Superseded(_))) => Some(error.stopped()),
-        Err(error) => return Err(error),
-    };
-    let cluster = &preview.cluster;
+    let (preview, obstacle) = survey(settings, manifests, &changes, iam).await?;
+    let stopped = obstacle.map(|obstacle| Error::from(obstacle).stopped());
+    let cluster = preview.cluster();
     let service_account = named(&args.what, &cluster.prefix)?;
     let label = role_name::label(&cluster.naming(), &service_account);
     let role = RoleName::new(label.as_str()).ok();
@@ -230,7 +226,7 @@ fn drift(
             Difference::TrustPolicy { current, .. } => Some(current),
             Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
         })?;
-    let cluster = &preview.cluster;
+    let cluster = preview.cluster();
     let declared_so = versions.iter().find(|version| {
         let Some(declaration) = &version.after else {
             return false;

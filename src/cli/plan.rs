@@ -165,7 +165,7 @@ async fn preview_all<R: IamReader>(
     preview::reconcile(previews.iter_mut())?;
     for (cluster, preview) in clusters.iter().zip(&mut previews) {
         if let Some(base) = base {
-            preview.label(cluster, manifests, base)?;
+            preview.label(cluster, manifests, base);
         }
         if let Some(saved) = &mut saved {
             preview.save(saved, &cluster.paths);

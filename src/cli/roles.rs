@@ -4,18 +4,16 @@ use clap::{Args, ValueEnum};
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, duration};
+use super::args::{ClusterArgs, IamArgs, duration};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Progress;
-use crate::desired::Resolved;
 use crate::exit::Exit;
 use crate::iam::{self, IamReader, aws, sandbox};
-use crate::manifest::Completeness;
 use crate::model::role::{CurrentRole, CurrentRoles};
 use crate::model::tags;
 use crate::plan::ownership::{self, Ownership};
-use crate::plan::{self, Depth, Mode, Rewrite, Run};
+use crate::plan::quarantine;
 use crate::report::inventory::{self, ClusterRoles, Inventory, OwnedRole, RoleState};
 use crate::settings::ClusterSettings;
 
@@ -91,18 +89,11 @@ async fn list(
 ) -> Result<ClusterRoles, Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
-    let run = Run {
-        repository: String::new(),
-        commit: None,
-        mode: Mode::UpsertOnly,
-        depth: Depth::Full,
-        prune: ChangeArgs::no_prune(Completeness::Whole),
-        rewrite: Rewrite::Refused,
-    };
     let mut current = CurrentRoles::new(iam.list_roles().await?);
-    // Nothing is declared here, so every role that could be ours is one to look at.
-    let names = plan::to_examine(&Resolved::default(), &current, &cluster, &run);
-    iam::read_in_full(iam, &names, &mut current).await?;
+    let names = ownership::candidates(&current, &cluster);
+    for (name, role) in iam::read_in_full(iam, &names, &current).await? {
+        current.add_detail(&name, role);
+    }
     let owned = current
         .details()
         .filter_map(|role| match ownership::of(role, &cluster) {
@@ -132,9 +123,8 @@ async fn list(
 fn inventory_of(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> OwnedRole {
     let tag = |key| role.tags.get(key).map(str::to_owned);
     let time = |text: &str| text.parse::<Timestamp>().ok();
-    let quarantined = plan::prune::is_quarantined(role);
+    let quarantined = quarantine::is_quarantined(role);
     let quarantined_at = tag(tags::QUARANTINED_AT).filter(|_| quarantined);
-    let since = quarantined_at.as_deref().and_then(time);
     let created = role.created.as_deref().and_then(time);
     OwnedRole {
         role: role.listed.name.to_string(),
@@ -150,8 +140,8 @@ fn inventory_of(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration)
         } else {
             RoleState::Active
         },
-        quarantined_until: since
-            .and_then(|since| since.checked_add(prune_after).ok())
+        quarantined_until: quarantine::until(role, prune_after)
+            .filter(|_| quarantined)
             .map(|until| until.to_string()),
         quarantined_at,
         last_used: role.last_used.clone(),

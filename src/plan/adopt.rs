@@ -1,14 +1,13 @@
 //! Which named roles can be taken over: those whose trust policy proves that they serve their
 //! ServiceAccount already.
 
+use super::decide::{new_role, provenance};
 use super::ownership::{self, Ownership};
-use super::{
-    Action, Change, Difference, Plan, Run, Update, desired, new_role, provenance, security,
-};
-use crate::desired::{DesiredRole, Resolved, role_name};
+use super::{Action, Change, Difference, Facts, Plan, Update, security};
+use crate::desired::{DesiredRole, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
-use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
+use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
@@ -17,28 +16,22 @@ const CONTROLLERS_CLUSTER: &str = "cluster";
 
 /// Plans to tag each named role as ours; its trust policy is left to the next apply.
 ///
-/// `current` must hold the named roles in full. A name that stands for no ServiceAccount at all is
+/// The facts must hold the named roles in full. A name that stands for no ServiceAccount at all is
 /// in the second list.
-pub fn adopt(
-    names: &[RoleName],
-    resolved: &Resolved,
-    current: &CurrentRoles,
-    cluster: &Cluster,
-    run: &Run,
-) -> (Plan, Vec<RoleName>) {
+pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
     let mut plan = Plan::default();
     let mut nobodys = Vec::new();
     for name in names {
-        let Some(service_account) = role_name::parse(&cluster.prefix, name) else {
+        let Some(service_account) = role_name::parse(&facts.cluster.prefix, name) else {
             nobodys.push(name.clone());
             continue;
         };
-        let request = resolved.requests.get(&service_account);
-        let (action, reason) = match current.detail(name) {
+        let request = facts.resolved.requests.get(&service_account);
+        let (action, reason) = match facts.current.detail(name) {
             None => (Action::Held, "there is no such role".to_owned()),
             Some(role) => {
                 let found = &mut plan.diagnostics;
-                decide(role, &service_account, resolved, cluster, run, found)
+                decide(role, &service_account, facts, found)
             }
         };
         let role = RoleLabel::from(name);
@@ -58,11 +51,10 @@ pub fn adopt(
 fn decide(
     role: &CurrentRole,
     service_account: &ServiceAccountRef,
-    resolved: &Resolved,
-    cluster: &Cluster,
-    run: &Run,
+    facts: &Facts,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Action, String) {
+    let Facts { cluster, run, .. } = facts;
     let held = |reason: String| (Action::Held, reason);
     if let Ownership::Owned(_) = ownership::of(role, cluster) {
         return (Action::InSync, "it is owned already".to_owned());
@@ -73,8 +65,7 @@ fn decide(
             role.listed.path, cluster.path
         ));
     }
-    let request = resolved.requests.get(service_account);
-    let Some(desired) = request.and_then(|r| desired(service_account, r, cluster, run)) else {
+    let Some(desired) = facts.desired(service_account) else {
         return held(format!(
             "no manifest asks for a role of ServiceAccount `{service_account}`"
         ));
@@ -85,9 +76,9 @@ fn decide(
             service_account.subject()
         ));
     }
-    diagnostics.extend(cut_off(&desired, role, cluster));
-    diagnostics.extend(of_another_cluster(&desired, role, cluster));
-    let mut wanted = provenance(&desired, run);
+    diagnostics.extend(cut_off(desired, role, cluster));
+    diagnostics.extend(of_another_cluster(desired, role, cluster));
+    let mut wanted = provenance(desired, run);
     for (key, value) in desired.tags.iter() {
         wanted.set(key, value);
     }
@@ -107,7 +98,7 @@ fn decide(
         tags: wanted,
         untag: vec![],
         current: role.clone(),
-        replacement: Some(new_role(&desired, run)),
+        replacement: Some(new_role(desired, run)),
     };
     let reason = "its trust policy proves that it serves the ServiceAccount; it gets our tags";
     (Action::Update(Box::new(update)), reason.to_owned())

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Change, History, Plan, Run, plan};
-use crate::desired::{self, Resolved, Verdict};
+use super::{Action, Change, Facts, Plan, Run};
+use crate::desired::{self, DesiredRole, Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
 use crate::model::location::RepoPath;
@@ -13,41 +13,37 @@ use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RoleLabe
 /// Compares what two commits ask for. Roles that one of them holds back are left out of the first
 /// side and held on the second.
 pub fn compare(base: &Resolved, head: &Resolved, cluster: &Cluster, run: &Run) -> Plan {
-    let roles: Vec<CurrentRole> = base
-        .requests
-        .iter()
-        .filter_map(|(service_account, request)| {
-            let Verdict::Wanted(wanted) = &request.verdict else {
-                return None;
-            };
-            let at = &request.location;
-            let role = desired::desired_role(service_account, wanted, at, cluster, &run.repository);
-            Some(CurrentRole {
-                listed: ListedRole {
-                    name: role.arn.name,
-                    id: RoleId::new(""),
-                    path: role.arn.path,
-                    trust_policy: role.trust_policy,
-                    max_session_seconds: role.max_session_duration.map(|d| d.as_seconds()),
-                },
-                tags: role.tags,
-                permissions_boundary: role.permissions_boundary,
-                created: None,
-                last_used: None,
-            })
-        })
-        .collect();
+    let roles = desired::for_cluster(base, cluster, &run.repository);
+    let roles: Vec<CurrentRole> = roles.into_values().map(as_made).collect();
     let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
     for role in roles {
         current.add_detail(&role.listed.name.clone(), Some(role));
     }
-    let mut found = plan(head, &current, cluster, run, &History::default());
+    let facts = Facts::known(head.clone(), cluster.clone(), run.clone(), current);
+    let mut found = facts.decide().plan;
     for change in found.changes.values_mut() {
         explain(change, base, head);
     }
     let renamed = renamed(&found, base);
     found.diagnostics.extend(renamed);
     found
+}
+
+/// The role that an account has once it was made as declared.
+fn as_made(role: DesiredRole) -> CurrentRole {
+    CurrentRole {
+        listed: ListedRole {
+            name: role.arn.name,
+            id: RoleId::new(""),
+            path: role.arn.path,
+            trust_policy: role.trust_policy,
+            max_session_seconds: role.max_session_duration.map(|d| d.as_seconds()),
+        },
+        tags: role.tags,
+        permissions_boundary: role.permissions_boundary,
+        created: None,
+        last_used: None,
+    }
 }
 
 /// Says of a change what it means between two commits.

@@ -6,10 +6,9 @@
 //! that is elsewhere or unknown means that history was rewritten, until the user accepts that; then
 //! every role that carries such a commit is tagged with ours, so that it is said once.
 
-use super::history::{History, commit};
+use super::history::commit;
 use super::ownership::{self, Ownership};
-use super::{Action, Difference, Plan, Rewrite, Run, Update};
-use crate::model::cluster::Cluster;
+use super::{Action, Difference, Facts, Plan, Rewrite, Update};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
@@ -79,15 +78,11 @@ impl Superseded {
 }
 
 /// The owned roles, read in full, whose last commit is not in our history.
-fn outside<'a>(
-    current: &'a CurrentRoles,
-    cluster: &'a Cluster,
-    history: &'a History,
-) -> impl Iterator<Item = (Why, &'a CurrentRole, CommitId)> {
-    current.details().filter_map(|role| {
+fn outside(facts: &Facts) -> impl Iterator<Item = (Why, &CurrentRole, CommitId)> {
+    facts.current.details().filter_map(|role| {
         let last_commit = commit(role, tags::LAST_COMMIT)?;
-        let why = Why::of(history.ancestry(&last_commit))?;
-        let is_ours = matches!(ownership::of(role, cluster), Ownership::Owned(_));
+        let why = Why::of(facts.history.ancestry(&last_commit))?;
+        let is_ours = matches!(ownership::of(role, &facts.cluster), Ownership::Owned(_));
         is_ours.then_some((why, role, last_commit))
     })
 }
@@ -98,20 +93,14 @@ fn outside<'a>(
 /// # Errors
 ///
 /// [`Superseded`] with the first role of the worst kind.
-pub fn check(
-    plan: &mut Plan,
-    current: &CurrentRoles,
-    cluster: &Cluster,
-    run: &Run,
-    history: &History,
-) -> Result<(), Superseded> {
-    let Some(ours) = &run.commit else {
+pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
+    let Some(ours) = &facts.run.commit else {
         return Ok(());
     };
-    let outside: Vec<_> = outside(current, cluster, history).collect();
+    let outside: Vec<_> = outside(facts).collect();
     let worst = outside.iter().min_by_key(|(why, ..)| *why);
     if let Some((why, role, last_commit)) = worst
-        && (*why == Why::Newer || run.rewrite == Rewrite::Refused)
+        && (*why == Why::Newer || facts.run.rewrite == Rewrite::Refused)
     {
         return Err(Superseded {
             role: role.listed.name.clone(),
@@ -162,7 +151,7 @@ fn retag(plan: &mut Plan, role: &CurrentRole, why: Why, last_commit: &CommitId, 
 /// Some of the roles that a plan leaves alone, to be read in full before it writes to others: only
 /// their tags tell that a newer run was here and found nothing to do to them. Reading all of them
 /// would cost a call a role; a branch that was rewritten shows in any.
-pub fn to_sample(plan: &Plan, current: &CurrentRoles) -> Vec<RoleName> {
+pub(super) fn to_sample(plan: &Plan, current: &CurrentRoles) -> Vec<RoleName> {
     if plan.writes().next().is_none() {
         return vec![];
     }

@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Difference, Plan};
-use crate::desired::{self, Resolved, Verdict};
+use super::{Action, Change, Difference, Facts, Plan};
+use crate::desired::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
-use crate::model::cluster::{Audience, Cluster, Issuer};
+use crate::model::cluster::{Audience, Issuer};
 use crate::model::commit::CommitId;
+use crate::model::quotas::Quotas;
 use crate::model::role::RoleLabel;
 
 /// So many roles may always be retired by one run.
@@ -159,7 +160,7 @@ impl Refusal {
 
 /// Refuses to make roles that no pod could assume. `accepted` is `None` where the provider is not
 /// registered.
-pub fn check_provider(
+pub(super) fn check_provider(
     provider: OidcProviderArn,
     accepted: Option<&[String]>,
     audience: Option<&Audience>,
@@ -177,7 +178,8 @@ pub fn check_provider(
 }
 
 /// Refuses to retire roles because nothing, or much less than before, was found.
-pub fn check_removals(plan: &Plan, resolved: &Resolved, allowed: &Allowed) -> Result<(), Refusal> {
+pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> Result<(), Refusal> {
+    let resolved = &facts.resolved;
     let retired: Vec<&Change> = plan.changes.values().filter(|c| is_removal(c)).collect();
     let roles = |changes: &[&Change]| changes.iter().map(|c| c.role.clone()).collect::<Vec<_>>();
     let found = resolved
@@ -248,16 +250,15 @@ fn is_owned(change: &Change) -> bool {
 
 /// Refuses to have most roles trust another issuer: the cluster was rebuilt, or the settings are
 /// those of another cluster.
-pub fn check_issuer_change(
+pub(super) fn check_issuer_change(
     plan: &Plan,
-    resolved: &Resolved,
-    cluster: &Cluster,
+    facts: &Facts,
     allowed: &Allowed,
 ) -> Result<(), Refusal> {
     let mut changed: BTreeMap<Issuer, Vec<RoleLabel>> = BTreeMap::new();
     for change in plan.changes.values() {
         if let Action::Update(update) = &change.action
-            && let Some(old) = former_issuer(change, &update.differences, resolved, cluster)
+            && let Some(old) = former_issuer(change, &update.differences, facts)
         {
             changed.entry(old).or_default().push(change.role.clone());
         }
@@ -278,12 +279,8 @@ pub fn check_issuer_change(
 }
 
 /// The one issuer that would have to be the cluster's for a role to be as declared.
-fn former_issuer(
-    change: &Change,
-    differences: &[Difference],
-    resolved: &Resolved,
-    cluster: &Cluster,
-) -> Option<Issuer> {
+fn former_issuer(change: &Change, differences: &[Difference], facts: &Facts) -> Option<Issuer> {
+    let cluster = &facts.cluster;
     let current = differences.iter().find_map(|difference| match difference {
         Difference::TrustPolicy { current, .. } => Some(current),
         Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
@@ -308,38 +305,23 @@ fn former_issuer(
         // Whatever else would change with it.
         return Some(old);
     }
-    let request = resolved.requests.get(&change.service_account)?;
-    let Verdict::Wanted(wanted) = &request.verdict else {
-        return None;
-    };
-    let former = Cluster {
-        issuers,
-        ..cluster.clone()
-    };
-    let role = desired::desired_role(
-        &change.service_account,
-        wanted,
-        &request.location,
-        &former,
-        "",
-    );
-    role.trust_policy.same_meaning(current).then_some(old)
+    let role = facts.desired(&change.service_account)?;
+    let former = role.trust_policy_with(cluster, issuers);
+    former.same_meaning(current).then_some(old)
 }
 
 /// Holds the roles of ServiceAccounts whose own audience a provider does not accept: no token could
 /// assume them. The cluster's audience is [`check_provider`]'s affair.
-pub fn hold_refused_audiences(
+pub(super) fn hold_refused_audiences(
     plan: &mut Plan,
-    resolved: &Resolved,
+    facts: &Facts,
     provider: &OidcProviderArn,
     accepted: &[String],
 ) {
     for change in plan.changes.values_mut().filter(|change| trusts(change)) {
-        let request = resolved.requests.get(&change.service_account);
-        let Some(Verdict::Wanted(wanted)) = request.map(|request| &request.verdict) else {
-            continue;
-        };
-        let Some(audience) = wanted.audience.as_ref().map(Audience::as_str) else {
+        let desired = facts.desired(&change.service_account);
+        let own = desired.and_then(|role| role.own_audience.as_ref());
+        let Some(audience) = own.map(Audience::as_str) else {
             continue;
         };
         if accepted.iter().any(|accepted| accepted == audience) {
@@ -359,7 +341,7 @@ pub fn hold_refused_audiences(
 }
 
 /// Whether a change has a role trust the cluster's providers.
-pub fn trusts(change: &Change) -> bool {
+pub(super) fn trusts(change: &Change) -> bool {
     matches!(
         change.action,
         Action::Create(_) | Action::Update(_) | Action::Restore(_)
@@ -367,12 +349,12 @@ pub fn trusts(change: &Change) -> bool {
 }
 
 /// Refuses what the account's quotas do not allow.
-pub fn check_quotas(
-    plan: &Plan,
-    roles: u64,
-    roles_quota: u64,
-    trust_policy_quota: u64,
-) -> Result<(), Refusal> {
+pub(super) fn check_quotas(plan: &Plan, quotas: &Quotas) -> Result<(), Refusal> {
+    let Quotas {
+        roles,
+        roles_quota,
+        trust_policy_size_quota: trust_policy_quota,
+    } = *quotas;
     let created = plan
         .changes
         .values()

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ownership::{self, Ownership};
-use super::{Mode, Run, is_leftover, prune};
-use crate::desired::Resolved;
+use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
-use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry};
 use crate::model::location::RepoPath;
-use crate::model::role::{CurrentRole, CurrentRoles};
+use crate::model::role::CurrentRole;
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
@@ -37,6 +35,13 @@ pub struct History {
 }
 
 impl History {
+    /// Adds further answers.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.ancestry.extend(other.ancestry);
+        self.absences.extend(other.absences);
+        self.moved.extend(other.moved);
+    }
+
     /// What a commit is to the one that was read; without an answer, nothing is proven.
     pub fn ancestry(&self, commit: &CommitId) -> Ancestry {
         self.ancestry
@@ -46,15 +51,18 @@ impl History {
     }
 }
 
-/// What has to be asked of Git before [`super::plan`] can decide.
-pub fn questions(
-    resolved: &Resolved,
-    current: &CurrentRoles,
-    cluster: &Cluster,
-    run: &Run,
-) -> Questions {
+impl Questions {
+    /// Whether there is any.
+    pub(super) fn is_any(&self) -> bool {
+        !(self.commits.is_empty() && self.absent.is_empty() && self.retiring.is_empty())
+    }
+}
+
+/// What has to be asked of Git about the roles that were read in full.
+pub(super) fn questions(facts: &Facts) -> Questions {
+    let (cluster, run) = (&facts.cluster, &facts.run);
     let mut questions = Questions::default();
-    for role in current.details() {
+    for role in facts.current.details() {
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
             continue;
         };
@@ -62,12 +70,11 @@ pub fn questions(
         let commits = keys.map(|key| commit(role, key));
         let [last_commit, quarantined_by, created_by] = commits.clone();
         questions.commits.extend(commits.into_iter().flatten());
-        let leftover = is_leftover(&role.listed, resolved, cluster, run.depth);
-        if !leftover || run.mode != Mode::Sync {
+        if run.mode != Mode::Sync || !facts.is_leftover(&role.listed) {
             continue;
         }
-        let quarantined = prune::is_quarantined(role);
-        if !quarantined || prune::is_due(role, &run.prune) {
+        let quarantined = quarantine::is_quarantined(role);
+        if !quarantined || quarantine::is_due(role, &run.prune) {
             let arn = cluster.role_arn(&role.listed.name);
             questions.retiring.insert(service_account.clone(), arn);
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::desired::{self, role_name};
 use crate::model::arn::RoleArn;
 use crate::model::cluster::Cluster;
-use crate::model::role::{CurrentRole, ListedRole};
+use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
@@ -51,6 +51,15 @@ pub fn of_listed(listed: &ListedRole, wanted: &RoleArn) -> Option<Foreign> {
     } else {
         None
     }
+}
+
+/// The listed roles that could be ours by name and path alone, declared or not.
+pub fn candidates(current: &CurrentRoles, cluster: &Cluster) -> Vec<RoleName> {
+    let is_possible = |listed: &&ListedRole| {
+        listed.path == cluster.path && role_name::parse(&cluster.prefix, &listed.name).is_some()
+    };
+    let possible = current.iter().filter(is_possible);
+    possible.map(|listed| listed.name.clone()).collect()
 }
 
 /// Decides whose a role is.

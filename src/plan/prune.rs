@@ -9,13 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::history::{History, commit};
 use super::ownership::{self, Ownership};
-use super::{Action, Delete, Mode, Quarantine, Run, is_leftover};
-use crate::desired::Resolved;
+use super::quarantine::{self, is_due, is_quarantined};
+use super::{Action, Delete, Facts, Mode, Quarantine, Run};
 use crate::manifest::Completeness;
-use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Removal};
-use crate::model::role::{Attachments, CurrentRole, CurrentRoles, RoleName};
+use crate::model::role::{Attachments, CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
 use crate::model::trust_policy;
@@ -42,38 +41,18 @@ pub(super) struct Leftover<'a> {
     pub(super) is_claimed: bool,
 }
 
-/// Whether a role is quarantined: it says so, and nobody can assume it.
-pub fn is_quarantined(role: &CurrentRole) -> bool {
-    role.tags.get(tags::QUARANTINED_AT).is_some()
-        && role
-            .listed
-            .trust_policy
-            .same_meaning(&trust_policy::quarantine())
-}
-
 /// The roles that may be deleted in this run, so that it has to be known what is attached to them.
-pub fn to_inspect(
-    resolved: &Resolved,
-    current: &CurrentRoles,
-    cluster: &Cluster,
-    run: &Run,
-) -> Vec<RoleName> {
+pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
+    let Prune { after, .. } = facts.run.prune;
     let deletable = |role: &&CurrentRole| {
-        run.mode == Mode::Sync
-            && is_leftover(&role.listed, resolved, cluster, run.depth)
-            && matches!(ownership::of(role, cluster), Ownership::Owned(_))
-            && (run.prune.after.is_zero() || (is_quarantined(role) && is_due(role, &run.prune)))
+        let is_over = || is_quarantined(role) && is_due(role, &facts.run.prune);
+        facts.run.mode == Mode::Sync
+            && facts.is_leftover(&role.listed)
+            && matches!(ownership::of(role, &facts.cluster), Ownership::Owned(_))
+            && (after.is_zero() || is_over())
     };
-    let roles = current.details().filter(deletable);
+    let roles = facts.current.details().filter(deletable);
     roles.map(|role| role.listed.name.clone()).collect()
-}
-
-fn quarantined_at(role: &CurrentRole) -> Option<Timestamp> {
-    role.tags.get(tags::QUARANTINED_AT)?.parse().ok()
-}
-
-pub(super) fn is_due(role: &CurrentRole, prune: &Prune) -> bool {
-    quarantined_at(role).is_some_and(|at| prune.now.duration_since(at) >= prune.after)
 }
 
 impl Leftover<'_> {
@@ -172,7 +151,7 @@ impl Leftover<'_> {
 
     /// The quarantine is the witness, if it is one of our own history.
     fn end_quarantine(&self, what: &str, run: &Run, history: &History) -> (Action, String) {
-        let Some(since) = quarantined_at(self.role) else {
+        let Some(since) = quarantine::since(self.role) else {
             let why = "quarantined, but its tag does not say since when, so it is not deleted";
             return (Action::Held, format!("{what}; {why}"));
         };

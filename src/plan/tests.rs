@@ -1,15 +1,17 @@
 //! The decision table, row by row.
 
+use super::ownership::Ownership;
 use super::*;
 use jiff::SignedDuration;
 
-use crate::desired::{Wanted, desired_role};
+use crate::desired::{Request, Resolved, Verdict, Wanted, desired_role, role_name};
+use crate::diagnostic::Code;
 use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
-use crate::model::cluster::{Audience, ClusterName, Issuer, RolePrefix};
+use crate::model::cluster::{Audience, Cluster, ClusterName, Issuer, RolePrefix};
 use crate::model::history::Ancestry;
-use crate::model::role::{RoleId, RolePath, SessionDuration};
-use crate::model::tags::{TagKey, TagValue};
+use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, RolePath, SessionDuration};
+use crate::model::tags::{self, TagKey, TagValue, Tags};
 use crate::model::trust_policy::TrustDocument;
 
 const THEN: &str = "1111111111111111111111111111111111111111";
@@ -150,14 +152,43 @@ fn with_tag(mut role: CurrentRole, key: &str, value: &str) -> CurrentRole {
     role
 }
 
-/// Plans as the shell does: list, examine what the planner asks for, plan.
-fn plan_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run: &Run) -> Plan {
-    let mut current = CurrentRoles::new(roles.iter().map(|role| role.listed.clone()));
-    for name in to_examine(resolved, &current, cluster, run) {
-        let detail = roles.iter().find(|role| role.listed.name == name);
-        current.add_detail(&name, detail.cloned());
+/// Answers what the planner needs from roles that are there, until it can decide.
+fn facts_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run: &Run) -> Facts {
+    let (resolved, cluster) = (resolved.clone(), cluster.clone());
+    let mut facts = Facts::new(resolved, cluster, run.clone(), guard::Allowed::default());
+    while let Some(need) = facts.missing() {
+        facts.add(match need {
+            Need::Listing => {
+                Answer::Listing(roles.iter().map(|role| role.listed.clone()).collect())
+            }
+            Need::Roles(names) => {
+                let role = |name: &RoleName| roles.iter().find(|role| role.listed.name == *name);
+                let full = names.iter().map(|name| (name.clone(), role(name).cloned()));
+                Answer::Roles(full.collect())
+            }
+            Need::History(_) => Answer::History(history(roles)),
+            Need::Attachments(_) => Answer::Attachments(vec![]),
+            Need::Provider(arn) => {
+                Answer::Provider(arn, Some(vec!["sts.amazonaws.com".to_owned()]))
+            }
+            Need::Quotas => Answer::Quotas(None),
+        });
     }
-    plan(resolved, &current, cluster, run, &history(roles))
+    facts
+}
+
+fn plan_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run: &Run) -> Plan {
+    facts_over(resolved, roles, cluster, run).plan().clone()
+}
+
+/// What is known once the account was listed, and nothing else.
+fn listed(resolved: &Resolved, roles: &[CurrentRole]) -> Facts {
+    let resolved = resolved.clone();
+    let mut facts = Facts::new(resolved, cluster(), run(), guard::Allowed::default());
+    facts.add(Answer::Listing(
+        roles.iter().map(|role| role.listed.clone()).collect(),
+    ));
+    facts
 }
 
 fn word(action: &Action) -> &'static str {
@@ -362,8 +393,8 @@ fn i9_a_role_that_the_listing_shows_to_be_foreign_is_not_read() {
     let mut elsewhere = role("bar/foo");
     elsewhere.listed.path = RolePath::new("/other/").expect("valid");
     for wanted in [resolved(&[wanted("bar/foo")]), resolved(&[])] {
-        let current = CurrentRoles::new([elsewhere.listed.clone()]);
-        assert_eq!(to_examine(&wanted, &current, &cluster(), &run()), []);
+        let mut facts = listed(&wanted, std::slice::from_ref(&elsewhere));
+        assert!(!matches!(facts.missing(), Some(Need::Roles(_))));
     }
     let plan = plan_over(
         &resolved(&[wanted("bar/foo")]),
@@ -473,29 +504,19 @@ fn create_only_repairs_nothing() {
 #[test]
 fn a27_a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
     let resolved = resolved(&[wanted("bar/foo")]);
-    let mut current = CurrentRoles::new([with_trust(role("bar/foo"), OPEN).listed]);
-    let asked = to_examine(&resolved, &current, &cluster(), &run());
-    assert_eq!(asked.len(), 1);
-    current.add_detail(&asked[0], None);
-    assert_eq!(
-        words(&plan(
-            &resolved,
-            &current,
-            &cluster(),
-            &run(),
-            &History::default()
-        )),
-        [(FOO, "create")]
-    );
+    let mut facts = listed(&resolved, &[with_trust(role("bar/foo"), OPEN)]);
+    let Some(Need::Roles(names)) = facts.missing() else {
+        panic!("a role that differs is to be read");
+    };
+    assert_eq!(names.len(), 1);
+    facts.add(Answer::Roles(vec![(names[0].clone(), None)]));
+    assert_eq!(words(facts.plan()), [(FOO, "create")]);
 }
 
 #[test]
 fn an_idle_run_examines_nothing() {
     let names: Vec<String> = (0..50).map(|n| format!("bar/app-{n}")).collect();
     let requests: Vec<_> = names.iter().map(|name| wanted(name)).collect();
-    let current = CurrentRoles::new(names.iter().map(|name| role(name).listed));
-    assert_eq!(
-        to_examine(&resolved(&requests), &current, &cluster(), &run()),
-        []
-    );
+    let roles: Vec<_> = names.iter().map(|name| role(name)).collect();
+    assert_eq!(listed(&resolved(&requests), &roles).missing(), None);
 }

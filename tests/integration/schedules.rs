@@ -16,11 +16,12 @@ use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, RolePr
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use irsa_gitops::model::location::Location;
-use irsa_gitops::model::role::{CurrentRoles, RolePath};
+use irsa_gitops::model::role::RolePath;
 use irsa_gitops::model::service_account::ServiceAccountRef;
 use irsa_gitops::model::tags::TagValue;
 use irsa_gitops::model::trust_policy;
-use irsa_gitops::plan::{self, Depth, History, Mode, Prune, Rewrite, Run};
+use irsa_gitops::plan::guard::Allowed;
+use irsa_gitops::plan::{Answer, Decision, Depth, Facts, History, Mode, Need, Prune, Rewrite, Run};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -28,6 +29,9 @@ use crate::support::memory::{Memory, Mishap};
 
 const THEN: &str = "1111111111111111111111111111111111111111";
 const NOW: &str = "2222222222222222222222222222222222222222";
+
+const ACCOUNT: &str = r#"{"account":"123456789012",
+    "oidcProviders":[{"issuer":"oidc.example.com","audiences":["sts.amazonaws.com"]}]}"#;
 
 /// What is to become of a role in a run without faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +128,7 @@ impl World {
             fates: fates.to_vec(),
             resolved: Resolved::default(),
             history: History::default(),
-            state: serde_json::from_str(r#"{"account":"123456789012"}"#).expect("a state"),
+            state: serde_json::from_str(ACCOUNT).expect("a state"),
         };
         for commit in [THEN, NOW] {
             world
@@ -136,6 +140,16 @@ impl World {
             world.add(index, *fate);
         }
         world
+    }
+
+    /// What whoever looked at the plan allows: its removals, which are all there is.
+    fn allowed(&self) -> Allowed {
+        let goes = |fate: &&Fate| matches!(fate, Fate::Quarantine | Fate::Delete);
+        Allowed {
+            empty: true,
+            removals: Some(self.fates.iter().filter(goes).count()),
+            issuer_change: None,
+        }
     }
 
     fn add(&mut self, index: usize, fate: Fate) {
@@ -223,36 +237,54 @@ fn tag(key: &str, value: &str) -> Tag {
 /// One run as the program does it; `false` if it could not plan.
 async fn run(world: &World, iam: &Memory) -> bool {
     let (cluster, settings) = (cluster(), run_settings());
-    let Ok(listing) = iam.list_roles().await else {
-        return false;
-    };
-    let mut current = CurrentRoles::new(listing);
-    let names = plan::to_examine(&world.resolved, &current, &cluster, &settings);
-    if iam::read_in_full(iam, &names, &mut current).await.is_err() {
-        return false;
-    }
-    for name in plan::prune::to_inspect(&world.resolved, &current, &cluster, &settings) {
-        let Ok(attachments) = iam.attachments(&name).await else {
+    let mut facts = Facts::new(world.resolved.clone(), cluster, settings, world.allowed());
+    while let Some(need) = facts.missing() {
+        let Some(answer) = answer(need, &facts, world, iam).await else {
             return false;
         };
-        current.add_attachments(&name, attachments);
+        facts.add(answer);
     }
-    // As Git would answer: what NOW removed is no news to a role that NOW wrote last.
-    let mut history = world.history.clone();
-    let questions = plan::history::questions(&world.resolved, &current, &cluster, &settings);
-    for (service_account, since) in questions.absent {
-        if since.as_ref().map(CommitId::as_str) == Some(NOW) {
-            let absence = Absence::Unexplained;
-            history.absences.insert(service_account, absence);
-        }
-    }
-    let mut plan = plan::plan(&world.resolved, &current, &cluster, &settings, &history);
-    if plan::fence::check(&mut plan, &current, &cluster, &settings, &history).is_err() {
+    let Decision { plan, obstacle } = facts.decide();
+    if obstacle.is_some() {
         return false;
     }
     let outcomes = Outcomes::new(&plan);
     apply(&plan, iam, &Stop::default(), &outcomes, &|_, _| {}).await;
     true
+}
+
+async fn answer(need: Need, facts: &Facts, world: &World, iam: &Memory) -> Option<Answer> {
+    Some(match need {
+        Need::Listing => Answer::Listing(iam.list_roles().await.ok()?),
+        Need::Roles(names) => {
+            let roles = iam::read_in_full(iam, &names, facts.current()).await;
+            Answer::Roles(roles.ok()?)
+        }
+        Need::History(questions) => {
+            // As Git would answer: what NOW removed is no news to a role that NOW wrote last.
+            let mut history = world.history.clone();
+            for (service_account, since) in questions.absent {
+                if since.as_ref().map(CommitId::as_str) == Some(NOW) {
+                    let absence = Absence::Unexplained;
+                    history.absences.insert(service_account, absence);
+                }
+            }
+            Answer::History(history)
+        }
+        Need::Attachments(names) => {
+            let mut all = Vec::new();
+            for name in names {
+                let attached = iam.attachments(&name).await.ok()?;
+                all.push((name, attached));
+            }
+            Answer::Attachments(all)
+        }
+        Need::Provider(arn) => {
+            let provider = iam.oidc_provider(&arn).await.ok()?;
+            Answer::Provider(arn, provider.map(|provider| provider.audiences))
+        }
+        Need::Quotas => Answer::Quotas(iam.quotas().await.ok()),
+    })
 }
 
 /// What a state amounts to, ids and run tags aside.
@@ -387,21 +419,23 @@ proptest! {
 fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
     let world = World::new(&[Fate::Create; 4]);
     let iam = Memory::new(world.state.clone());
-    iam.mishaps(vec![(3, Mishap::Panics)]);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
     let outcomes = runtime.expect("a runtime").block_on(async {
-        let (cluster, settings) = (cluster(), run_settings());
-        let current = CurrentRoles::new(iam.list_roles().await.expect("listed"));
-        let plan = plan::plan(
-            &world.resolved,
-            &current,
-            &cluster,
-            &settings,
-            &world.history,
+        let mut facts = Facts::new(
+            world.resolved.clone(),
+            cluster(),
+            run_settings(),
+            world.allowed(),
         );
+        while let Some(need) = facts.missing() {
+            let answer = answer(need, &facts, &world, &iam).await;
+            facts.add(answer.expect("answered"));
+        }
+        let plan = facts.decide().plan;
+        iam.mishaps(vec![(2, Mishap::Panics)]);
         let outcomes = Outcomes::new(&plan);
         apply(&plan, &iam, &Stop::default(), &outcomes, &|_, _| {}).await;
         outcomes.into_map()

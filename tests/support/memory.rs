@@ -4,8 +4,9 @@
 use std::sync::{Mutex, MutexGuard};
 
 use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
-use irsa_gitops::iam::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider, Quotas};
+use irsa_gitops::iam::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider};
 use irsa_gitops::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use irsa_gitops::model::quotas::Quotas;
 use irsa_gitops::model::role::{
     Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
 };
@@ -200,6 +201,20 @@ fn listed(role: &Role) -> ListedRole {
     }
 }
 
+fn current(role: &Role) -> CurrentRole {
+    CurrentRole {
+        listed: listed(role),
+        tags: role
+            .tags
+            .iter()
+            .map(|tag| (&tag.key, tag.value.clone()))
+            .collect(),
+        permissions_boundary: role.permissions_boundary.clone(),
+        created: None,
+        last_used: None,
+    }
+}
+
 fn tag_list(tags: &Tags) -> Vec<Tag> {
     tags.iter()
         .map(|(key, value)| Tag {
@@ -211,11 +226,13 @@ fn tag_list(tags: &Tags) -> Vec<Tag> {
 
 impl IamReader for Memory {
     async fn caller(&self) -> Result<Caller, Error> {
-        Ok(Caller {
-            account: AwsAccountId::new("123456789012").expect("valid"),
+        let look = |state: &State| Caller {
+            account: AwsAccountId::new(&state.account).expect("valid"),
             partition: Partition::new("aws").expect("valid"),
             arn: String::new(),
-        })
+        };
+        self.read("sts:GetCallerIdentity", None, || None, look)
+            .await
     }
 
     async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
@@ -228,26 +245,38 @@ impl IamReader for Memory {
         .await
     }
 
-    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
         let look = |state: &State| {
-            state.role(name.as_str()).ok().map(|role| CurrentRole {
-                listed: listed(role),
-                tags: role
-                    .tags
-                    .iter()
-                    .map(|tag| (&tag.key, tag.value.clone()))
-                    .collect(),
-                permissions_boundary: role.permissions_boundary.clone(),
-                created: None,
-                last_used: None,
-            })
+            let roles = state.roles.iter().map(current);
+            // The bulk call does not tell how long sessions may last.
+            let without_duration = |mut role: CurrentRole| {
+                role.listed.max_session_seconds = None;
+                role
+            };
+            Some(roles.map(without_duration).collect())
         };
+        let action = "iam:GetAccountAuthorizationDetails";
+        match self.read(action, None, || None, look).await {
+            Err(error) if error.kind == Kind::AccessDenied => Ok(None),
+            result => result,
+        }
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        let look = |state: &State| state.role(name.as_str()).ok().map(current);
         self.read("iam:GetRole", Some(name), || Some(None), look)
             .await
     }
 
-    async fn oidc_provider(&self, _: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
-        Ok(None)
+    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
+        let look = |state: &State| {
+            let provider = state.oidc_provider(&arn.to_string()).ok();
+            provider.map(|provider| OidcProvider {
+                audiences: provider.audiences.clone(),
+            })
+        };
+        let action = "iam:GetOpenIDConnectProvider";
+        self.read(action, None, || Some(None), look).await
     }
 
     async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
@@ -261,11 +290,13 @@ impl IamReader for Memory {
     }
 
     async fn quotas(&self) -> Result<Quotas, Error> {
-        Ok(Quotas {
-            roles: 0,
+        let look = |state: &State| Quotas {
+            roles: state.roles.len() as u64,
             roles_quota: 1000,
             trust_policy_size_quota: 2048,
-        })
+        };
+        self.read("iam:GetAccountSummary", None, || None, look)
+            .await
     }
 }
 

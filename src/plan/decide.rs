@@ -1,0 +1,229 @@
+//! What becomes of each role, one by one.
+//!
+//! In: the [`Facts`]. Out: the plan, before the fence and the guards. The table is in [`super`].
+
+use std::collections::BTreeSet;
+
+use super::ownership::{self, Ownership};
+use super::prune::Leftover;
+use super::{
+    Action, Depth, Difference, Facts, Mode, Plan, Run, Update, diff, quarantine, security,
+};
+use crate::desired::{DesiredRole, Verdict};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
+use crate::model::tags::{self, Tags};
+
+/// Decides what becomes of every role; a role that was to be read and is not there is absent. The
+/// order of the declarations and of the listing does not matter.
+pub(super) fn plan(facts: &Facts) -> Plan {
+    let mut plan = Plan::default();
+    let requests = &facts.resolved.requests;
+    for (service_account, request) in requests {
+        let decision = match &request.verdict {
+            Verdict::Wanted(_) => facts
+                .desired(service_account)
+                .map(|role| decide(role, facts, &mut plan.diagnostics)),
+            Verdict::Held { reason } => Some((Action::Held, reason.clone())),
+            Verdict::Unmanaged => None,
+        };
+        if let Some((action, reason)) = decision {
+            let location = Some(request.location.clone());
+            plan.add(&request.role, service_account, location, action, reason);
+        }
+    }
+    let held = requests
+        .values()
+        .filter(|request| matches!(request.verdict, Verdict::Held { .. }));
+    let claimed: BTreeSet<&str> = held
+        .filter_map(|request| request.role_arn.as_deref())
+        .collect();
+    let leftover = facts.leftover();
+    for role in leftover.filter_map(|listed| facts.current.detail(&listed.name)) {
+        let name = &role.listed.name;
+        let Ownership::Owned(service_account) = ownership::of(role, &facts.cluster) else {
+            continue;
+        };
+        let request = requests.get(&service_account);
+        let leftover = Leftover {
+            role,
+            service_account: &service_account,
+            attachments: facts.current.attachments(name),
+            is_unmanaged: request.is_some(),
+            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
+        };
+        let (action, reason) = leftover.decide(&facts.run, &facts.history);
+        let location = request.map(|request| request.location.clone());
+        plan.add(
+            &RoleLabel::from(name),
+            &service_account,
+            location,
+            action,
+            reason,
+        );
+    }
+    plan
+}
+
+/// The role as CreateRole is to make it.
+pub(super) fn new_role(desired: &DesiredRole, run: &Run) -> NewRole {
+    let mut tags = desired.tags.clone();
+    for (key, value) in provenance(desired, run).iter() {
+        tags.set(key, value);
+    }
+    if let Some(commit) = &run.commit {
+        tags.set(tags::COMMIT, commit.as_str());
+    }
+    NewRole {
+        arn: desired.arn.clone(),
+        trust_policy: desired.trust_policy.clone(),
+        tags,
+        permissions_boundary: desired.permissions_boundary.clone(),
+        max_session_duration: desired.max_session_duration,
+    }
+}
+
+/// The tags that every write refreshes.
+pub(super) fn provenance(desired: &DesiredRole, run: &Run) -> Tags {
+    let mut tags: Tags = [(tags::SOURCE, desired.source.as_str())]
+        .into_iter()
+        .collect();
+    if let Some(commit) = &run.commit {
+        tags.set(tags::LAST_COMMIT, commit.as_str());
+    }
+    tags
+}
+
+fn decide(
+    desired: &DesiredRole,
+    facts: &Facts,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Action, String) {
+    let Facts {
+        current,
+        cluster,
+        run,
+        ..
+    } = facts;
+    let Some(listed) = current.listed(&desired.arn.name) else {
+        return (
+            Action::Create(new_role(desired, run)),
+            "there is no such role".to_owned(),
+        );
+    };
+    if run.depth == Depth::Listing && matches_listing(desired, listed) {
+        return (Action::InSync, "as declared".to_owned());
+    }
+    let mut foreign = |foreign: ownership::Foreign| {
+        let message = format!("role `{}` exists and is not ours: {foreign}", listed.name);
+        diagnostics.push(
+            Diagnostic::error(Code::ForeignRole, message.clone())
+                .on(&desired.service_account)
+                .at(desired.location.clone())
+                .with_hint(foreign.hint(&desired.service_account, cluster)),
+        );
+        (Action::Held, message)
+    };
+    if let Some(seen) = ownership::of_listed(listed, &desired.arn) {
+        return foreign(seen);
+    }
+    let Some(role) = current.detail(&listed.name) else {
+        return (
+            Action::Held,
+            "the role could not be read in full".to_owned(),
+        );
+    };
+    if let Ownership::Foreign(seen) = ownership::of(role, cluster) {
+        return foreign(seen);
+    }
+    if let Some(diagnostic) = boundary_difference(desired, role) {
+        diagnostics.push(diagnostic);
+    }
+    let differences = diff::differences(desired, role);
+    let quarantined = quarantine::is_quarantined(role);
+    let untag: Vec<&'static str> = [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
+        .into_iter()
+        .filter(|key| role.tags.get(key).is_some())
+        .collect();
+    if differences.is_empty() && untag.is_empty() {
+        return (Action::InSync, "as declared".to_owned());
+    }
+    let reason = if differences.is_empty() {
+        "tags of a quarantine that is over are left".to_owned()
+    } else if quarantined {
+        let since = role
+            .tags
+            .get(tags::QUARANTINED_AT)
+            .unwrap_or("an unknown time");
+        format!("declared again; quarantined since {since}")
+    } else {
+        diff::describe(&differences)
+    };
+    if run.mode == Mode::CreateOnly {
+        return (
+            Action::Held,
+            format!("{reason}; mode create-only repairs nothing"),
+        );
+    }
+    let update = Box::new(Update {
+        tags: tags_to_write(desired, role, &differences, run),
+        untag,
+        current: role.clone(),
+        differences,
+        replacement: Some(new_role(desired, run)),
+    });
+    if quarantined {
+        return (Action::Restore(update), reason);
+    }
+    if let Some(diagnostic) = security::finding(desired, role, cluster) {
+        diagnostics.push(diagnostic);
+    }
+    (Action::Update(update), reason)
+}
+
+/// Drifted tags, what every write refreshes, and the creating commit if nobody has set one.
+fn tags_to_write(
+    desired: &DesiredRole,
+    role: &CurrentRole,
+    differences: &[Difference],
+    run: &Run,
+) -> Tags {
+    let mut tags = provenance(desired, run);
+    for difference in differences {
+        if let Difference::Tag { key, desired, .. } = difference {
+            tags.set(key, desired.clone());
+        }
+    }
+    if let (None, Some(commit)) = (role.tags.get(tags::COMMIT), &run.commit) {
+        tags.set(tags::COMMIT, commit.as_str());
+    }
+    tags
+}
+
+/// Whether the listing alone shows the role as it should be.
+pub(super) fn matches_listing(desired: &DesiredRole, listed: &ListedRole) -> bool {
+    let duration = desired
+        .max_session_duration
+        .map(|duration| duration.as_seconds());
+    listed.name == desired.arn.name
+        && listed.path == desired.arn.path
+        && listed.trust_policy.same_meaning(&desired.trust_policy)
+        && (duration.is_none() || duration == listed.max_session_seconds)
+}
+
+/// A boundary is somebody's limit on the role: it is reported and never swapped.
+fn boundary_difference(desired: &DesiredRole, role: &CurrentRole) -> Option<Diagnostic> {
+    let wanted = desired.permissions_boundary.as_deref()?;
+    let current = role.permissions_boundary.as_deref();
+    (current != Some(wanted)).then(|| {
+        let message = format!(
+            "role `{}` has permissions boundary {} instead of `{wanted}`",
+            role.listed.name,
+            current.map_or("none".to_owned(), |arn| format!("`{arn}`"))
+        );
+        Diagnostic::error(Code::BoundaryDiffers, message)
+            .on(&desired.service_account)
+            .at(desired.location.clone())
+            .with_hint("boundaries are never changed by this program: set it with iam:PutRolePermissionsBoundary, or change --permissions-boundary")
+    })
+}

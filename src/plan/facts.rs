@@ -1,0 +1,320 @@
+//! What is declared and what is known: the planner asks for what it lacks, then decides.
+//!
+//! Whoever runs it answers until nothing is missing. No other order of calls has to be known:
+//!
+//! ```text
+//! while let Some(need) = facts.missing() {
+//!     facts.add(answer(need)?);
+//! }
+//! let decision = facts.decide();
+//! ```
+//!
+//! The planner needs the listing first, then the roles in full that the listing leaves open, what
+//! history says of them, what is attached to those that may be deleted, and, if anything is to be
+//! written, a sample of the others, the OIDC providers and the quotas.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use super::guard::{self, Allowed};
+use super::history::{self, History, Questions};
+use super::{Decision, Depth, Obstacle, Plan, Run, decide, fence, ownership, prune, security};
+use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
+use crate::model::arn::OidcProviderArn;
+use crate::model::cluster::Cluster;
+use crate::model::quotas::Quotas;
+use crate::model::role::{Attachments, CurrentRole, CurrentRoles, ListedRole, RoleName};
+use crate::model::service_account::ServiceAccountRef;
+
+/// What has to be read next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Every role of the account, as the listing shows it.
+    Listing,
+    /// These roles, with their tags.
+    Roles(Vec<RoleName>),
+    /// Answers of Git history.
+    History(Questions),
+    /// What is attached to these roles.
+    Attachments(Vec<RoleName>),
+    /// The audiences that a provider accepts.
+    Provider(OidcProviderArn),
+    /// How many roles there may be, and how long a trust policy may be.
+    Quotas,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Every role of the account.
+    Listing(Vec<ListedRole>),
+    /// Roles in full; `None` for one that is gone.
+    Roles(Vec<(RoleName, Option<CurrentRole>)>),
+    /// What history says.
+    History(History),
+    /// What is attached to roles.
+    Attachments(Vec<(RoleName, Attachments)>),
+    /// The audiences that a provider accepts; `None` if it is not registered.
+    Provider(OidcProviderArn, Option<Vec<String>>),
+    /// The quotas; `None` where the account does not tell.
+    Quotas(Option<Quotas>),
+}
+
+/// How far the reading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Listing,
+    Roles,
+    History,
+    Attachments,
+    Sample,
+    Order,
+    Providers,
+    Quotas,
+    Done,
+}
+
+/// What is declared for one cluster, what IAM and history are known to have, and for what run.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// On whose behalf.
+    pub run: Run,
+    /// What is declared.
+    pub resolved: Resolved,
+    pub(super) desired: BTreeMap<ServiceAccountRef, DesiredRole>,
+    pub(super) current: CurrentRoles,
+    pub(super) history: History,
+    allowed: Allowed,
+    providers: BTreeMap<OidcProviderArn, Option<Vec<String>>>,
+    quotas: Option<Quotas>,
+    stage: Stage,
+    plan: OnceCell<Plan>,
+}
+
+impl Facts {
+    /// What is declared; nothing is known yet.
+    pub fn new(resolved: Resolved, cluster: Cluster, run: Run, allowed: Allowed) -> Self {
+        Self {
+            desired: desired::for_cluster(&resolved, &cluster, &run.repository),
+            cluster,
+            run,
+            resolved,
+            current: CurrentRoles::default(),
+            history: History::default(),
+            allowed,
+            providers: BTreeMap::new(),
+            quotas: None,
+            stage: Stage::Listing,
+            plan: OnceCell::new(),
+        }
+    }
+
+    /// The same, with roles that are known and nothing more to be read.
+    pub(super) fn known(
+        resolved: Resolved,
+        cluster: Cluster,
+        run: Run,
+        roles: CurrentRoles,
+    ) -> Self {
+        Self {
+            current: roles,
+            stage: Stage::Done,
+            ..Self::new(resolved, cluster, run, Allowed::default())
+        }
+    }
+
+    /// What has to be read before [`Facts::decide`] can decide; `None` if it can.
+    pub fn missing(&mut self) -> Option<Need> {
+        loop {
+            let need = match self.stage {
+                Stage::Listing => Some(Need::Listing),
+                Stage::Roles => some(self.unclear(), Need::Roles),
+                Stage::History => Some(self.questions())
+                    .filter(Questions::is_any)
+                    .map(Need::History),
+                Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
+                Stage::Sample => some(fence::to_sample(self.plan(), &self.current), Need::Roles),
+                Stage::Order => self.unordered().map(Need::History),
+                Stage::Providers => self.unknown_provider().map(Need::Provider),
+                Stage::Quotas => self.writes_trust().then_some(Need::Quotas),
+                Stage::Done => return None,
+            };
+            if need.is_some() {
+                return need;
+            }
+            self.advance();
+        }
+    }
+
+    /// Adds what was read.
+    pub fn add(&mut self, answer: Answer) {
+        match answer {
+            Answer::Listing(roles) => self.current = CurrentRoles::new(roles),
+            Answer::Roles(roles) => {
+                for (name, role) in roles {
+                    self.current.add_detail(&name, role);
+                }
+            }
+            Answer::History(history) => self.history.extend(history),
+            Answer::Attachments(roles) => {
+                for (name, attachments) in roles {
+                    self.current.add_attachments(&name, attachments);
+                }
+            }
+            Answer::Provider(arn, audiences) => {
+                self.providers.insert(arn, audiences);
+                // There may be another issuer.
+                return;
+            }
+            Answer::Quotas(quotas) => self.quotas = quotas,
+        }
+        self.advance();
+    }
+
+    /// What becomes of every role, and what stands in the way of it.
+    pub fn decide(&self) -> Decision {
+        let mut plan = self.plan().clone();
+        let obstacle = self.check(&mut plan).err();
+        Decision { plan, obstacle }
+    }
+
+    /// The plan for other declarations over the same roles: what the base of a change would get.
+    pub fn plan_for(&self, resolved: Resolved) -> Plan {
+        let other = Self {
+            desired: desired::for_cluster(&resolved, &self.cluster, &self.run.repository),
+            resolved,
+            plan: OnceCell::new(),
+            ..self.clone()
+        };
+        let mut plan = other.plan().clone();
+        // What stands in the way of the base's plan is not asked; the roles that the fence tags are.
+        let _ = fence::check(&mut plan, &other);
+        plan
+    }
+
+    /// What becomes of every role, before the fence and the guards have their say.
+    pub(super) fn plan(&self) -> &Plan {
+        self.plan.get_or_init(|| decide::plan(self))
+    }
+
+    /// The roles of the account, as far as they are known.
+    pub fn current(&self) -> &CurrentRoles {
+        &self.current
+    }
+
+    /// The role that a ServiceAccount should have, if its manifest allows one.
+    pub fn desired(&self, service_account: &ServiceAccountRef) -> Option<&DesiredRole> {
+        self.desired.get(service_account)
+    }
+
+    fn advance(&mut self) {
+        self.stage = match self.stage {
+            Stage::Listing => Stage::Roles,
+            Stage::Roles => Stage::History,
+            Stage::History => Stage::Attachments,
+            Stage::Attachments => Stage::Sample,
+            Stage::Sample => Stage::Order,
+            Stage::Order => Stage::Providers,
+            Stage::Providers => Stage::Quotas,
+            Stage::Quotas | Stage::Done => Stage::Done,
+        };
+    }
+
+    /// The roles that the listing leaves open.
+    fn unclear(&self) -> Vec<RoleName> {
+        let unclear = |desired: &DesiredRole| {
+            let listed = self.current.listed(&desired.arn.name)?;
+            let is_open =
+                self.run.depth == Depth::Full || !decide::matches_listing(desired, listed);
+            let could_be_ours = ownership::of_listed(listed, &desired.arn).is_none();
+            (is_open && could_be_ours).then(|| listed.name.clone())
+        };
+        let leftover = self.leftover().map(|listed| listed.name.clone());
+        let declared = self.desired.values().filter_map(unclear);
+        declared.chain(leftover).collect()
+    }
+
+    /// The listed roles that may be ours and that nobody declares.
+    pub(super) fn leftover(&self) -> impl Iterator<Item = &ListedRole> {
+        self.current
+            .iter()
+            .filter(|listed| self.is_leftover(listed))
+    }
+
+    /// Whether a role may be ours without being declared. Roles of other clusters that share the
+    /// prefix trust other issuers; reading each of them would cost a call a role on every run.
+    pub(super) fn is_leftover(&self, listed: &ListedRole) -> bool {
+        let Some(service_account) = role_name::parse(&self.cluster.prefix, &listed.name) else {
+            return false;
+        };
+        let declared = self.resolved.requests.get(&service_account);
+        let is_declared = declared.is_some_and(|request| request.verdict != Verdict::Unmanaged);
+        let (document, cluster) = (&listed.trust_policy, &self.cluster);
+        !is_declared
+            && listed.path == cluster.path
+            && (self.run.depth == Depth::Full
+                || !security::serves_another_cluster(document, &service_account, cluster))
+    }
+
+    fn questions(&self) -> Questions {
+        history::questions(self)
+    }
+
+    /// The commits of sampled roles, of which nothing is known yet.
+    fn unordered(&self) -> Option<Questions> {
+        let mut commits = self.questions().commits;
+        commits.retain(|commit| !self.history.ancestry.contains_key(commit));
+        let is_repository = self.run.commit.is_some();
+        (is_repository && !commits.is_empty()).then(|| Questions {
+            commits,
+            ..Questions::default()
+        })
+    }
+
+    /// Whether the plan has roles trust the cluster's providers, and nothing stands in its way.
+    fn writes_trust(&self) -> bool {
+        let plan = self.plan();
+        let trusts = plan.changes.values().any(guard::trusts);
+        trusts && self.check_order(&mut plan.clone()).is_ok()
+    }
+
+    fn unknown_provider(&self) -> Option<OidcProviderArn> {
+        let issuers = self.cluster.issuers.iter();
+        let mut providers = issuers.map(|issuer| self.cluster.oidc_provider(issuer));
+        let unknown = providers.find(|arn| !self.providers.contains_key(arn))?;
+        self.writes_trust().then_some(unknown)
+    }
+
+    /// The steps over the plan that need nothing of the account.
+    fn check_order(&self, plan: &mut Plan) -> Result<(), Obstacle> {
+        fence::check(plan, self)?;
+        guard::check_removals(plan, self, &self.allowed)?;
+        guard::check_issuer_change(plan, self, &self.allowed)?;
+        Ok(())
+    }
+
+    /// Every step over the plan.
+    fn check(&self, plan: &mut Plan) -> Result<(), Obstacle> {
+        self.check_order(plan)?;
+        for issuer in &self.cluster.issuers {
+            let arn = self.cluster.oidc_provider(issuer);
+            let Some(accepted) = self.providers.get(&arn) else {
+                continue;
+            };
+            let audience = self.cluster.audience.as_ref();
+            guard::check_provider(arn.clone(), accepted.as_deref(), audience)?;
+            let accepted = accepted.as_deref().unwrap_or_default();
+            guard::hold_refused_audiences(plan, self, &arn, accepted);
+        }
+        if let Some(quotas) = &self.quotas {
+            guard::check_quotas(plan, quotas)?;
+        }
+        Ok(())
+    }
+}
+
+fn some(names: Vec<RoleName>, need: impl Fn(Vec<RoleName>) -> Need) -> Option<Need> {
+    (!names.is_empty()).then(|| need(names))
+}
