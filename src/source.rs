@@ -16,11 +16,12 @@ mod git;
 mod history;
 mod pack;
 mod remote;
+mod revision;
 mod threads;
 
 pub use cache::Cache;
 pub use credentials::{Credentials, Token};
-pub use error::{Class, Error};
+pub use error::{Class, Error, quoted, which};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed};
 pub use remote::Phase;

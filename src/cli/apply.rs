@@ -60,7 +60,8 @@ pub(super) struct ApplyArgs {
         conflicts_with = "directory"
     )]
     plan: Option<PathBuf>,
-    /// With --plan: only if its commit is in the history of this branch, tag or commit
+    /// With --plan: only if its commit is in the history of this branch or commit, or of a tag that
+    /// is named in full (refs/tags/v1)
     #[arg(long, value_name = "REF", help_heading = "Changes", requires = "plan")]
     require_reachable_from: Option<String>,
 }

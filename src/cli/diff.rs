@@ -49,28 +49,29 @@ pub(super) struct DiffArgs {
 pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     // As git diff has it: three dots compare with where the two went different ways.
     let (base, head, dots) = match args.range.split_once("...") {
-        Some((base, head)) => (base, head, 3),
+        Some((base, head)) => (base, head, "..."),
         None => match args.range.split_once("..") {
-            Some((base, head)) => (base, head, 2),
-            None => (args.range.as_str(), "HEAD", 2),
+            Some((base, head)) => (base, head, ".."),
+            None => (args.range.as_str(), "HEAD", ".."),
         },
     };
     let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
     let (clusters, names) = args.cluster.offline_settings(&args.repository.paths)?;
     let paths = input::all_paths(&clusters);
     let repository = Rc::new(input::open(&args.repository, head, console)?);
-    let commit = |rev| {
-        repository
-            .resolve(rev)
-            .map_err(|e| Error::from(e).about("BASE..HEAD"))
-    };
-    let (mut old, new) = (commit(base)?, commit(head)?);
-    if dots == 3 {
+    let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");
+    let named =
+        |error, spell: &dyn Fn(&str) -> String| Error::from(error).about_as("BASE..HEAD", spell);
+    let old = repository.resolve(base);
+    let mut old = old.map_err(|e| named(e, &|base| range(base, head)))?;
+    let new = repository.resolve(head);
+    let new = new.map_err(|e| named(e, &|head| range(base, head)))?;
+    if dots == "..." {
         let fork = repository.merge_base(&old, &new);
         old = fork.ok_or_else(|| Error::NoMergeBase(base.to_owned(), head.to_owned()))?;
     }
-    let before = Manifests::at_base(&repository, old.as_str(), &paths)?;
-    let after = Manifests::at(&repository, new.as_str(), &paths, None)?;
+    let before = Manifests::at_base(&repository, &old, &paths)?;
+    let after = Manifests::at(&repository, &new, &paths, None)?;
     let mut sections = Vec::new();
     for (settings, name) in clusters.iter().zip(names) {
         let naming = settings.naming();

@@ -83,6 +83,8 @@ pub(super) enum Error {
         /// What is wrong with it.
         #[source]
         source: source::Error,
+        /// The arguments that say the same of each of its meanings, if it has several.
+        instead: Vec<String>,
     },
     /// The repository: two commits that are compared have nothing in common here.
     #[error("`{0}` and `{1}` have no common commit")]
@@ -163,13 +165,28 @@ impl Error {
         }
     }
 
-    /// Says where a revision was given that is not there.
+    /// Says where a revision was given that does not name a commit.
     pub(super) fn about(self, place: &'static str) -> Self {
-        match self {
-            Self::Source(source @ source::Error::Revision { .. }) => {
-                Self::Revision { place, source }
-            }
-            other => other,
+        self.about_as(place, |full| format!("{place} {full}"))
+    }
+
+    /// The same; `spell` gives the arguments that name a revision there.
+    pub(super) fn about_as(self, place: &'static str, spell: impl Fn(&str) -> String) -> Self {
+        let Self::Source(source) = self else {
+            return self;
+        };
+        let instead = match &source {
+            source::Error::Ambiguous { meanings, .. } => meanings
+                .iter()
+                .map(|full| spell(&source::quoted(full)))
+                .collect(),
+            source::Error::Revision { .. } | source::Error::NotABranch { .. } => vec![],
+            _ => return Self::Source(source),
+        };
+        Self::Revision {
+            place,
+            source,
+            instead,
         }
     }
 
@@ -191,7 +208,10 @@ impl Error {
                 "merge the branch that was applied into this one, or rebase onto it, and plan again"
                     .to_owned(),
             ),
-            Self::Revision { place, source } => {
+            Self::Revision { instead, .. } if !instead.is_empty() => {
+                Some(source::which(instead, str::to_owned))
+            }
+            Self::Revision { place, source, .. } => {
                 let hint = source.hint()?;
                 Some(hint.replace("--revision", place))
             }

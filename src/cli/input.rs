@@ -92,7 +92,8 @@ impl Manifests {
         let cache = cache(&args.repository);
         let Some(directory) = &args.directory else {
             let repository = Rc::new(open(&args.repository, &args.revision, console)?);
-            let mut manifests = Self::at(&repository, &args.revision, paths, cache.as_ref())?;
+            let commit = repository.resolve(&args.revision)?;
+            let mut manifests = Self::at(&repository, &commit, paths, cache.as_ref())?;
             if let Some(commit) = manifests.commit() {
                 let uncommitted = uncommitted(&repository, commit, &scope);
                 manifests.diagnostics.extend(uncommitted);
@@ -124,18 +125,17 @@ impl Manifests {
         })
     }
 
-    /// Reads everything below the paths at one revision of an open repository.
+    /// Reads everything below the paths at one commit of an open repository.
     pub(super) fn at(
         repository: &Rc<Repository>,
-        revision: &str,
+        commit: &CommitId,
         paths: &[RepoPath],
         cache: Option<&Cache>,
     ) -> Result<Self, Error> {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let commit = repository.resolve(revision)?;
-        let snapshot = repository.read(&commit, &scope, cache, &extract(cache))?;
+        let snapshot = repository.read(commit, &scope, cache, &extract(cache))?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -159,7 +159,7 @@ impl Manifests {
         else {
             return Ok(None);
         };
-        let mut whole = Self::at(repository, commit.as_str(), &self.scope.paths, None)?;
+        let mut whole = Self::at(repository, commit, &self.scope.paths, None)?;
         let (all, seen) = (&whole.snapshot, &self.snapshot);
         if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
             return Ok(None);
@@ -173,17 +173,17 @@ impl Manifests {
     /// change is compared with, never for what roles are retired by.
     pub(super) fn at_base(
         repository: &Rc<Repository>,
-        revision: &str,
+        commit: &CommitId,
         paths: &[RepoPath],
     ) -> Result<Self, Error> {
         let mut existing = paths.to_vec();
         loop {
-            match Self::at(repository, revision, &existing, None) {
+            match Self::at(repository, commit, &existing, None) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
                     existing.retain(|other| *other != path);
                     if existing.is_empty() {
                         // No path at all would mean everything.
-                        let mut nothing = Self::at(repository, revision, &[], None)?;
+                        let mut nothing = Self::at(repository, commit, &[], None)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
@@ -206,16 +206,20 @@ impl Manifests {
 
     /// The same repository's manifests at a base, which need not have all the paths yet.
     pub(super) fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
-        let base = |repository| Self::at_base(repository, revision, paths);
+        let base = |repository: &Rc<Repository>| {
+            let commit = repository.resolve(revision)?;
+            Self::at_base(repository, &commit, paths)
+        };
         self.repository.as_ref().map(base).transpose()
     }
 
-    /// Refuses a commit that is not in the history of a branch, tag or other commit.
+    /// Refuses a commit that is not in the history of a branch, or of what was named in full.
     pub(super) fn require_reachable_from(&self, reference: &str) -> Result<(), Error> {
         let (Some(repository), Some(commit)) = (&self.repository, self.commit()) else {
             return Ok(());
         };
-        let later = repository.resolve(reference)?;
+        let later = repository.resolve_branch(reference);
+        let later = later.map_err(|e| Error::from(e).about("--require-reachable-from"))?;
         if repository.ancestry(commit, &later) == Ancestry::Ancestor {
             return Ok(());
         }

@@ -52,6 +52,22 @@ pub enum Error {
         /// Whether a part of the history is missing here.
         shallow: bool,
     },
+    /// The user, or whoever pushed a reference: a name has two meanings.
+    #[error("`{revision}` has more than one meaning: {}", meanings.join(" and "))]
+    Ambiguous {
+        /// What was given.
+        revision: String,
+        /// What it can mean, each in full.
+        meanings: Vec<String>,
+    },
+    /// The user: only a branch counts, and the name is that of something else.
+    #[error("`{revision}` is not a branch but {full}")]
+    NotABranch {
+        /// What was given.
+        revision: String,
+        /// What it means, in full.
+        full: String,
+    },
     /// The user: a path that was to be read is not there.
     #[error("path `{path}` does not exist at commit {commit}")]
     MissingPath {
@@ -180,6 +196,8 @@ impl Error {
             | Self::Alternates { .. }
             | Self::NoCommit { .. }
             | Self::Revision { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotABranch { .. }
             | Self::MissingPath { .. }
             | Self::Object { .. }
             | Self::Pack { .. }
@@ -204,8 +222,8 @@ impl Error {
                 "give the path or URL of a Git repository, or read plain files with --directory".to_owned()
             }
             Self::Owner { path } => format!(
-                "if you trust it: git config --global --add safe.directory '{}'",
-                path.display()
+                "if you trust it: git config --global --add safe.directory {}",
+                quoted(&path.display().to_string())
             ),
             Self::Alternates { .. } => {
                 "if you trust that place use --allow-alternates, or copy its objects: git repack -a -d && rm .git/objects/info/alternates".to_owned()
@@ -216,6 +234,10 @@ impl Error {
             }
             Self::Revision { .. } => {
                 "check --revision: a branch, a tag or a full commit id that was fetched".to_owned()
+            }
+            Self::Ambiguous { meanings, .. } => which(meanings, |full| format!("--revision {}", quoted(full))),
+            Self::NotABranch { full, .. } => {
+                format!("if that is what counts, name it in full: --revision {}", quoted(full))
             }
             Self::MissingPath { .. } => "correct --path; a path that is not there never means that its roles may go".to_owned(),
             Self::Object { .. } => {
@@ -238,5 +260,24 @@ impl Error {
             Self::Io { .. } | Self::Clone { .. } => return None,
         };
         Some(hint)
+    }
+}
+
+/// How to say which of several meanings counts; `spell` gives the arguments for one of them.
+pub fn which(meanings: &[String], spell: impl Fn(&str) -> String) -> String {
+    let spelled: Vec<String> = meanings.iter().map(|full| spell(full)).collect();
+    format!(
+        "say which one is meant, as whoever may push the other could choose what is read: {}",
+        spelled.join(", or ")
+    )
+}
+
+/// A text as one word of a shell's command line.
+pub fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }

@@ -139,48 +139,6 @@ impl Repository {
         &self.label
     }
 
-    /// The commit a revision names.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoCommit`] in an empty repository, [`Error::Revision`] if it is not there. There is
-    /// never a fallback to another revision.
-    pub fn resolve(&self, revision: &str) -> Result<CommitId, Error> {
-        if self.git.is_empty().unwrap_or(false)
-            || (revision == "HEAD"
-                && self
-                    .git
-                    .head()
-                    .is_err_and(|e| e.code() == ErrorCode::UnbornBranch))
-        {
-            return Err(Error::NoCommit {
-                repository: self.label.clone(),
-            });
-        }
-        let missing = || Error::Revision {
-            revision: revision.to_owned(),
-            repository: self.label.clone(),
-            shallow: self.is_shallow,
-        };
-        let named = || {
-            let reference = self.git.resolve_reference_from_short_name(revision).ok()?;
-            reference.resolve().ok()?.target()
-        };
-        let object = self.git.revparse_single(revision);
-        let object = object.map_err(|error| match named() {
-            // The name is there, and what it names is not.
-            Some(id) => damaged(id, b"", &error),
-            None => missing(),
-        })?;
-        let commit = object
-            .peel_to_commit()
-            .map_err(|error| match error.code() {
-                ErrorCode::InvalidSpec | ErrorCode::Peel => missing(),
-                _ => damaged(object.id(), b"", &error),
-            })?;
-        CommitId::new(&commit.id().to_string()).map_err(|_| missing())
-    }
-
     /// Reads every manifest in scope at one commit, on all processors; what a cache knows to hold
     /// nothing is not read.
     ///

@@ -17,6 +17,7 @@ use url::Url;
 use super::Error;
 use super::credentials::{Attempts, Credentials};
 use super::git::reason;
+use super::revision::split;
 
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -237,8 +238,9 @@ impl Fetch {
             if head.is_some() {
                 refspecs.push("+HEAD:refs/irsa-gitops/HEAD".to_owned());
             }
-            if self.revision.starts_with("refs/") {
-                refspecs.push(format!("+{0}:{0}", self.revision));
+            let (name, _) = split(&self.revision);
+            if name.starts_with("refs/") {
+                refspecs.push(format!("+{name}:{name}"));
             }
             let mut options = FetchOptions::new();
             let mut proxy = git2::ProxyOptions::new();

@@ -10,6 +10,7 @@ mod conformance;
 mod faults;
 mod manifests;
 mod migration;
+mod names;
 mod order;
 mod packs;
 mod permissions;
