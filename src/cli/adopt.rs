@@ -16,6 +16,7 @@ use crate::plan::guard::Allowed;
 use crate::plan::{self, Answer, Depth, Facts, Mode, Plan, Rewrite, Run};
 use crate::report::{Command, Entry, Report, Section};
 use crate::settings::ClusterSettings;
+use crate::source;
 
 /// Take over roles that were made by hand or by the controller
 ///
@@ -58,7 +59,12 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let chosen = args.cluster.chosen(&clusters)?;
     let settings = chosen.ok_or_else(|| Error::WhichCluster(args::names(&clusters)))?;
-    let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
+    let paths = input::all_paths(&clusters);
+    let manifests = Manifests::read(&source, &paths, console).map_err(|error| {
+        let roles = names.iter().map(|name| source::quoted(name.as_str()));
+        let before = format!("adopt {} --repo", roles.collect::<Vec<_>>().join(" "));
+        error.at_root(&before, &source.repository, &paths)
+    })?;
     let section = super::runtime()?.block_on(async {
         match (&args.iam.sandbox, args.yes) {
             (Some(file), true) => {

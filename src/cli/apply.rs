@@ -75,7 +75,9 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     if let Some(saved) = &saved {
         source.revision = saved.commit()?.to_string();
     }
-    let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
+    let paths = input::all_paths(&clusters);
+    let manifests = Manifests::read(&source, &paths, console)
+        .map_err(|error| error.at_root("apply", &source.repository, &paths))?;
     if let Some(reference) = &args.require_reachable_from {
         manifests.require_reachable_from(reference)?;
     }

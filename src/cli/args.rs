@@ -21,9 +21,9 @@ use super::error::Error;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What to read")]
 pub(super) struct RepositoryArgs {
-    /// Repository: a path (work tree or bare) or a URL (https, ssh, file)
+    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file)
     ///
-    /// Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
+    /// For a part of it use --path. Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
     #[arg(default_value = ".", env = "IRSA_GITOPS_REPO")]
     pub(super) repo: String,
     /// Read only this directory or file below the root (can be repeated) [default: everything]
@@ -80,7 +80,7 @@ pub(super) struct SourceArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What to read")]
 pub(super) struct NamedSourceArgs {
-    /// Repository: a path (work tree or bare) or a URL (https, ssh, file)
+    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file)
     #[arg(
         long,
         value_name = "REPO",

@@ -14,6 +14,7 @@ use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::plan::{Depth, Mode, Rewrite, Run};
 use crate::report::{Command, Entry, Report, Section};
+use crate::source;
 
 /// Stands for the account in documents where nobody said which one it is.
 const ANY_ACCOUNT: &str = "000000000000";
@@ -58,7 +59,11 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
     let (clusters, names) = args.cluster.offline_settings(&args.repository.paths)?;
     let paths = input::all_paths(&clusters);
-    let repository = Rc::new(input::open(&args.repository, head, console)?);
+    let repository = input::open(&args.repository, head, console).map_err(|error| {
+        let before = format!("diff {}", source::quoted(&args.range));
+        error.at_root(&before, &args.repository, &paths)
+    });
+    let repository = Rc::new(repository?);
     let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");
     let named =
         |error, spell: &dyn Fn(&str) -> String| Error::from(error).about_as("BASE..HEAD", spell);

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::args::RepositoryArgs;
 use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
 use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::InvalidName;
 use crate::plan::fence::Why;
@@ -86,6 +88,14 @@ pub(super) enum Error {
         /// The arguments that say the same of each of its meanings, if it has several.
         instead: Vec<String>,
     },
+    /// The user: a part of a repository was given for the repository.
+    #[error("{part}")]
+    Inside {
+        /// Which part of which.
+        part: source::Error,
+        /// The command that was meant.
+        command: String,
+    },
     /// The repository: two commits that are compared have nothing in common here.
     #[error("`{0}` and `{1}` have no common commit")]
     NoMergeBase(String, String),
@@ -153,7 +163,9 @@ impl Error {
             | Self::TokenFile { .. }
             | Self::Open { .. } => Exit::Usage,
             Self::Superseded(_) | Self::Behind(_) => Exit::Superseded,
-            Self::Source(error) | Self::Revision { source: error, .. } => match error.class() {
+            Self::Source(error)
+            | Self::Revision { source: error, .. }
+            | Self::Inside { part: error, .. } => match error.class() {
                 source::Class::Usage => Exit::Usage,
                 source::Class::Rejected => Exit::InputRejected,
                 source::Class::Unavailable => Exit::Unavailable,
@@ -190,6 +202,42 @@ impl Error {
         }
     }
 
+    /// Says which command was meant by one whose repository is a part of another one: `before` is
+    /// what comes before the repository, `paths` are the parts of it that are read.
+    pub(super) fn at_root(
+        self,
+        before: &str,
+        repository: &RepositoryArgs,
+        paths: &[RepoPath],
+    ) -> Self {
+        let Self::Source(source) = self else {
+            return self;
+        };
+        let source::Error::Inside { root, inner, .. } = &source else {
+            return Self::Source(source);
+        };
+        let mut command = format!("irsa-gitops {before} {}", source::quoted(root));
+        // Where a configuration file has the paths, a flag could only contradict it.
+        let are_in_file = repository.paths.is_empty() && !paths.is_empty();
+        if let (Some(inner), false) = (inner, are_in_file) {
+            let mut below: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            if below.is_empty() {
+                below.push(String::new());
+            }
+            for path in below {
+                let is_whole = path == *inner || path.starts_with(&format!("{inner}/"));
+                let path = match path.as_str() {
+                    "" => inner.clone(),
+                    _ if is_whole => path,
+                    _ => format!("{inner}/{path}"),
+                };
+                command = format!("{command} --path {}", source::quoted(&path));
+            }
+        }
+        let part = source;
+        Self::Inside { part, command }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Settings(error) => error.hint(),
@@ -214,6 +262,19 @@ impl Error {
             Self::Revision { place, source, .. } => {
                 let hint = source.hint()?;
                 Some(hint.replace("--revision", place))
+            }
+            Self::Inside { part, command } => {
+                let meant = format!("what was meant, with the other flags as they are: {command}");
+                Some(match part {
+                    source::Error::Inside {
+                        is_failed: true,
+                        given,
+                        ..
+                    } => format!(
+                        "if a repository was to be at `{given}`, its checkout failed: check that step; else {meant}"
+                    ),
+                    _ => meant,
+                })
             }
             Self::NoMergeBase(..) => Some(
                 "fetch the full history (git fetch --unshallow), or compare the two with BASE..HEAD"

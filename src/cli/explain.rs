@@ -19,6 +19,7 @@ use crate::plan::{Action, Change, Difference};
 use crate::report::explanation::{self, CurrentField, Explanation};
 use crate::report::{Stopped, action_word};
 use crate::settings::ClusterSettings;
+use crate::source;
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
 ///
@@ -64,7 +65,11 @@ enum Format {
 pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> {
     let source = args.source.source();
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let manifests = Manifests::read(&source, &input::all_paths(&clusters), console)?;
+    let paths = input::all_paths(&clusters);
+    let manifests = Manifests::read(&source, &paths, console).map_err(|error| {
+        let before = format!("explain {} --repo", source::quoted(&args.what));
+        error.at_root(&before, &source.repository, &paths)
+    })?;
     let settings = match args.cluster.chosen(&clusters)? {
         Some(settings) => settings,
         None => only_one(&args.what, &clusters, &manifests)?,

@@ -43,7 +43,8 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         .map(|cluster| cluster.naming())
         .collect::<Result<Vec<_>, _>>()?;
     let paths = input::union(clusters.iter().map(|cluster| cluster.scope()));
-    let manifests = Manifests::read(&args.source, &paths, console)?;
+    let manifests = Manifests::read(&args.source, &paths, console)
+        .map_err(|error| error.at_root("lint", &args.source.repository, &paths))?;
     let sections = clusters
         .iter()
         .zip(namings)

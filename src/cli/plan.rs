@@ -102,7 +102,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .settings(&args.source.repository.paths, &args.iam)?;
     let paths = input::all_paths(&clusters);
     let source = args.changes.source(&args.source);
-    let manifests = Manifests::read(&source, &paths, console)?;
+    let manifests = Manifests::read(&source, &paths, console)
+        .map_err(|error| error.at_root("plan", &source.repository, &paths))?;
     let base = match &args.base {
         Some(base) => manifests
             .base(base, &paths)

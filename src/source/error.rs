@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
@@ -23,6 +25,20 @@ pub enum Error {
         path: PathBuf,
         /// Git's reason.
         reason: String,
+    },
+    /// The user: the path is inside a repository, and none itself.
+    #[error(
+        "`{given}` is not the root of a repository: it is inside the one at `{root}`, which would be read as a whole"
+    )]
+    Inside {
+        /// What was given.
+        given: String,
+        /// The repository it is inside of, as a path or URL like the one that was given.
+        root: String,
+        /// Where it is in the work tree, if it is there.
+        inner: Option<String>,
+        /// Whether it looks as if a repository was to be there.
+        is_failed: bool,
     },
     /// The machine's owner: the repository belongs to another user.
     #[error("the repository at `{}` belongs to another user", path.display())]
@@ -192,6 +208,7 @@ impl Error {
         match self {
             Self::Url { .. } => Class::Usage,
             Self::NotARepository { .. }
+            | Self::Inside { .. }
             | Self::Owner { .. }
             | Self::Alternates { .. }
             | Self::NoCommit { .. }
@@ -214,12 +231,33 @@ impl Error {
         }
     }
 
+    /// The same error for whoever gave a URL of a local path.
+    pub(super) fn at_url(self, url: &Url) -> Self {
+        match self {
+            Self::Inside {
+                root,
+                inner,
+                is_failed,
+                ..
+            } => Self::Inside {
+                given: url.to_string(),
+                root: Url::from_file_path(&root).map_or(root, String::from),
+                inner,
+                is_failed,
+            },
+            other => other,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
             Self::NotARepository { .. } => {
                 "give the path or URL of a Git repository, or read plain files with --directory".to_owned()
+            }
+            Self::Inside { root, .. } => {
+                format!("give that repository ({}), and --path for a part of it", quoted(root))
             }
             Self::Owner { path } => format!(
                 "if you trust it: git config --global --add safe.directory {}",

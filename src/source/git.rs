@@ -67,7 +67,8 @@ impl Repository {
                 if url.scheme() == "file"
                     && let Ok(path) = url.to_file_path()
                 {
-                    is_shallow = Self::local(&path, alternates)?.is_shallow;
+                    let local = Self::local(&path, alternates);
+                    is_shallow = local.map_err(|error| error.at_url(&url))?.is_shallow;
                 }
                 let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
                 let label = remote::without_credentials(url.as_str());
@@ -82,12 +83,12 @@ impl Repository {
     fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {
         // Before git2 does it: that would read all of this machine's certificates for https first.
         libgit2_sys::init();
-        let git = git2::Repository::discover(path).map_err(|error| match error.code() {
+        let git = git2::Repository::open(path).map_err(|error| match error.code() {
             ErrorCode::Owner => Error::Owner { path: root(path) },
-            _ => Error::NotARepository {
+            _ => enclosing(path).unwrap_or_else(|| Error::NotARepository {
                 path: path.to_owned(),
                 reason: reason(&error),
-            },
+            }),
         })?;
         let borrowed = git.commondir().join("objects/info/alternates");
         if alternates == Alternates::Refused && borrowed.exists() {
@@ -352,6 +353,39 @@ fn root(path: &Path) -> PathBuf {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let is_root = |path: &&Path| path.join(".git").exists() || path.join("objects").is_dir();
     path.ancestors().find(is_root).unwrap_or(&path).to_owned()
+}
+
+/// What to say of a path that is no repository but inside one. Git would go up to that one, and all
+/// of it would be read where a part of it, or another repository, was meant.
+fn enclosing(path: &Path) -> Option<Error> {
+    let place = path.canonicalize().ok()?;
+    let is_directory = place.is_dir();
+    let from = if is_directory {
+        &place
+    } else {
+        place.parent()?
+    };
+    let git = match git2::Repository::discover(from) {
+        Ok(git) => git,
+        Err(error) if error.code() == ErrorCode::Owner => {
+            return Some(Error::Owner { path: root(path) });
+        }
+        Err(_) => return None,
+    };
+    let root = git.workdir().unwrap_or(git.path()).canonicalize().ok()?;
+    let inner = git.workdir().and_then(|_| place.strip_prefix(&root).ok());
+    let inner = inner.filter(|inner| !inner.starts_with(".git"));
+    let is_empty = || {
+        place
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_none())
+    };
+    Some(Error::Inside {
+        given: path.display().to_string(),
+        root: root.display().to_string(),
+        inner: inner.map(|inner| inner.display().to_string()),
+        is_failed: is_directory && (place.join(".git").exists() || is_empty()),
+    })
 }
 
 pub(super) fn packs(git: &git2::Repository) -> PathBuf {

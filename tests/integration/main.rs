@@ -20,6 +20,7 @@ mod replies;
 mod reports;
 mod repositories;
 mod reviews;
+mod roots;
 mod rows;
 mod safety;
 mod schedules;
