@@ -4,6 +4,7 @@
 //! A handler for each verb says in a few lines what the verb does: read what is desired, read what
 //! is current, plan, apply, report.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -93,8 +94,8 @@ enum Command {
 
 /// Runs the command that the arguments name and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match parse(arguments) {
-        Ok(cli) => cli,
+    let (cli, variables) = match parse(arguments) {
+        Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
             let text = sanitize::without_userinfo(&error.render().to_string());
             let lines = text.lines().map(sanitize::line).collect::<Vec<_>>();
@@ -112,7 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     console.init_logging();
     std::panic::set_hook(Box::new(|panic| tracing::error!("internal error: {panic}")));
     // A panic is a bug; whatever was under way is over, and the exit code says so.
-    let work = || dispatch(&cli.command, &console);
+    let work = || dispatch(&cli.command, &variables, &console);
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
         console.print_error(BUG);
         Exit::Bug
@@ -122,7 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Reads the arguments and the environment, in which an empty variable is one that is not set: CI
 /// systems set to nothing what nobody gave a value.
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variables), clap::Error> {
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
     let set_only = |arg: clap::Arg| match arg.get_env() {
         Some(name) if is_empty(name) => arg.env(Resettable::<OsStr>::Reset),
@@ -144,29 +145,56 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
             return Err(command.error(ErrorKind::MissingRequiredArgument, why));
         }
     }
-    Cli::from_arg_matches(&matches)
+    let mut variables = Variables::default();
+    if let Some((name, verb)) = matches.subcommand()
+        && let Some(definition) = command.find_subcommand(name)
+    {
+        for argument in definition.get_arguments() {
+            let id = argument.get_id().as_str();
+            let known = verb.try_contains_id(id).is_ok();
+            if let (Some(flag), Some(variable)) = (argument.get_long(), argument.get_env())
+                && known
+                && verb.value_source(id) == Some(ValueSource::EnvVariable)
+            {
+                let variable = variable.to_string_lossy().into_owned();
+                variables.0.insert(format!("--{flag}"), variable);
+            }
+        }
+    }
+    Ok((Cli::from_arg_matches(&matches)?, variables))
 }
 
-fn dispatch(command: &Command, console: &Console) -> Exit {
+/// The variables that stood for flags, by those.
+#[derive(Default)]
+struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Names the variable in an error about what stood in one.
+    fn named<T>(&self, result: Result<T, error::Error>) -> Result<T, error::Error> {
+        result.map_err(|error| error.given_by(|flag| self.0.get(flag).cloned()))
+    }
+}
+
+fn dispatch(command: &Command, variables: &Variables, console: &Console) -> Exit {
     match command {
-        Command::Lint(args) => args
-            .report
-            .deliver(report::Command::Lint, console, || lint::run(args, console)),
-        Command::Diff(args) => args
-            .report
-            .deliver(report::Command::Diff, console, || diff::run(args, console)),
-        Command::Plan(args) => args
-            .report
-            .deliver(report::Command::Plan, console, || plan::run(args, console)),
+        Command::Lint(args) => args.report.deliver(report::Command::Lint, console, || {
+            variables.named(lint::run(args, console))
+        }),
+        Command::Diff(args) => args.report.deliver(report::Command::Diff, console, || {
+            variables.named(diff::run(args, console))
+        }),
+        Command::Plan(args) => args.report.deliver(report::Command::Plan, console, || {
+            variables.named(plan::run(args, console))
+        }),
         Command::Apply(args) => args.report.deliver(report::Command::Apply, console, || {
-            apply::run(args, console)
+            variables.named(apply::run(args, console))
         }),
         Command::Adopt(args) => args.report.deliver(report::Command::Adopt, console, || {
-            adopt::run(args, console)
+            variables.named(adopt::run(args, console))
         }),
-        Command::Explain(args) => end(explain::run(args, console), console),
-        Command::Roles(args) => end(roles::run(args, console), console),
-        Command::IamPolicy(args) => end(iam_policy::run(args, console), console),
+        Command::Explain(args) => end(variables.named(explain::run(args, console)), console),
+        Command::Roles(args) => end(variables.named(roles::run(args, console)), console),
+        Command::IamPolicy(args) => end(variables.named(iam_policy::run(args, console)), console),
         Command::Completions { shell } => end(print(&completions(*shell), console), console),
         Command::Man => end(print(manual().as_bytes(), console), console),
     }

@@ -19,17 +19,19 @@ use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
 
 mod error;
 mod file;
+mod flags;
 mod identity;
 
 pub use error::{Error, closest, did_you_mean};
 pub use file::ConfigFile;
+pub use flags::clusters;
 pub use identity::{Identity, distinct};
 
 /// The controller's value of the managed-by tag, so that its roles can be taken over.
 pub const DEFAULT_MANAGED_BY: &str = "iam-service-account-controller";
 
 /// What the user wrote about one cluster; whatever is left out has a default or is filled in by
-/// [`ClusterInput::or`].
+/// [`clusters`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterInput {
@@ -93,38 +95,6 @@ pub struct ClusterSettings {
 }
 
 impl ClusterInput {
-    /// Fills what this input leaves out from another one.
-    #[must_use]
-    pub fn or(self, other: &Self) -> Self {
-        let list = |own: Vec<String>, other: &Vec<String>| {
-            if own.is_empty() { other.clone() } else { own }
-        };
-        let text = |own: Option<String>, other: &Option<String>| own.or_else(|| other.clone());
-        Self {
-            place: self.place.or_else(|| other.place.clone()),
-            name: text(self.name, &other.name),
-            paths: list(self.paths, &other.paths),
-            oidc_providers: list(self.oidc_providers, &other.oidc_providers),
-            role_prefix: text(self.role_prefix, &other.role_prefix),
-            role_path: text(self.role_path, &other.role_path),
-            account: text(self.account, &other.account),
-            region: text(self.region, &other.region),
-            audience: text(self.audience, &other.audience),
-            permissions_boundary: text(self.permissions_boundary, &other.permissions_boundary),
-            max_session_duration: self.max_session_duration.or(other.max_session_duration),
-            managed_by: text(self.managed_by, &other.managed_by),
-            tags: list(self.tags, &other.tags),
-            token_path: text(self.token_path, &other.token_path),
-            role_arn: text(self.role_arn, &other.role_arn),
-            assume_role: text(self.assume_role, &other.assume_role),
-        }
-    }
-
-    /// The naming rules alone: all that an offline check needs.
-    pub fn naming(&self) -> Result<Naming, Error> {
-        self.located(self.checked_naming())
-    }
-
     fn checked_naming(&self) -> Result<Naming, Error> {
         let region = optional(&self.region, "--region", region)?;
         Ok(Naming {
@@ -451,24 +421,6 @@ mod tests {
         let caller = AwsAccountId::new("123456789012").expect("valid");
         let refused = settings.for_caller(&caller, &Partition::new("aws").expect("valid"));
         assert!(matches!(refused, Err(Error::WrongAccount { .. })));
-    }
-
-    #[test]
-    fn a_file_may_leave_to_the_flags_what_all_clusters_share() {
-        let file = ConfigFile::parse(
-            "clusters.yaml",
-            "clusters:\n- name: blue\n  paths: [clusters/blue]\n  oidcProviders: [blue.example.com]\n- name: green\n  oidcProviders: [green.example.com]\n  rolePrefix: green\n",
-        );
-        let flags = ClusterInput {
-            role_prefix: Some("all".to_owned()),
-            ..ClusterInput::default()
-        };
-        let clusters = file.expect("a valid file").clusters;
-        let prefixes: Vec<_> = clusters
-            .into_iter()
-            .map(|c| c.or(&flags).role_prefix)
-            .collect();
-        assert_eq!(prefixes, [Some("all".to_owned()), Some("green".to_owned())]);
     }
 
     #[test]

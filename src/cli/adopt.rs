@@ -57,8 +57,9 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let source = args.source.source();
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let chosen = args.cluster.chosen(&clusters)?;
-    let settings = chosen.ok_or_else(|| Error::WhichCluster(args::names(&clusters)))?;
+    let [settings] = &clusters[..] else {
+        return Err(Error::WhichCluster(args::names(&clusters)));
+    };
     let paths = input::all_paths(&clusters);
     let manifests = Manifests::read(&source, &paths, console).map_err(|error| {
         let roles = names.iter().map(|name| source::quoted(name.as_str()));

@@ -1,7 +1,7 @@
 //! Arguments that several verbs share.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -127,10 +127,27 @@ impl NamedSourceArgs {
     }
 }
 
-/// How roles are named: all that can be checked offline.
+/// The cluster and how its roles are to look.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
-pub(super) struct NamingArgs {
+pub(super) struct ClusterArgs {
+    /// Name of the cluster, for the roles' cluster tag (required); with --config, which of its
+    /// clusters are meant: names, or patterns with * and ? (can be repeated) [default: all]
+    #[arg(
+        long = "cluster-name",
+        value_name = "NAME",
+        env = "IRSA_GITOPS_CLUSTER_NAME",
+        value_delimiter = ','
+    )]
+    cluster_names: Vec<String>,
+    /// OIDC issuer of the cluster, with or without https:// (required, can be repeated)
+    #[arg(
+        long = "oidc-provider",
+        value_name = "ISSUER",
+        env = "IRSA_GITOPS_OIDC_PROVIDER",
+        value_delimiter = ','
+    )]
+    oidc_providers: Vec<String>,
     /// Role names start with this, followed by `_`; may be empty, as a flag or in a file
     /// [default: k8s-sa]
     #[arg(long, value_name = "PREFIX", env = "IRSA_GITOPS_ROLE_PREFIX")]
@@ -144,29 +161,10 @@ pub(super) struct NamingArgs {
     /// AWS region whose endpoints are used; it decides the partition of offline checks
     #[arg(long, value_name = "REGION", env = "IRSA_GITOPS_REGION")]
     region: Option<String>,
-    /// YAML file that lists the clusters; the flags here fill in what it leaves out
+    /// YAML file that lists the clusters; the flags here fill in what it leaves out, and one that
+    /// says otherwise is an error
     #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_CONFIG")]
     config: Option<PathBuf>,
-}
-
-/// The cluster and how its roles are to look.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Cluster")]
-pub(super) struct ClusterArgs {
-    /// Name of the cluster, for the roles' cluster tag (required); adopt and explain take it to
-    /// choose one of several clusters
-    #[arg(long, value_name = "NAME", env = "IRSA_GITOPS_CLUSTER_NAME")]
-    cluster_name: Option<String>,
-    /// OIDC issuer of the cluster, with or without https:// (required, can be repeated)
-    #[arg(
-        long = "oidc-provider",
-        value_name = "ISSUER",
-        env = "IRSA_GITOPS_OIDC_PROVIDER",
-        value_delimiter = ','
-    )]
-    oidc_providers: Vec<String>,
-    #[command(flatten)]
-    naming: NamingArgs,
     /// Audience that trust policies ask for, or `none` [default: sts.amazonaws.com]
     #[arg(long, value_name = "AUDIENCE", env = "IRSA_GITOPS_AUDIENCE")]
     audience: Option<String>,
@@ -352,36 +350,6 @@ impl ChangeArgs {
     }
 }
 
-impl NamingArgs {
-    /// One input for each cluster: those of the file, filled up from the flags, or the flags.
-    pub(super) fn inputs(&self, flags: &ClusterInput) -> Result<Vec<ClusterInput>, Error> {
-        let Some(config) = &self.config else {
-            return Ok(vec![flags.clone()]);
-        };
-        let text = std::fs::read_to_string(config).map_err(|source| Error::Open {
-            path: config.clone(),
-            source,
-        })?;
-        let file = ConfigFile::parse(&config.display().to_string(), &text)?;
-        Ok(file
-            .clusters
-            .into_iter()
-            .map(|cluster| cluster.or(flags))
-            .collect())
-    }
-
-    pub(super) fn input(&self, paths: &[String]) -> ClusterInput {
-        ClusterInput {
-            paths: paths.to_vec(),
-            role_prefix: self.role_prefix.clone(),
-            role_path: self.role_path.clone(),
-            account: self.account.clone(),
-            region: self.region.clone(),
-            ..ClusterInput::default()
-        }
-    }
-}
-
 impl ClusterArgs {
     /// The validated settings of each cluster, for verbs that call IAM.
     pub(super) fn settings(
@@ -415,29 +383,7 @@ impl ClusterArgs {
         Ok(clusters)
     }
 
-    /// The one of several clusters that the user named, if there is anything to choose.
-    pub(super) fn chosen<'a>(
-        &self,
-        clusters: &'a [ClusterSettings],
-    ) -> Result<Option<&'a ClusterSettings>, Error> {
-        if let [only] = clusters {
-            return Ok(Some(only));
-        }
-        let Some(name) = &self.cluster_name else {
-            return Ok(None);
-        };
-        let mut named = clusters.iter().filter(|c| c.name().as_str() == name);
-        match (named.next(), named.next()) {
-            (Some(one), None) => Ok(Some(one)),
-            (Some(_), Some(_)) => Err(Error::WhichCluster(names(clusters))),
-            (None, _) => Err(Error::NoSuchCluster {
-                name: name.clone(),
-                known: names(clusters),
-            }),
-        }
-    }
-
-    /// The settings of each cluster for a comparison that asks nobody: what is left out has a
+    /// The settings of each cluster, for verbs that work offline: what is left out has a
     /// stand-in that no role is written with. The names are those that were given.
     pub(super) fn offline_settings(
         &self,
@@ -450,6 +396,10 @@ impl ClusterArgs {
             if input.oidc_providers.is_empty() {
                 input.oidc_providers.push("any-oidc-provider".to_owned());
             }
+            if input.token_path.is_some() != input.role_arn.is_some() {
+                // The other one is for the job that has credentials.
+                (input.token_path, input.role_arn) = (None, None);
+            }
             let settings = input.validate()?;
             all.1.push(is_named.then(|| settings.name().clone()));
             all.0.push(settings);
@@ -459,8 +409,14 @@ impl ClusterArgs {
 
     fn inputs(&self, paths: &[String], iam: &IamArgs) -> Result<Vec<ClusterInput>, Error> {
         let flags = ClusterInput {
-            name: self.cluster_name.clone(),
+            place: None,
+            name: None,
+            paths: paths.to_vec(),
             oidc_providers: self.oidc_providers.clone(),
+            role_prefix: self.role_prefix.clone(),
+            role_path: self.role_path.clone(),
+            account: self.account.clone(),
+            region: self.region.clone(),
             audience: self.audience.clone(),
             permissions_boundary: self.permissions_boundary.clone(),
             max_session_duration: self.max_session_duration,
@@ -469,10 +425,18 @@ impl ClusterArgs {
             token_path: iam.token_path.clone(),
             role_arn: iam.role_arn.clone(),
             assume_role: iam.assume_role.clone(),
-            ..self.naming.input(paths)
         };
-        self.naming.inputs(&flags)
+        let file = self.config.as_deref().map(config_file).transpose()?;
+        Ok(settings::clusters(file, &self.cluster_names, &flags)?)
     }
+}
+
+fn config_file(path: &Path) -> Result<ConfigFile, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(ConfigFile::parse(&path.display().to_string(), &text)?)
 }
 
 /// The names of several clusters, for whoever has to choose one.

@@ -69,14 +69,6 @@ pub(super) enum Error {
     /// The user: several clusters where one is meant.
     #[error("this is about one cluster, and several could be meant: {}", list(.0))]
     WhichCluster(Vec<ClusterName>),
-    /// The user: a cluster that is not in the configuration file.
-    #[error("the configuration file has no cluster `{name}`{}", like(name, known))]
-    NoSuchCluster {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: Vec<ClusterName>,
-    },
     /// The user: a revision that is not there, given in another place than --revision.
     #[error("{place}")]
     Revision {
@@ -139,13 +131,6 @@ fn list(names: &[ClusterName]) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
-fn like(wrong: &str, names: &[ClusterName]) -> String {
-    settings::did_you_mean(settings::closest(
-        wrong,
-        names.iter().map(ClusterName::as_str),
-    ))
-}
-
 impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -157,7 +142,6 @@ impl Error {
             | Self::ServiceAccount(_)
             | Self::Nobodys(..)
             | Self::WhichCluster(_)
-            | Self::NoSuchCluster { .. }
             | Self::NoAccount(_)
             | Self::NoMergeBase(..)
             | Self::TokenFile { .. }
@@ -174,6 +158,14 @@ impl Error {
             Self::Iam(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
             Self::Stopped(exit) => *exit,
+        }
+    }
+
+    /// Names the variable where a value that is wrong came from the environment.
+    pub(super) fn given_by(self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        match self {
+            Self::Settings(error) => Self::Settings(error.given_by(variable)),
+            other => other,
         }
     }
 
@@ -286,7 +278,6 @@ impl Error {
             Self::WhichCluster(_) => {
                 Some("say which one with --cluster-name; two of one name need two names".to_owned())
             }
-            Self::NoSuchCluster { known, .. } => Some(format!("it has: {}", list(known))),
             Self::TokenFile { .. } => {
                 Some("give the file that the CI system or Kubernetes puts the token in".to_owned())
             }

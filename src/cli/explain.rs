@@ -70,9 +70,9 @@ pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> 
         let before = format!("explain {} --repo", source::quoted(&args.what));
         error.at_root(&before, &source.repository, &paths)
     })?;
-    let settings = match args.cluster.chosen(&clusters)? {
-        Some(settings) => settings,
-        None => only_one(&args.what, &clusters, &manifests)?,
+    let settings = match &clusters[..] {
+        [only] => only,
+        _ => only_one(&args.what, &clusters, &manifests)?,
     };
     let explanation = super::runtime()?.block_on(async {
         match &args.iam.sandbox {

@@ -2,21 +2,21 @@
 
 use clap::Args;
 
-use super::args::{NamingArgs, SourceArgs};
+use super::args::{ClusterArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input::{self, Manifests};
 use super::output::ReportArgs;
 use crate::diagnostic::Severity;
 use crate::exit::Exit;
-use crate::model::cluster::ClusterName;
 use crate::report::{Command, Report, Section};
+use crate::settings::ClusterSettings;
 
 /// Check the manifests of a revision, offline and without credentials
 ///
 /// Reports every problem that would keep a ServiceAccount from its role, with file, line, column
 /// and the value that would be right. Without --account and --region any account and partition in
-/// a role-arn annotation will do.
+/// a role-arn annotation will do. Takes the flags of its neighbours, and needs none.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,40 +29,32 @@ pub(super) struct LintArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
-    naming: NamingArgs,
+    cluster: ClusterArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
 
 pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
-    let clusters = args
-        .naming
-        .inputs(&args.naming.input(&args.source.repository.paths))?;
-    let namings = clusters
-        .iter()
-        .map(|cluster| cluster.naming())
-        .collect::<Result<Vec<_>, _>>()?;
-    let paths = input::union(clusters.iter().map(|cluster| cluster.scope()));
+    let (clusters, names) = args
+        .cluster
+        .offline_settings(&args.source.repository.paths)?;
+    let paths = input::all_paths(&clusters);
     let manifests = Manifests::read(&args.source, &paths, console)
         .map_err(|error| error.at_root("lint", &args.source.repository, &paths))?;
-    let sections = clusters
-        .iter()
-        .zip(namings)
-        .map(|(cluster, naming)| Section {
-            cluster: cluster
-                .name
-                .as_deref()
-                .and_then(|name| ClusterName::new(name).ok()),
-            diagnostics: manifests.asked(&cluster.scope(), &naming).diagnostics,
-            account: naming.account,
-            entries: vec![],
-        });
+    let section = |(settings, cluster): (&ClusterSettings, _)| Section {
+        cluster,
+        diagnostics: manifests
+            .asked(&settings.paths, settings.naming())
+            .diagnostics,
+        account: settings.naming().account.clone(),
+        entries: vec![],
+    };
     let mut report = Report {
         command: Command::Lint,
         repository: Some(manifests.repository().to_owned()),
         commit: manifests.commit().cloned(),
         exit: Exit::Success,
-        clusters: sections.collect(),
+        clusters: clusters.iter().zip(names).map(section).collect(),
         error: None,
         listing: args.report.listing(),
     };

@@ -55,6 +55,43 @@ pub enum Error {
         /// The path that both have.
         path: RolePath,
     },
+    /// The user: several names for the one cluster that flags describe.
+    #[error(
+        "{flag} names several clusters ({}), and flags describe one",
+        list(names)
+    )]
+    OneCluster {
+        /// The flag or variable.
+        flag: String,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The user: a cluster that is not in the configuration file.
+    #[error("{flag}: {place} has no cluster `{name}`{}", did_you_mean(.like.as_deref()))]
+    NoSuchCluster {
+        /// The flag or variable.
+        flag: String,
+        /// The file.
+        place: String,
+        /// What was given.
+        name: String,
+        /// The name that may be meant.
+        like: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The user: a flag says otherwise than the configuration file.
+    #[error("{flag} is `{given}`, but {place} has `{written}`")]
+    Contradiction {
+        /// The flag or variable.
+        flag: String,
+        /// Its value.
+        given: String,
+        /// The file, and which cluster in it.
+        place: String,
+        /// The value there.
+        written: String,
+    },
     /// The user: a key of the configuration file is none that it may have.
     #[error("unknown key `{key}`{}", did_you_mean(.like.as_deref()))]
     UnknownKey {
@@ -86,6 +123,11 @@ pub enum Error {
     },
 }
 
+fn list(names: &[String]) -> String {
+    let quoted = names.iter().map(|name| format!("`{name}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
 /// The end of a message about a name that nothing has.
 pub fn did_you_mean(like: Option<&str>) -> String {
     like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"))
@@ -109,6 +151,19 @@ impl Error {
         }
     }
 
+    /// The same error, with the name of the variable where a value came from the environment.
+    #[must_use]
+    pub fn given_by(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        if let Self::OneCluster { flag, .. }
+        | Self::NoSuchCluster { flag, .. }
+        | Self::Contradiction { flag, .. } = &mut self
+            && let Some(name) = variable(flag)
+        {
+            *flag = name;
+        }
+        self
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -127,6 +182,19 @@ impl Error {
             }
             Self::SameCluster { .. } => {
                 "list both paths in one entry; if they are two clusters, give them two names"
+            }
+            Self::OneCluster { .. } => {
+                "list the clusters in a file and give it with --config; --cluster-name selects among them"
+            }
+            Self::NoSuchCluster { known, .. } => return Some(format!("it has: {}", list(known))),
+            Self::Contradiction { flag, .. } => {
+                let leave = match flag.starts_with("--") {
+                    true => format!("leave {flag} out"),
+                    false => format!("unset {flag}"),
+                };
+                return Some(format!(
+                    "{leave}, correct the file, or select other clusters with --cluster-name"
+                ));
             }
             Self::InFile { source, .. } => return source.hint(),
             Self::Missing { .. }

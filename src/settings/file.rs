@@ -8,6 +8,8 @@ use super::{ClusterInput, Error, closest};
 /// The clusters of a `--config` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFile {
+    /// Which file it is, for messages.
+    pub place: String,
     /// The clusters, each with its own paths; never empty.
     pub clusters: Vec<ClusterInput>,
 }
@@ -33,6 +35,7 @@ impl ConfigFile {
         let clusters = entries.into_iter().enumerate().map(cluster);
         Ok(Self {
             clusters: clusters.collect::<Result<_, Error>>()?,
+            place: file.clone(),
         })
     }
 }

@@ -24,6 +24,7 @@ mod roots;
 mod rows;
 mod safety;
 mod schedules;
+mod selection;
 mod settings;
 mod sources;
 mod witness;

@@ -160,7 +160,7 @@ fn two_entries_for_one_cluster_are_refused_before_any_write() {
 #[test]
 fn c6_a_name_that_two_clusters_would_give_is_given_to_neither() {
     let upper = service_account("bar", "foo").replace("k8s-sa_", "K8S-SA_");
-    let world = World::new(&[
+    let mut world = World::new(&[
         ("blue/foo.yaml", &service_account("bar", "foo")),
         ("blue/only.yaml", &service_account("bar", "only")),
         ("green/foo.yaml", &upper),
@@ -168,6 +168,7 @@ fn c6_a_name_that_two_clusters_would_give_is_given_to_neither() {
     let clusters =
         "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: K8S-SA\n";
     let config = world.config(clusters);
+    world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
     let apply = ["apply", "--config", &config, "--format", "json"];
     assert_eq!(
         world.run(&apply).ends(7).changes(),
@@ -195,7 +196,7 @@ fn explain_and_adopt_choose_one_of_several_clusters() {
     let clusters =
         "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: green\n";
     let config = world.config(clusters);
-    // The harness sets a name for all tests; here that would be a choice.
+    // The harness sets a name for all tests, which would select.
     world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
     let explain = |arguments: &[&str]| {
         let all = [
@@ -243,7 +244,8 @@ fn a_dash_is_standard_output_also_for_further_reports() {
 
 #[test]
 fn mistakes_in_a_file_name_the_file_and_the_cluster() {
-    let world = foo();
+    let mut world = foo();
+    world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
     for (text, said) in [
         (
             "- name: blue\n  account: '1'\n",
