@@ -2,8 +2,9 @@
 //!
 //! Pure. Reads YAML and JSON as Kubernetes does (`document`), looks for our annotations before it
 //! parses anything (`scan`), and knows which objects are ServiceAccounts (`object`), what fields they
-//! have (`service_account`) and what was meant to be one of ours (`spelling`). Does not know how roles are named or where files come from; `serde_yaml`, `granit_parser` and
-//! `k8s_openapi` stop here.
+//! have (`service_account`), what was meant to be one of ours (`spelling`), and whether a file that
+//! lost one is whole (`whole`). Does not know how roles are named or where files come from;
+//! `serde_yaml`, `granit_parser` and `k8s_openapi` stop here.
 
 use std::borrow::Cow;
 
@@ -21,13 +22,14 @@ mod service_account;
 mod spelling;
 mod text;
 mod tree;
+mod whole;
 mod yaml;
 
-use document::Chunk;
 use scan::Found;
 use service_account::Reader;
 use text::{Fault, Text};
-use tree::Tree;
+
+pub use whole::{Defect, check_whole, holds};
 
 /// The annotation that asks for a managed role, `"true"` or `"false"`. The controller's key.
 pub const MANAGED_ANNOTATION: &str = "security.kaluza.com/iam-role-managed";
@@ -205,58 +207,6 @@ fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
             memory.learn(text);
         }
     }
-}
-
-/// Whether all that a file holds is Kubernetes objects and understood: what a failed render left
-/// behind is nothing, or cannot be.
-pub fn is_whole(path: &RepoPath, bytes: &[u8]) -> bool {
-    let Ok(readable) = std::str::from_utf8(bytes) else {
-        return false;
-    };
-    let text = Text::new(path, readable);
-    let mut reader = Reader {
-        text: &text,
-        extract: Extract::default(),
-    };
-    let is_typed = |tree: &Tree| {
-        let word = |key| tree.word(tree.root, key);
-        let named = tree.get(tree.root, "metadata").is_some_and(|metadata| {
-            let mut names = ["name", "generateName"].into_iter();
-            names.any(|key| {
-                tree.get(metadata, key)
-                    .is_some_and(|id| tree.scalar(id) != Some(""))
-            })
-        });
-        word("apiVersion").is_some()
-            && word("kind").is_some_and(|kind| kind != "ServiceAccount" || named)
-    };
-    let mut typed = true;
-    for document in document::split(readable).map(Chunk::read) {
-        typed &= document.trees.iter().all(is_typed);
-        reader.read(document);
-    }
-    let blank = readable
-        .lines()
-        .all(|line| ["", "---"].contains(&line.trim()));
-    !blank
-        && typed
-        && reader.extract.completeness == Completeness::Whole
-        && !reader.extract.has(&[Code::Misspelled, Code::WrongKind])
-}
-
-/// Whether a file holds a ServiceAccount of that name, whatever it asks for.
-pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let names = |tree: &Tree| {
-        let metadata = tree.get(tree.root, "metadata")?;
-        let kind = tree.word(tree.root, "kind")? == "ServiceAccount";
-        let name = tree.word(metadata, "name")? == service_account.name.as_str();
-        let namespace = tree.word(metadata, "namespace")? == service_account.namespace.as_str();
-        Some(kind && name && namespace)
-    };
-    document::split(text)
-        .map(Chunk::read)
-        .any(|document| document.trees.iter().any(|tree| names(tree) == Some(true)))
 }
 
 /// Whether a file can be parsed to its end, whatever it holds.

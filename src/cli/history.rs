@@ -49,81 +49,130 @@ pub(super) fn essence(declaration: &Declaration) -> (Management, Option<String>,
 }
 
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.
+#[derive(Default)]
 struct Search<'a> {
-    repository: &'a Repository,
-    /// Those whose removal was not seen yet.
+    /// Those whose loss was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
-    removals: BTreeMap<ServiceAccountRef, Removal>,
-    /// Every file in scope that could be read before it changed, or is new, and after how many
-    /// commits, counted back from the newest, its last change was seen.
+    losses: BTreeMap<ServiceAccountRef, Loss>,
+    /// The commits that changed manifests in scope, the newest first.
+    commits: Vec<CommitInfo>,
+    /// What became of every file in scope, the newest first.
+    files: BTreeMap<RepoPath, Vec<Change>>,
+    /// Every file in scope that could be read before it changed, or is new, and the newest commit
+    /// that did it.
     touched: BTreeMap<RepoPath, usize>,
-    /// After how many commits each removal was seen.
-    seen: BTreeMap<ServiceAccountRef, usize>,
-    commits: usize,
-    current: Option<CommitId>,
-    /// The commit that removed the last one; what else it did still has to be looked at.
+    /// The commit of the last loss; what else it did still has to be looked at.
     last: Option<CommitId>,
 }
 
+/// A file from which a ServiceAccount went, rightly or not.
+struct Loss {
+    path: RepoPath,
+    /// The file when it still held the ServiceAccount.
+    before: Blob,
+    /// Which of the commits that were seen did it.
+    commit: usize,
+}
+
+/// A change of one file.
+struct Change {
+    commit: usize,
+    after: Option<Blob>,
+}
+
 impl Search<'_> {
-    fn visit(&mut self, changed: &Changed<'_>) -> Result<ControlFlow<()>, source::Error> {
-        let commit = &changed.commit.id;
-        if self.last.as_ref().is_some_and(|last| last != commit) {
+    fn visit(
+        &mut self,
+        repository: &Repository,
+        changed: &Changed<'_>,
+    ) -> Result<ControlFlow<()>, source::Error> {
+        let id = &changed.commit.id;
+        if self.last.as_ref().is_some_and(|last| last != id) {
             return Ok(ControlFlow::Break(()));
         }
-        if self.current.as_ref() != Some(commit) {
-            self.current = Some(commit.clone());
-            self.commits += 1;
+        if self.commits.last().is_none_or(|last| last.id != *id) {
+            self.commits.push(changed.commit.clone());
         }
-        let path = changed.path;
-        let before = changed.before.map(|blob| self.repository.blob(blob, path));
+        let (path, commit) = (changed.path, self.commits.len() - 1);
+        let before = changed.before.map(|blob| repository.blob(blob, path));
         let before = before.transpose()?;
-        if before
-            .as_ref()
-            .is_none_or(|before| manifest::is_readable(before))
-        {
-            self.touched.entry(path.clone()).or_insert(self.commits);
+        let was_readable = before.as_deref().is_none_or(manifest::is_readable);
+        if was_readable {
+            self.touched.entry(path.clone()).or_insert(commit);
         }
+        let after = changed.after;
+        let changes = self.files.entry(path.clone()).or_default();
+        changes.push(Change { commit, after });
         for service_account in before.iter().flat_map(|before| declared(path, before)) {
-            if self.open.remove(&service_account) {
-                let after = changed.after.map(|blob| self.repository.blob(blob, path));
-                let after = after.transpose()?;
-                let removal = Removal {
-                    commit: changed.commit.clone(),
-                    path: path.clone(),
-                    remains: after.is_some_and(|after| manifest::holds(&after, &service_account)),
+            if let (true, Some(before)) = (self.open.remove(&service_account), changed.before) {
+                let path = path.clone();
+                let loss = Loss {
+                    path,
+                    before,
+                    commit,
                 };
-                self.seen.insert(service_account.clone(), self.commits);
-                self.removals.insert(service_account, removal);
+                self.losses.insert(service_account, loss);
             }
         }
         if self.open.is_empty() {
-            self.last.get_or_insert_with(|| commit.clone());
+            self.last.get_or_insert_with(|| id.clone());
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Why a ServiceAccount is not there, if a commit that removed it was seen.
-    fn absence(&self, service_account: &ServiceAccountRef, ours: &CommitId) -> Absence {
-        let Some(removal) = self.removals.get(service_account) else {
-            return Absence::Unexplained;
+    /// The commit that took a ServiceAccount away, if one was seen.
+    fn lost_by(&self, service_account: &ServiceAccountRef) -> Option<&CommitId> {
+        let loss = self.losses.get(service_account)?;
+        Some(&self.commits[loss.commit].id)
+    }
+
+    /// Why a ServiceAccount is not there, if a commit that took it away was seen.
+    ///
+    /// A commit that left its file broken removed nothing: the first one does after which the file
+    /// is whole without it, or gone.
+    fn absence(
+        &self,
+        repository: &Repository,
+        service_account: &ServiceAccountRef,
+        ours: &CommitId,
+    ) -> Result<Absence, source::Error> {
+        let Some(loss) = self.losses.get(service_account) else {
+            return Ok(Absence::Unexplained);
         };
-        let now = |path: &RepoPath| self.repository.content(ours, path);
-        let left = now(&removal.path);
-        if left.is_some_and(|left| !manifest::is_whole(&removal.path, &left)) {
-            return Absence::Unreadable(removal.path.clone());
+        let path = &loss.path;
+        let before = repository.blob(loss.before, path)?;
+        let check = |after: &[u8]| manifest::check_whole(path, &before, after, service_account);
+        let unreadable = |path: &RepoPath, fault: &dyn std::fmt::Display| Absence::Unreadable {
+            path: path.clone(),
+            fault: fault.to_string(),
+        };
+        let now = repository.content(ours, path);
+        if let Some(Err(defect)) = now.as_deref().map(check) {
+            return Ok(unreadable(path, &defect));
         }
-        let seen = self.seen.get(service_account);
-        let mut since = self
-            .touched
-            .iter()
-            .filter(|(_, at)| seen.is_some_and(|seen| *at <= seen));
-        let broken =
-            since.find(|(path, _)| now(path).is_some_and(|bytes| !manifest::is_readable(&bytes)));
-        match broken {
-            Some((path, _)) => Absence::Unreadable(path.clone()),
-            None => Absence::Removed(removal.clone()),
+        for (path, at) in &self.touched {
+            if *at > loss.commit {
+                continue;
+            }
+            let now = repository.content(ours, path);
+            if now.is_some_and(|now| !manifest::is_readable(&now)) {
+                return Ok(unreadable(path, &"it does not parse"));
+            }
         }
+        let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
+        let since = changes.iter().rev().filter(|c| c.commit <= loss.commit);
+        for change in since {
+            let after = change.after.map(|blob| repository.blob(blob, path));
+            let after = after.transpose()?;
+            if after.as_deref().is_none_or(|after| check(after).is_ok()) {
+                return Ok(Absence::Removed(Removal {
+                    commit: self.commits[change.commit].clone(),
+                    path: path.clone(),
+                    remains: after.is_some_and(|after| manifest::holds(&after, service_account)),
+                }));
+            }
+        }
+        Ok(Absence::Unexplained)
     }
 }
 
@@ -200,25 +249,23 @@ impl Manifests {
             paths: paths.to_vec(),
         };
         let mut search = Search {
-            repository,
             open: questions.absent.keys().collect(),
-            removals: BTreeMap::new(),
-            touched: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            commits: 0,
-            current: None,
-            last: None,
+            ..Search::default()
         };
-        let mut visit = |changed: &Changed<'_>| search.visit(changed);
+        let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
         for (service_account, since) in &questions.absent {
             let since = since.as_ref().filter(known);
-            let removed_by = search.removals.get(service_account).map(|r| &r.commit.id);
-            let in_time = removed_by.zip(since).is_none_or(|(removed_by, since)| {
-                since != removed_by && repository.ancestry(since, removed_by) == Ancestry::Ancestor
-            });
+            let in_time =
+                search
+                    .lost_by(service_account)
+                    .zip(since)
+                    .is_none_or(|(lost_by, since)| {
+                        since != lost_by
+                            && repository.ancestry(since, lost_by) == Ancestry::Ancestor
+                    });
             let absence = if in_time {
-                search.absence(service_account, ours)
+                search.absence(repository, service_account, ours)?
             } else {
                 Absence::Unexplained
             };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::scan::{self, Found};
 use super::text::{BYTE_ORDER_MARK, Fault};
-use super::tree::Tree;
+use super::tree::{Leaving, Tree};
 use super::{json, yaml};
 use crate::diagnostic::Code;
 
@@ -67,19 +67,24 @@ impl Chunk<'_> {
 
     /// Reads what is in it.
     pub(super) fn read(self) -> Document {
+        self.read_and_show(&mut |_, _| ())
+    }
+
+    /// Reads what is in it, and shows what is left out of its trees.
+    pub(super) fn read_and_show(self, leaving: &mut Leaving<'_>) -> Document {
         let mut document = Document {
             trees: vec![],
             fault: None,
         };
         if self.fault.is_none() {
-            self.parse(&mut document);
+            self.parse(&mut document, leaving);
         } else {
             document.fault = self.fault;
         }
         document
     }
 
-    fn parse(&self, document: &mut Document) {
+    fn parse(&self, document: &mut Document, leaving: &mut Leaving<'_>) {
         let Self {
             text,
             offset,
@@ -93,7 +98,7 @@ impl Chunk<'_> {
         }
         let mut json_fault = None;
         if self.is_like_json() {
-            let (trees, fault) = json::read(text, offset);
+            let (trees, fault) = json::read(text, offset, leaving);
             let is_json = is_meant_as_json(text.trim_start());
             json_fault = fault.map(|fault| match fault.hint {
                 None if !is_json => fault.hint(MEANT_AS_YAML),
@@ -108,7 +113,7 @@ impl Chunk<'_> {
             }
             json_fault = json_fault.filter(|_| is_json);
         }
-        let read = yaml::read(text, offset).and_then(|tree| {
+        let read = yaml::read(text, offset, leaving).and_then(|tree| {
             if found != Found::Nothing {
                 yaml::confirm(text, offset)?;
             }

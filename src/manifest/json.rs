@@ -8,18 +8,23 @@ use serde_json::value::RawValue;
 
 use super::scan::{self, Found};
 use super::text::Fault;
-use super::tree::{Content, Node, NodeId, Tree};
+use super::tree::{Content, Leaving, Node, NodeId, Tree};
 use super::yaml::{MAX_DEPTH, too_deep};
 use crate::diagnostic::Code;
 
 /// Reads all values of a text; `offset` is its place in the file. Those before a fault are read.
-pub(super) fn read(text: &str, offset: usize) -> (Vec<Tree>, Option<Fault>) {
+pub(super) fn read(
+    text: &str,
+    offset: usize,
+    leaving: &mut Leaving<'_>,
+) -> (Vec<Tree>, Option<Fault>) {
     let mut trees = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         let mut reader = Reader {
             text,
             offset,
             tree: Tree::default(),
+            leaving,
         };
         let root = value
             .map_err(|error| reader.fault(text, &error))
@@ -35,10 +40,11 @@ pub(super) fn read(text: &str, offset: usize) -> (Vec<Tree>, Option<Fault>) {
     (trees, None)
 }
 
-struct Reader<'a> {
+struct Reader<'a, 's> {
     text: &'a str,
     offset: usize,
     tree: Tree,
+    leaving: &'s mut Leaving<'s>,
 }
 
 /// What a value is to the List that a document may be.
@@ -53,7 +59,7 @@ enum Role {
 /// The entries of an object in their order, with repeated keys.
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
     fn value(&mut self, raw: &'a str, depth: usize, role: Role) -> Result<NodeId, Fault> {
         let (start, first) = (self.place(raw), self.tree.len());
         if depth >= MAX_DEPTH && raw.starts_with(['{', '[']) {
@@ -98,6 +104,7 @@ impl<'a> Reader<'a> {
             && self.tree.is_mapping(id)
             && scan::look(raw.as_bytes()) == Found::Nothing;
         Ok(if irrelevant {
+            (self.leaving)(&self.tree, id);
             self.tree.empty_last(first)
         } else {
             id

@@ -16,6 +16,9 @@ pub(super) const MAX_MERGED: usize = 20_000;
 /// The index of a node in its tree.
 pub(super) type NodeId = usize;
 
+/// Is shown each item of a List that is left out of its tree, while it is still there.
+pub(super) type Leaving<'a> = dyn FnMut(&Tree, NodeId) + 'a;
+
 /// A key and its value.
 pub(super) type Entry = (NodeId, NodeId);
 
@@ -68,6 +71,8 @@ pub(super) enum Content {
     Sequence(Vec<NodeId>),
     /// Its own entries, then those that merge keys bring.
     Mapping(Vec<Entry>),
+    /// A mapping whose entries were left out.
+    LeftOut,
 }
 
 impl Tree {
@@ -158,13 +163,13 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// Empties the mapping that was added last and forgets what is in it, from the node `first` on,
+    /// Leaves out what is in the mapping that was added last, from the node `first` on,
     /// to which nothing else may point. One with something ambiguous in it stays. Its id is new.
     pub(super) fn empty_last(&mut self, first: NodeId) -> NodeId {
         let ambiguous = self.ambiguities.last().is_some_and(|a| a.mapping >= first);
         if let Some(last) = self.nodes.pop_if(|_| !ambiguous) {
             self.nodes.truncate(first);
-            let content = Content::Mapping(vec![]);
+            let content = Content::LeftOut;
             self.nodes.push(Node { content, ..last });
         }
         self.nodes.len() - 1
@@ -178,7 +183,7 @@ impl Tree {
     pub(super) fn scalar(&self, id: NodeId) -> Option<&str> {
         match &self.nodes[id].content {
             Content::Text(text) | Content::Plain(text) => Some(text),
-            Content::Sequence(_) | Content::Mapping(_) => None,
+            Content::Sequence(_) | Content::Mapping(_) | Content::LeftOut => None,
         }
     }
 
@@ -187,12 +192,19 @@ impl Tree {
         match &self.nodes[id].content {
             Content::Text(_) => Some(Reading::Text),
             Content::Plain(text) => Some(scalar::read(text)),
-            Content::Sequence(_) | Content::Mapping(_) => None,
+            Content::Sequence(_) | Content::Mapping(_) | Content::LeftOut => None,
         }
     }
 
     pub(super) fn is_mapping(&self, id: NodeId) -> bool {
-        matches!(self.nodes[id].content, Content::Mapping(_))
+        matches!(
+            self.nodes[id].content,
+            Content::Mapping(_) | Content::LeftOut
+        )
+    }
+
+    pub(super) fn is_left_out(&self, id: NodeId) -> bool {
+        self.nodes[id].content == Content::LeftOut
     }
 
     pub(super) fn items(&self, id: NodeId) -> Option<&[NodeId]> {
@@ -252,7 +264,7 @@ impl Tree {
             match &self.nodes[id].content {
                 Content::Sequence(items) => open.extend(items),
                 Content::Mapping(entries) => open.extend(entries.iter().map(|(_, value)| value)),
-                Content::Text(_) | Content::Plain(_) => {}
+                Content::Text(_) | Content::Plain(_) | Content::LeftOut => {}
             }
         }
         found.sort_unstable_by_key(|ambiguity| ambiguity.at);
@@ -274,6 +286,7 @@ impl Tree {
                 Reading::Text => text.as_str().into(),
             },
             Content::Sequence(items) => items.iter().map(|item| self.to_json(*item)).collect(),
+            Content::LeftOut => Value::Object(Map::new()),
             Content::Mapping(entries) => {
                 let entry = |(key, value): &Entry| {
                     Some((self.scalar(*key)?.to_owned(), self.to_json(*value)))

@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::scan::{self, Found};
 use super::text::Fault;
-use super::tree::{Content, MAX_MERGED, Node, NodeId, Tree};
+use super::tree::{Content, Leaving, MAX_MERGED, Node, NodeId, Tree};
 use crate::diagnostic::Code;
 
 /// How deep lists and mappings may nest, aliases included.
@@ -57,7 +57,11 @@ struct Builder<'t> {
 }
 
 /// Reads one document; `offset` is its place in the file. `None` if it is empty.
-pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
+pub(super) fn read(
+    text: &str,
+    offset: usize,
+    leaving: &mut Leaving<'_>,
+) -> Result<Option<Tree>, Fault> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
@@ -75,7 +79,7 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<Tree>, Fault> {
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
             syntax_fault(&error, offset + at)
         })?;
-        builder.take(event, &span)?;
+        builder.take(event, &span, leaving)?;
     }
     if builder.roots == 0 {
         return Ok(None);
@@ -116,7 +120,12 @@ pub(super) fn too_deep(at: usize) -> Fault {
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
+    fn take(
+        &mut self,
+        event: Event<'_>,
+        span: &Span,
+        leaving: &mut Leaving<'_>,
+    ) -> Result<(), Fault> {
         let range = span.byte_range().unwrap_or(0..0);
         let (start, end) = (self.offset + range.start, self.offset + range.end);
         match event {
@@ -160,7 +169,7 @@ impl Builder<'_> {
                 self.start(start, anchor, explicit(tag.as_deref()), true);
                 Ok(())
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(end),
+            Event::SequenceEnd | Event::MappingEnd => self.close(end, leaving),
             Event::Alias(anchor) => self.alias(anchor, start),
             _ => Ok(()),
         }
@@ -179,7 +188,7 @@ impl Builder<'_> {
         });
     }
 
-    fn close(&mut self, end: usize) -> Result<(), Fault> {
+    fn close(&mut self, end: usize, leaving: &mut Leaving<'_>) -> Result<(), Fault> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -207,6 +216,7 @@ impl Builder<'_> {
         };
         let mut id = self.tree.add(node);
         if irrelevant {
+            leaving(&self.tree, id);
             id = self.tree.empty_last(open.first);
         }
         self.finish(id, open.anchor, open.extent);

@@ -36,8 +36,13 @@ pub enum Ancestry {
 pub enum Absence {
     /// A commit removed it.
     Removed(Removal),
-    /// A commit removed it, but a file that changed then or later cannot be read whole.
-    Unreadable(RepoPath),
+    /// A commit removed it, but something that changed then or later cannot be read whole.
+    Unreadable {
+        /// What cannot.
+        path: RepoPath,
+        /// Why not.
+        fault: String,
+    },
     /// No commit since the role was last written removed it.
     Unexplained,
 }

@@ -96,8 +96,8 @@ impl Leftover<'_> {
             _ if is_quarantined(self.role) => self.end_quarantine(what, run, history),
             _ => match history.absences.get(self.service_account) {
                 Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
-                Some(Absence::Unreadable(path)) => held(&format!(
-                    "`{path}` has changed since and cannot be read whole, so nothing is pruned: was it rendered?"
+                Some(Absence::Unreadable { path, fault }) => held(&format!(
+                    "`{path}` has changed since and cannot be read whole ({fault}), so nothing is pruned: was it rendered? Commit it whole, or delete it"
                 )),
                 Some(Absence::Unexplained) | None => held(
                     "no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",

@@ -295,3 +295,119 @@ fn a_file_that_never_could_be_read_proves_nothing() {
     let run = world.sync(&[]).ends(0);
     assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
 }
+
+#[test]
+fn m31_m32_m33_a_file_that_is_not_whole_witnesses_no_removal() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    let good = service_account("bar", "a");
+    let list = |item: &str| format!("apiVersion: v1\nkind: List\nitems: [{item}]\n");
+    let bare = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n";
+    for (left, why) in [
+        (format!("{bare}  name:\n  namespace: bar\n"), "has no name"),
+        (
+            format!("{bare}  name: ~\n  namespace: bar\n"),
+            "has no name",
+        ),
+        (
+            format!("{bare}  name: <no value>\n"),
+            "`<no value>` is no name",
+        ),
+        (format!("{bare}  name: ${{name}}\n"), "`${name}` is no name"),
+        (format!("{bare}  name: web-\n"), "`web-` is no name"),
+        (format!("{bare}  name: a\n"), "has no namespace"),
+        (
+            format!("{bare}  name: a\n  namespace:\n"),
+            "has no namespace",
+        ),
+        (
+            "apiVersion: v1\nkind: Status\nmetadata: {name: a}\n".to_owned(),
+            "a Status",
+        ),
+        (list("{}"), "has no name"),
+        (
+            list("{apiVersion: v1, kind: ConfigMap, metadata: {}}"),
+            "has no name",
+        ),
+        ("\u{feff}".to_owned(), "it is empty"),
+        (good[..20].to_owned(), "has no kind"),
+        (good[..70].to_owned(), "line break"),
+    ] {
+        world.repository.write("apps/a.yaml", &left);
+        world.repository.commit("a broken render");
+        let run = world.sync(&[]).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{left}");
+        let reason = reason(&run, 0);
+        let is_told = reason.contains("apps/a.yaml") && reason.contains(why);
+        assert!(is_told, "{left}: {reason}");
+    }
+    // The file is whole again, without it: that is a removal, by the commit that made it whole.
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  namespace: bar\n";
+    world.repository.write("apps/a.yaml", config);
+    let repair = world.repository.commit("Remove a");
+    world.repository.write("apps/a.yaml", "");
+    world.repository.commit("broken again");
+    assert_eq!(world.sync(&[]).ends(7).changes(), ["k8s-sa_bar_a held"]);
+    world.repository.write("apps/a.yaml", config);
+    world.repository.commit("and whole");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    let reason = reason(&run, 0);
+    assert!(reason.contains(&repair[..8]), "{repair}: {reason}");
+}
+
+#[test]
+fn m31_a_broken_render_that_was_repaired_removed_nothing() {
+    let world = World::new(&["a", "b", "c"]);
+    let three = |middle: &str| {
+        let (first, last) = (service_account("bar", "d"), service_account("bar", "f"));
+        format!("{first}---\n{middle}---\n{last}")
+    };
+    let whole = three(&service_account("bar", "e"));
+    world.repository.write("apps/three.yaml", &whole);
+    world.repository.commit("three in a file");
+    world.sync(&[]).ends(0);
+    // Cut, repaired, and then e is removed from the middle.
+    let without = three("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: e}\n");
+    for text in [&whole[..whole.len() - 40], &whole, &without] {
+        world.repository.write("apps/three.yaml", text);
+        world.repository.commit("another render");
+    }
+    world.repository.write("apps/c.yaml", "kind: Serv");
+    world.repository.commit("a broken render");
+    let run = world.sync(&[]).ends(7);
+    let changes = ["k8s-sa_bar_c held", "k8s-sa_bar_e quarantine done"];
+    assert_eq!(run.changes(), changes);
+    // What broke is gone altogether.
+    world.repository.remove("apps/c.yaml");
+    let removal = world.repository.commit("Remove c");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes()[0], "k8s-sa_bar_c quarantine done");
+    let reason = reason(&run, 0);
+    assert!(reason.contains(&removal[..8]), "{removal}: {reason}");
+}
+
+#[test]
+fn m31_m32_m33_a_whole_file_without_it_is_a_removal() {
+    let good = service_account("bar", "a");
+    let commented: String = good.lines().map(|line| format!("# {line}\n")).collect();
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: system:a\nrules: []\n";
+    let unmanaged = good.split("  annotations:").next().expect("a beginning");
+    for (before, after) in [
+        (good.clone(), role),
+        (good.clone(), &commented),
+        (good.clone(), unmanaged),
+        (format!("{role}---\n{good}"), role),
+        (good.trim_end().to_owned(), role.trim_end()),
+        (good.replace('\n', "\r\n"), &role.replace('\n', "\r\n")),
+    ] {
+        let world = World::new(&["b"]);
+        world.repository.write("apps/a.yaml", &before);
+        world.repository.commit("a");
+        world.sync(&[]).ends(0);
+        world.repository.write("apps/a.yaml", after);
+        world.repository.commit("Remove a");
+        let run = world.sync(&[]).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"], "{after}");
+    }
+}

@@ -1,0 +1,369 @@
+//! Whether a file that held a ServiceAccount is whole without it: what a failed render left behind
+//! must never pass for a removal.
+//!
+//! A cut *between* two objects leaves what a removal of the later ones leaves, and a cut at the end
+//! of a line behind a ServiceAccount's namespace, in the last object of its file, what taking its
+//! annotations off leaves: nobody can tell these two apart, so they count as what they look like.
+//! Every other cut is told.
+
+use std::collections::BTreeSet;
+
+use super::document::{self, Chunk, Document};
+use super::service_account::Reader;
+use super::text::{BYTE_ORDER_MARK, Text};
+use super::tree::{Leaving, NodeId, Tree};
+use super::{Completeness, Extract};
+use crate::diagnostic::{Code, Severity};
+use crate::model::location::RepoPath;
+use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
+
+/// Why a file that lost a ServiceAccount is no witness of its removal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Defect {
+    /// Nothing is left in it.
+    #[error("it is empty")]
+    Empty,
+    /// It is no text.
+    #[error("it is not UTF-8")]
+    Encoding,
+    /// The reader has an error for it.
+    #[error("line {line}: {message}")]
+    Unreadable {
+        /// Where.
+        line: u32,
+        /// The reader's words.
+        message: String,
+    },
+    /// Something in it is no Kubernetes object that is there on its own.
+    #[error("line {line}: {what}")]
+    NoObject {
+        /// Where it starts.
+        line: u32,
+        /// What keeps it from being one.
+        what: String,
+    },
+    /// It ended with a line break before.
+    #[error("its last line has no line break any more")]
+    NoLineBreak,
+    /// It is the beginning of what it was, and ends inside something.
+    #[error("it is cut off after line {line}")]
+    Cut {
+        /// How many lines are left.
+        line: usize,
+    },
+}
+
+/// An object by which it can be found in another version of its file.
+type Identity = (String, String);
+
+/// What is seen of the objects of a file that lost a ServiceAccount.
+struct Check<'a> {
+    text: &'a Text<'a>,
+    defect: Option<Defect>,
+    /// How many objects have neither apiVersion nor kind, as the items of a typed List may.
+    untyped: usize,
+    /// Objects without a namespace, their places, and whether the file must have had them so before.
+    bare: Vec<(Identity, usize, Origin)>,
+}
+
+/// What an object without a namespace must have been before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Anything but an object with a namespace.
+    Any,
+    /// An object without one: no new one is written like that.
+    Same,
+}
+
+/// Compares a file with its version that held a ServiceAccount.
+///
+/// # Errors
+///
+/// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
+/// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
+/// an object.
+pub fn check_whole(
+    path: &RepoPath,
+    before: &[u8],
+    after: &[u8],
+    service_account: &ServiceAccountRef,
+) -> Result<(), Defect> {
+    let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
+    let is_blank = |line: &str| {
+        let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+        ["", "---", "..."].contains(&line)
+    };
+    if readable.lines().all(is_blank) {
+        return Err(Defect::Empty);
+    }
+    let text = Text::new(path, readable);
+    let mut check = Check {
+        text: &text,
+        defect: None,
+        untyped: 0,
+        bare: vec![],
+    };
+    let mut reader = Reader {
+        text: &text,
+        extract: Extract::default(),
+    };
+    for chunk in document::split(readable) {
+        let document = show_objects(chunk, &mut |tree, id| check.object(tree, id));
+        check.end_document(&document);
+        reader.read(document);
+    }
+    if let Some(defect) = unreadable(&reader.extract) {
+        return Err(defect);
+    }
+    check.defect.take().map_or(Ok(()), Err)?;
+    if before.ends_with(b"\n") && !after.ends_with(b"\n") {
+        return Err(Defect::NoLineBreak);
+    }
+    // A version that is no text had no objects.
+    let before = std::str::from_utf8(before).unwrap_or_default();
+    check.namespaces(before)?;
+    check_cut(before, readable, service_account)
+}
+
+/// Whether a file holds a ServiceAccount of that name, whatever it declares.
+pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let mut holds = false;
+    for chunk in document::split(text) {
+        show_objects(chunk, &mut |tree, id| {
+            holds |= is(tree, id, service_account)
+        });
+    }
+    holds
+}
+
+/// Reads a document and shows every object in it: its roots and, instead of a List, its items.
+fn show_objects(chunk: Chunk<'_>, see: &mut Leaving<'_>) -> Document {
+    let document = chunk.read_and_show(&mut |tree, id| show(tree, id, see));
+    for tree in &document.trees {
+        show(tree, tree.root, see);
+    }
+    document
+}
+
+fn show(tree: &Tree, id: NodeId, see: &mut Leaving<'_>) {
+    match items(tree, id) {
+        Some(items) => {
+            // What was left out was shown before.
+            let left = items.iter().filter(|item| !tree.is_left_out(**item));
+            left.for_each(|item| show(tree, *item, see));
+        }
+        None => see(tree, id),
+    }
+}
+
+/// The items of a List.
+fn items(tree: &Tree, id: NodeId) -> Option<&[NodeId]> {
+    let is_list = tree.word(id, "kind")?.ends_with("List");
+    tree.items(tree.get(id, "items").filter(|_| is_list)?)
+}
+
+fn is(tree: &Tree, id: NodeId, service_account: &ServiceAccountRef) -> bool {
+    let (namespace, name) = (&service_account.namespace, &service_account.name);
+    let identity = identity(tree, id);
+    identity.is_some_and(|(kind, found)| kind == "ServiceAccount" && found == name.as_str())
+        && self::namespace(tree, id) == Some(namespace.as_str())
+}
+
+fn namespace(tree: &Tree, id: NodeId) -> Option<&str> {
+    tree.word(tree.get(id, "metadata")?, "namespace")
+}
+
+/// Kind and name of an object; for a name that is to be generated, one that it could get.
+fn identity(tree: &Tree, id: NodeId) -> Option<Identity> {
+    // Of typed Lists, only those of ServiceAccounts matter here.
+    let kind = tree.word(id, "kind").unwrap_or("ServiceAccount").to_owned();
+    let metadata = tree.get(id, "metadata")?;
+    if tree.get(metadata, "name").is_some() {
+        return Some((kind, tree.word(metadata, "name")?.to_owned()));
+    }
+    // As Kubernetes checks it: whatever it puts behind the last dash.
+    let start = tree.word(metadata, "generateName")?;
+    let start = start.strip_suffix('-').unwrap_or(start);
+    Some((kind, format!("{start}a")))
+}
+
+/// What the reader could not read, or took for a misspelled ServiceAccount of ours.
+fn unreadable(extract: &Extract) -> Option<Defect> {
+    let is_partial = extract.completeness == Completeness::Partial;
+    let mut diagnostics = extract.diagnostics.iter();
+    let first = diagnostics.find(|diagnostic| {
+        let is_near = [Code::Misspelled, Code::WrongKind].contains(&diagnostic.code);
+        is_near || (is_partial && diagnostic.severity == Severity::Error)
+    });
+    let line = first.and_then(|diagnostic| diagnostic.location.as_ref());
+    let message = first.map(|diagnostic| diagnostic.message.clone());
+    (is_partial || first.is_some()).then(|| Defect::Unreadable {
+        line: line.map_or(1, |location| location.line),
+        message: message.unwrap_or_else(|| "a ServiceAccount is not known by name".to_owned()),
+    })
+}
+
+impl Check<'_> {
+    fn fail(&mut self, at: usize, what: String) {
+        let line = self.text.location(at).line;
+        self.defect.get_or_insert(Defect::NoObject { line, what });
+    }
+
+    fn object(&mut self, tree: &Tree, id: NodeId) {
+        let at = tree.node(id).start;
+        if let Err(what) = self.typed(tree, id) {
+            return self.fail(at, what);
+        }
+        let group = tree.word(id, "apiVersion").unwrap_or_default();
+        let group = group.split_once('/').map_or("", |(group, _)| group);
+        let Some((kind, name)) = identity(tree, id) else {
+            return self.fail(at, "an object has no name".to_owned());
+        };
+        if !is_name(group, &name) {
+            return self.fail(at, format!("`{name}` is no name of an object"));
+        }
+        let metadata = tree.get(id, "metadata");
+        let given = metadata.and_then(|metadata| tree.get(metadata, "namespace"));
+        match (given, namespace(tree, id)) {
+            (Some(namespace), None) if tree.scalar(namespace).is_none() => {
+                self.fail(at, format!("the namespace of `{name}` is no text"));
+            }
+            (_, Some(namespace)) if Namespace::new(namespace).is_err() => {
+                self.fail(at, format!("`{namespace}` is no name of a namespace"));
+            }
+            (_, Some(_)) => {}
+            (given, None) => {
+                let origin = if given.is_some() || kind == "ServiceAccount" {
+                    Origin::Same
+                } else {
+                    Origin::Any
+                };
+                self.bare.push(((kind, name), at, origin));
+            }
+        }
+    }
+
+    /// Checks what an object says that it is.
+    fn typed(&mut self, tree: &Tree, id: NodeId) -> Result<(), String> {
+        if !tree.is_mapping(id) {
+            return Err("this is no object".to_owned());
+        }
+        let fields = ["apiVersion", "kind"];
+        if fields.iter().all(|key| tree.get(id, key).is_none()) {
+            self.untyped += 1;
+            return Ok(());
+        }
+        let version = tree.word(id, "apiVersion");
+        let version = version.ok_or("an object has no apiVersion")?;
+        let kind = tree.word(id, "kind").ok_or("an object has no kind")?;
+        if !is_version(version) {
+            return Err(format!("`{version}` is no apiVersion"));
+        }
+        let mut letters = kind.chars();
+        let starts_well = letters.next().is_some_and(|c| c.is_ascii_alphabetic());
+        if !starts_well || !letters.all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            return Err(format!("`{kind}` is no kind"));
+        }
+        match kind {
+            "Status" => Err("a Status is an answer of the API server".to_owned()),
+            "List" => Err("a List has no list of items".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Only the items of a List of one kind need not say what they are.
+    fn end_document(&mut self, document: &Document) {
+        let is_typed_list = |tree: &Tree| {
+            let kind = tree.word(tree.root, "kind");
+            items(tree, tree.root).is_some() && kind != Some("List")
+        };
+        if std::mem::take(&mut self.untyped) > 0 && !document.trees.iter().all(is_typed_list) {
+            let root = document.trees.first();
+            let at = root.map_or(0, |tree| tree.node(tree.root).start);
+            self.fail(at, "an object has neither apiVersion nor kind".to_owned());
+        }
+    }
+
+    /// Compares the objects without a namespace with what they were before.
+    fn namespaces(&self, before: &str) -> Result<(), Defect> {
+        if self.bare.is_empty() {
+            return Ok(());
+        }
+        let (mut with, mut without) = (BTreeSet::new(), BTreeSet::new());
+        for chunk in document::split(before) {
+            show_objects(chunk, &mut |tree, id| {
+                let side = match namespace(tree, id) {
+                    Some(_) => &mut with,
+                    None => &mut without,
+                };
+                side.extend(identity(tree, id));
+            });
+        }
+        let lost = self.bare.iter().find(|(identity, _, origin)| {
+            let was_within = with.contains(identity) || *origin == Origin::Same;
+            was_within && !without.contains(identity)
+        });
+        let Some(((kind, name), at, _)) = lost else {
+            return Ok(());
+        };
+        Err(Defect::NoObject {
+            line: self.text.location(*at).line,
+            what: format!("the {kind} `{name}` has no namespace"),
+        })
+    }
+}
+
+/// Refuses the beginning of what was there before, unless it ends where a removal would end.
+fn check_cut(before: &str, after: &str, service_account: &ServiceAccountRef) -> Result<(), Defect> {
+    let cut = after.len();
+    let Some(rest) = before.strip_prefix(after).filter(|rest| !rest.is_empty()) else {
+        return Ok(());
+    };
+    let is_content = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let mut lines = after.lines().map(str::trim).filter(is_content);
+    let ends_with_key = lines.next_back().is_some_and(|line| line.ends_with(':'));
+    let ends_a_line = after.ends_with('\n') || rest.starts_with(['\n', '\r']);
+    // Whether the cut goes through an object, and whether any but the ServiceAccount lost something.
+    let (mut through, mut others) = (false, false);
+    for chunk in document::split(before) {
+        show_objects(chunk, &mut |tree, id| {
+            let node = tree.node(id);
+            let lost = before.get(cut.max(node.start)..node.end).unwrap_or("");
+            if lost.lines().map(str::trim).any(|line| is_content(&line)) {
+                through |= node.start < cut;
+                others |= !is(tree, id, service_account);
+            }
+        });
+    }
+    if !ends_a_line || ends_with_key || (through && others) {
+        let line = after.lines().count();
+        return Err(Defect::Cut { line });
+    }
+    Ok(())
+}
+
+/// Whether a text is `VERSION` or `GROUP/VERSION`.
+fn is_version(text: &str) -> bool {
+    let (group, version) = match text.split_once('/') {
+        Some((group, version)) => (Some(group), version),
+        None => (None, text),
+    };
+    Namespace::new(version).is_ok() && group.is_none_or(|g| ServiceAccountName::new(g).is_ok())
+}
+
+/// Whether an object of an API group can have a name.
+///
+/// Nearly all names are RFC 1123 subdomains. Those of RBAC, and of OpenShift's users and images, are
+/// any segment of a path; but what a template leaves behind is none.
+/// See <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names>.
+fn is_name(group: &str, name: &str) -> bool {
+    let is_segment = group == "rbac.authorization.k8s.io" || group.ends_with(".openshift.io");
+    let is_left_behind =
+        |c: char| c.is_whitespace() || c.is_control() || "/%<>${}[]\"'`\\".contains(c);
+    ServiceAccountName::new(name).is_ok()
+        || (is_segment && !name.ends_with(['-', '.']) && !name.contains(is_left_behind))
+}
+
+#[cfg(test)]
+mod tests;

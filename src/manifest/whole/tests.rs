@@ -1,0 +1,237 @@
+//! What a broken render leaves behind, and what a removal leaves.
+
+use super::*;
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: bar\ndata:\n  a: \"1\"\n  b: \"2\"\n";
+const FOO: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: foo\n  namespace: bar\n  annotations:\n    security.kaluza.com/iam-role-managed: \"true\"\n    eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_foo\n";
+const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: system:foo\nrules: []\n";
+
+fn foo() -> ServiceAccountRef {
+    ServiceAccountRef::parse("bar/foo").expect("it is one")
+}
+
+fn check(before: &str, after: &str) -> Result<(), Defect> {
+    check_whole(
+        &"a.yaml".into(),
+        before.as_bytes(),
+        after.as_bytes(),
+        &foo(),
+    )
+}
+
+fn is_whole(after: &str) -> bool {
+    check(FOO, after).is_ok()
+}
+
+fn list(items: &[&str]) -> String {
+    let item = |text: &&str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
+    let items: String = items.iter().map(item).collect();
+    format!("apiVersion: v1\nkind: List\nitems:\n{items}")
+}
+
+/// Whether the role of `bar/foo` would be retired: the file does not declare it and is whole.
+fn is_removal(before: &str, after: &[u8]) -> bool {
+    let path = RepoPath::from("a.yaml");
+    let extract = crate::manifest::extract(&path, after).unwrap_or_default();
+    extract.declarations.is_empty()
+        && extract.completeness == Completeness::Whole
+        && check_whole(&path, before.as_bytes(), after, &foo()).is_ok()
+}
+
+/// Where a file can be cut so that it looks like a removal.
+fn undetected(text: &str) -> Vec<usize> {
+    let cut = |at: &usize| is_removal(text, &text.as_bytes()[..*at]);
+    (0..text.len()).filter(cut).collect()
+}
+
+#[test]
+fn m31_what_a_failed_render_leaves_behind_is_not_whole() {
+    for text in [
+        "",
+        "---\n\n",
+        "\u{feff}",
+        "\u{feff}\n---\n\u{feff}",
+        "---\n...\n",
+        "null\n",
+        "{}\n",
+        "[]\n",
+        "fatal: not a repo\n",
+        "404: Not Found\n",
+        "apiVersion: v1\nkind: [\n",
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: !include x\n",
+        "apiVersion: v1\nkind: X\nmetadata: {name: x}\n---\n{{- if .x }}\n",
+        "apiVersion: v1\nkind: {{ .x }}\n",
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n",
+        "apiVersion: v1\nkind: Status\nstatus: Failure\n",
+        "apiVersion: v1\nkind: Status\nmetadata: {name: x}\nstatus: Failure\n",
+        "apiVersion: v1\nkind: List\n",
+        "apiVersion: v1\nkind: List\nitems:\n",
+        "apiVersion: v1\nkind: List\nitems: {}\n",
+        "apiVersion: v1\nkind: ConfigMapList\n",
+        &list(&["{}"]),
+        &list(&["&a {}"]),
+        &list(&["~"]),
+        &list(&["apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n", CONFIG]),
+        &list(&[CONFIG, "metadata: {name: x}\n"]),
+        &list(&[&list(&["{}"])]),
+        "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{}]}\n",
+        &format!("{CONFIG}---\nkind: X\n"),
+        &FOO.replace("role-managed", "role-manged"),
+        &FOO.replace("kind: S", "kind: s"),
+        &CONFIG.replace("apiVersion: v1", "apiVersion: <no value>"),
+        &CONFIG.replace("apiVersion: v1", "apiVersion: ${version}"),
+        &CONFIG.replace("apiVersion: v1", "apiVersion:"),
+        &CONFIG.replace("kind: ConfigMap", "kind: <no value>"),
+    ] {
+        assert!(!is_whole(text), "{text}");
+    }
+    let path = "a.yaml".into();
+    assert!(check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo()).is_err());
+}
+
+#[test]
+fn m31_names_are_those_that_kubernetes_takes() {
+    for name in [
+        "",
+        "null",
+        "~",
+        "\"\"",
+        "<no value>",
+        "\"<no value>\"",
+        "${name}",
+        "$(name)",
+        "web-",
+        "web.",
+        "-web",
+        "Web",
+        "a_b",
+        "a b",
+        "a:b",
+        "1",
+        "true",
+        "[a]",
+        "{a: b}",
+        "%s",
+        "a/b",
+    ] {
+        for object in [CONFIG.replace("settings", name), FOO.replace("foo", name)] {
+            assert!(!is_whole(&object), "{object}");
+        }
+        let blank = ["", "null", "~", "\"\""].contains(&name);
+        let within = CONFIG.replace("namespace: bar", &format!("namespace: {name}"));
+        assert!(!is_whole(&within), "{within}");
+        let role = ROLE.replace("system:foo", name);
+        let is_segment = ["-web", "Web", "a_b", "a:b"].contains(&name);
+        assert_eq!(is_whole(&role), is_segment && !blank, "{role}");
+    }
+    for name in ["a", "a.b", "0a", "kube-root-ca.crt", "\"1\""] {
+        assert!(is_whole(&CONFIG.replace("settings", name)), "{name}");
+    }
+    let generated = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: migrate-\n";
+    assert!(is_whole(generated));
+    assert!(!is_whole(&format!("{generated}  name:\n")));
+    assert!(!is_whole(&generated.replace("migrate-", "<no value>")));
+}
+
+#[test]
+fn m32_an_object_does_not_lose_its_namespace() {
+    let both = format!("{CONFIG}---\n{FOO}");
+    let bare = CONFIG.replace("  namespace: bar\n", "");
+    for lost in [
+        bare.clone(),
+        CONFIG.replace("namespace: bar", "namespace:"),
+        CONFIG.replace("namespace: bar", "namespace: ~"),
+        CONFIG.replace("namespace: bar", "namespace: \"\""),
+        list(&[&bare]),
+    ] {
+        assert!(check(&both, &lost).is_err(), "{lost}");
+        let other = lost.replace("settings", "other");
+        assert_eq!(check(&both, &other).is_ok(), !other.contains("namespace"));
+        let always = format!("{lost}---\n{FOO}");
+        assert_eq!(check(&always, &lost), Ok(()), "as it was before");
+    }
+    let other = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: other\n";
+    assert!(check(&both, other).is_err());
+    assert_eq!(check(&format!("{FOO}---\n{other}"), other), Ok(()));
+}
+
+#[test]
+fn m31_m32_m33_what_a_removal_leaves_is_whole() {
+    let unmanaged = FOO
+        .split("  annotations:")
+        .next()
+        .expect("it has a beginning");
+    let commented: String = FOO.lines().map(|line| format!("# {line}\n")).collect();
+    let shorter = "apiVersion: v1\nkind: List\nitems: []\n";
+    for (before, after) in [
+        (format!("{FOO}---\n{CONFIG}"), CONFIG),
+        (format!("{CONFIG}---\n{FOO}"), CONFIG),
+        (format!("{CONFIG}---\n{FOO}---\n{ROLE}"), &format!("{CONFIG}---\n{ROLE}")),
+        (format!("{ROLE}---\n{FOO}"), ROLE),
+        (FOO.to_owned(), &commented),
+        (FOO.to_owned(), "# nothing here any more\n"),
+        (FOO.to_owned(), CONFIG),
+        (FOO.to_owned(), ROLE),
+        (FOO.to_owned(), unmanaged),
+        (format!("{CONFIG}---\n{FOO}"), &format!("{CONFIG}---\n{unmanaged}")),
+        (FOO.to_owned(), &FOO.replace("\"true\"", "\"false\"")),
+        (FOO.trim_end().to_owned(), CONFIG.trim_end()),
+        (FOO.trim_end().to_owned(), unmanaged.trim_end()),
+        (FOO.trim_end().to_owned(), CONFIG),
+        (FOO.replace('\n', "\r\n"), &CONFIG.replace('\n', "\r\n")),
+        (FOO.replace('\n', "\r\n"), CONFIG),
+        (list(&[CONFIG, FOO]), &list(&[CONFIG])),
+        (list(&[FOO, CONFIG]), &list(&[CONFIG])),
+        (list(&[FOO]), shorter),
+        (format!("\u{feff}{FOO}---\n{CONFIG}"), &format!("\u{feff}{CONFIG}")),
+        (
+            "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccountList\",\"items\":[{\"metadata\":{\"name\":\"foo\",\"namespace\":\"bar\"}},{\"metadata\":{\"name\":\"b\",\"namespace\":\"bar\"}}]}".to_owned(),
+            "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccountList\",\"items\":[{\"metadata\":{\"name\":\"b\",\"namespace\":\"bar\"}}]}",
+        ),
+    ] {
+        assert_eq!(check(&before, after), Ok(()), "{before}\nto\n{after}");
+    }
+}
+
+#[test]
+fn m33_a_file_that_is_cut_anywhere_is_no_removal() {
+    let behind_namespace = |text: &str| text.find("  annotations").expect("it is there");
+    assert_eq!(undetected(FOO), [behind_namespace(FOO)]);
+    // Between documents a cut is what a removal of the later ones is.
+    let documents = format!("{ROLE}---\n{CONFIG}---\n{FOO}");
+    let first = ROLE.len();
+    let second = first + 4 + CONFIG.len();
+    let last = behind_namespace(&documents);
+    assert_eq!(
+        undetected(&documents),
+        [first, first + 4, second, second + 4, last]
+    );
+    let documents = format!("{ROLE}---\n{FOO}---\n{CONFIG}");
+    assert_eq!(undetected(&documents), [first, first + 4]);
+    // Without a final line break there, its loss says nothing.
+    let bare = documents.trim_end();
+    assert_eq!(undetected(bare), [first - 1, first, first + 3, first + 4]);
+    let windows = FOO.replace('\n', "\r\n");
+    assert_eq!(undetected(&windows), [behind_namespace(&windows)]);
+}
+
+#[test]
+fn m33_a_list_that_is_cut_anywhere_is_no_removal() {
+    let items = list(&[CONFIG, FOO]);
+    let second = items.rfind("- apiVersion").expect("it has two");
+    let behind_namespace = items.rfind("    annotations").expect("it is there");
+    assert_eq!(undetected(&items), [second, behind_namespace]);
+    let items = list(&[FOO, CONFIG]);
+    assert_eq!(undetected(&items), Vec::<usize>::new());
+    let json = serde_json::json!({
+        "apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "bar"}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {
+                "name": "foo", "namespace": "bar",
+                "annotations": {crate::manifest::MANAGED_ANNOTATION: "true"}}},
+        ]
+    });
+    for json in [json.to_string(), format!("{json:#}\n")] {
+        assert_eq!(undetected(&json), Vec::<usize>::new());
+    }
+}
