@@ -43,9 +43,9 @@ pub const AUDIENCE_ANNOTATION: &str = "eks.amazonaws.com/audience";
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;
 
-/// Changes whenever [`extract`] may find something in a file, or in a document, in which it found
+/// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 
 /// One ServiceAccount that carries the managed annotation, or was meant to, and is known by name.
 #[derive(Clone, Debug, PartialEq, Eq)]

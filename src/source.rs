@@ -14,6 +14,7 @@ pub mod directory;
 mod error;
 mod git;
 mod history;
+mod link;
 mod pack;
 mod remote;
 mod revision;
@@ -23,7 +24,7 @@ pub use cache::Cache;
 pub use credentials::{Credentials, Token};
 pub use error::{Class, Error, quoted, which};
 pub use git::{Alternates, Repository};
-pub use history::{Blob, Changed};
+pub use history::{Blob, Changed, Content};
 pub use remote::Phase;
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
@@ -72,12 +73,15 @@ pub struct Unread {
 }
 
 /// Why something was not looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnreadReason {
     /// A submodule: never fetched.
     Submodule,
-    /// A symbolic link with a manifest's ending: never followed.
+    /// A symbolic link with a manifest's ending, or to what could be a directory: never followed.
     Symlink,
+    /// A symbolic link to a directory of the same revision: what is there is read under its own path
+    /// only, by whoever reads that.
+    LinkedDirectory(RepoPath),
     /// A Git LFS pointer where a manifest is expected.
     LfsPointer,
 }
@@ -86,6 +90,15 @@ impl Scope {
     /// Whether a path is in scope.
     pub fn covers(&self, path: &RepoPath) -> bool {
         self.paths.is_empty() || self.paths.iter().any(|root| is_within(path, root))
+    }
+
+    /// Whether what was not read leaves something in scope unknown.
+    pub fn leaves_unknown(&self, unread: &Unread) -> bool {
+        let is_read_there = match &unread.reason {
+            UnreadReason::LinkedDirectory(target) => self.covers(target),
+            _ => false,
+        };
+        self.covers(&unread.path) && !is_read_there
     }
 
     /// Whether anything below a directory can be in scope.
@@ -163,6 +176,21 @@ mod tests {
             }
             .covers(&"anything".into())
         );
+    }
+
+    #[test]
+    fn g28_a_linked_directory_is_read_by_those_who_read_its_target() {
+        let link = Unread {
+            path: "clusters/a/shared".into(),
+            reason: UnreadReason::LinkedDirectory("clusters/b".into()),
+        };
+        let scope = |paths: &[&str]| Scope {
+            paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
+        };
+        assert!(scope(&["clusters/a"]).leaves_unknown(&link));
+        assert!(!scope(&["clusters/a", "clusters/b"]).leaves_unknown(&link));
+        assert!(!scope(&["clusters/b"]).leaves_unknown(&link));
+        assert!(!scope(&[]).leaves_unknown(&link));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::Questions;
-use crate::source::{self, Blob, Changed, Repository, Scope};
+use crate::source::{self, Blob, Changed, Content, Repository, Scope};
 
 /// A commit that changed what is declared of a ServiceAccount.
 pub(super) struct Version {
@@ -146,16 +146,23 @@ impl Search<'_> {
             path: path.clone(),
             fault: fault.to_string(),
         };
-        let now = repository.content(ours, path);
-        if let Some(Err(defect)) = now.as_deref().map(check) {
-            return Ok(unreadable(path, &defect));
+        match repository.content(ours, path)? {
+            Content::Absent => {}
+            Content::Obstructed { path, by } => {
+                return Ok(unreadable(&path, &format_args!("it is {by} now")));
+            }
+            Content::File(now) => {
+                if let Err(defect) = check(&now) {
+                    return Ok(unreadable(path, &defect));
+                }
+            }
         }
         for (path, at) in &self.touched {
             if *at > loss.commit {
                 continue;
             }
-            let now = repository.content(ours, path);
-            if now.is_some_and(|now| !manifest::is_readable(&now)) {
+            let now = repository.content(ours, path)?;
+            if matches!(now, Content::File(now) if !manifest::is_readable(&now)) {
                 return Ok(unreadable(path, &"it does not parse"));
             }
         }

@@ -13,7 +13,9 @@ use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::guard::Refusal;
 use crate::settings::ClusterSettings;
-use crate::source::{self, Alternates, Cache, Credentials, Phase, Repository, Scope, Snapshot};
+use crate::source::{
+    self, Alternates, Cache, Content, Credentials, Phase, Repository, Scope, Snapshot,
+};
 use crate::source::{Token, Unread, UnreadReason};
 
 use super::args::{RepositoryArgs, SourceArgs};
@@ -236,7 +238,10 @@ impl Manifests {
         service_account: &ServiceAccountRef,
     ) -> bool {
         let declared = |commit| {
-            let content = self.repository.as_ref()?.content(commit, path)?;
+            let content = self.repository.as_ref()?.content(commit, path);
+            let Ok(Content::File(content)) = content else {
+                return None;
+            };
             let mut declarations = manifest::extract(path, &content)?.declarations.into_iter();
             let declaration = declarations.find(|d| d.service_account == *service_account)?;
             Some(history::essence(&declaration))
@@ -259,7 +264,7 @@ impl Manifests {
             .snapshot
             .unread
             .iter()
-            .filter(|unread| scope.covers(&unread.path));
+            .filter(|unread| scope.leaves_unknown(unread));
         let unread: Vec<Diagnostic> = unread.map(not_read).collect();
         let partial = !unread.is_empty()
             || files().any(|(_, file)| file.completeness == Completeness::Partial);
@@ -376,14 +381,14 @@ fn uncommitted(repository: &Repository, commit: &CommitId, scope: &Scope) -> Opt
 }
 
 fn not_read(unread: &Unread) -> Diagnostic {
-    let (what, hint) = match unread.reason {
+    let (what, hint) = match &unread.reason {
         UnreadReason::Submodule => (
             "a submodule is not read",
             "render its manifests into this repository, or leave it out with --path",
         ),
-        UnreadReason::Symlink => (
+        UnreadReason::Symlink | UnreadReason::LinkedDirectory(_) => (
             "a symbolic link is not followed",
-            "commit the file itself, or leave it out with --path",
+            "commit what it leads to in its place, remove it, or leave it out with --path",
         ),
         UnreadReason::LfsPointer => (
             "this is a Git LFS pointer, and its content is not here",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::blobs::{PIECE, Read, read_content};
+use super::link::is_named_like_a_file;
 use super::{
     Error, MAX_FILE_SIZE, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, is_manifest,
     threads,
@@ -15,7 +16,7 @@ use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
 /// Reads every manifest below a directory that is in scope, on all processors; symbolic links are
-/// not followed.
+/// not followed, and what they could hide is not read.
 ///
 /// # Errors
 ///
@@ -52,13 +53,8 @@ pub fn read<T: Send>(
         let mut reads = Vec::new();
         let mut content = Vec::new();
         for found in piece {
-            let Found {
-                file,
-                path,
-                is_link,
-            } = found?;
-            if is_link {
-                let reason = UnreadReason::Symlink;
+            let Found { file, path, unread } = found?;
+            if let Some(reason) = unread {
                 reads.push(Read::Unread(Unread { path, reason }));
                 continue;
             }
@@ -79,14 +75,14 @@ pub fn read<T: Send>(
     Ok(snapshot)
 }
 
-/// Something with a manifest's ending.
+/// A manifest, or something that could hide one.
 struct Found {
     file: PathBuf,
     path: RepoPath,
-    is_link: bool,
+    unread: Option<UnreadReason>,
 }
 
-/// Finds everything with a manifest's ending from a place in the directory on.
+/// Finds all manifests from a place in the directory on, and all links that could hide some.
 fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, Error>> {
     let walk = WalkDir::new(&start).max_depth(MAX_TREE_DEPTH).into_iter();
     let walk = walk.filter_entry(|entry| entry.file_name() != ".git");
@@ -101,15 +97,40 @@ fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, 
             let limit = MAX_TREE_DEPTH;
             return Some(Err(Error::TooDeep { path, limit }));
         }
-        let is_link = kind.is_symlink();
-        let is_found = (is_link || kind.is_file()) && is_manifest(&path);
+        let unread = if !kind.is_symlink() {
+            None
+        } else if is_manifest(&path) {
+            Some(UnreadReason::Symlink)
+        } else {
+            hidden(directory, entry.path())
+        };
+        let is_found = unread.is_some() || (kind.is_file() && is_manifest(&path));
         let file = is_found.then(|| entry.into_path())?;
-        Some(Ok(Found {
-            file,
-            path,
-            is_link,
-        }))
+        Some(Ok(Found { file, path, unread }))
     })
+}
+
+/// Why a link without a manifest's ending could hide manifests; `None` if it is harmless.
+///
+/// As for a commit, but what is outside the directory is not looked at: a link to a directory there
+/// is not read, whatever it holds.
+fn hidden(directory: &Path, link: &Path) -> Option<UnreadReason> {
+    match link.metadata() {
+        Ok(target) if !target.is_dir() => return None,
+        Ok(_) => {}
+        Err(_) => {
+            let target = link.read_link().unwrap_or_default();
+            let is_file = is_named_like_a_file(target.as_os_str().as_encoded_bytes());
+            return (!is_file).then_some(UnreadReason::Symlink);
+        }
+    }
+    let within = || {
+        let (root, target) = (directory.canonicalize().ok()?, link.canonicalize().ok()?);
+        let is_inside = target.starts_with(&root);
+        is_inside.then(|| repo_path(&root, &target))
+    };
+    let target = within().map(UnreadReason::LinkedDirectory);
+    Some(target.unwrap_or(UnreadReason::Symlink))
 }
 
 /// Whether a part of a path is a symbolic link; the directory itself is the user's own affair.

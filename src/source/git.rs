@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::blobs::read_content;
 use super::credentials::Credentials;
+use super::link::Links;
 use super::remote::{self, Address, Phase};
 use super::{
     Cache, Error, MAX_ENTRIES, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, directory,
@@ -19,7 +20,7 @@ use super::{
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
-const SYMLINK: i32 = 0o120_000;
+pub(super) const SYMLINK: i32 = 0o120_000;
 const SUBMODULE: i32 = 0o160_000;
 const DIRECTORY: i32 = 0o040_000;
 const KIND_OF_ENTRY: i32 = 0o170_000;
@@ -163,6 +164,7 @@ impl Repository {
         };
         let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
         let mut directories: Vec<(RepoPath, Oid)> = Vec::new();
+        let mut links: Vec<(RepoPath, Oid)> = Vec::new();
         let known = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
         let mut pending = self.starts(commit, scope)?;
         let mut entries = 0;
@@ -178,12 +180,11 @@ impl Repository {
                     let (path, reason) = (entry.path, UnreadReason::Submodule);
                     snapshot.unread.push(Unread { path, reason });
                 }
-                SYMLINK => {
+                SYMLINK if is_manifest(&entry.path) || is_start => {
                     let (path, reason) = (entry.path, UnreadReason::Symlink);
-                    if is_manifest(&path) || is_start {
-                        snapshot.unread.push(Unread { path, reason });
-                    }
+                    snapshot.unread.push(Unread { path, reason });
                 }
+                SYMLINK => links.push((entry.path, entry.id)),
                 kind if kind != DIRECTORY && !is_manifest(&entry.path) => {
                     if is_start {
                         return Err(Error::NoManifest { path: entry.path });
@@ -196,6 +197,16 @@ impl Repository {
                 }
                 _ => blobs.push((entry.path, entry.id)),
             }
+        }
+        if !links.is_empty() {
+            let mut of_commit = Links::new(&self.objects, self.tree(commit)?);
+            snapshot
+                .unread
+                .extend(links.iter().filter_map(|(path, id)| {
+                    let reason = of_commit.reason(path, *id)?;
+                    let path = path.clone();
+                    Some(Unread { path, reason })
+                }));
         }
         snapshot.files_seen = blobs.len();
         let look = |path: &RepoPath, id: &Oid, content: &[u8]| {
@@ -212,6 +223,8 @@ impl Repository {
         if let Some(cache) = cache {
             let something = snapshot.files.iter().map(|(path, _)| path);
             let something = something.chain(snapshot.unread.iter().map(|unread| &unread.path));
+            // What a link hides depends on more than the directory that it is in.
+            let something = something.chain(links.iter().map(|(path, _)| path));
             let above: HashSet<&[u8]> = something
                 .flat_map(|path| directories_above(path.as_bytes()))
                 .collect();
@@ -224,20 +237,22 @@ impl Repository {
         Ok(snapshot)
     }
 
-    /// Where a walk over the scope starts.
-    fn starts(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<Pending>, Error> {
+    /// The root directory of a commit.
+    pub(super) fn tree(&self, commit: &CommitId) -> Result<Oid, Error> {
         let id = Oid::from_str(commit.as_str()).map_err(|_| Error::Revision {
             revision: commit.to_string(),
             repository: self.label.clone(),
             shallow: self.is_shallow,
         })?;
-        let found = self
-            .objects
-            .find_commit(id)
-            .map_err(|error| damaged(id, b"", &error))?;
+        let found = self.objects.find_commit(id);
+        Ok(found.map_err(|e| damaged(id, b"", &e))?.tree_id())
+    }
+
+    /// Where a walk over the scope starts.
+    fn starts(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<Pending>, Error> {
         let root = Pending {
             path: "".into(),
-            id: found.tree_id(),
+            id: self.tree(commit)?,
             mode: DIRECTORY,
             depth: 0,
         };
@@ -291,8 +306,7 @@ impl Repository {
         let tree = self.objects.find_tree(*id);
         let tree = tree.map_err(|error| damaged(*id, path.as_bytes(), &error))?;
         let is_read = |entry: &git2::TreeEntry<'_>| {
-            let is_link = [SUBMODULE, SYMLINK].contains(&(entry.filemode() & KIND_OF_ENTRY));
-            is_link || !known(&entry.id())
+            is_kind(entry, SUBMODULE) || is_kind(entry, SYMLINK) || !known(&entry.id())
         };
         pending.extend(tree.iter().filter(is_read).map(|entry| Pending {
             path: RepoPath::new(joined(path.as_bytes(), entry.name_bytes())),
@@ -337,6 +351,11 @@ impl Repository {
         };
         paths.filter(concerns_us).collect()
     }
+}
+
+/// Whether an entry of a tree is of a kind, whatever its permissions.
+pub(super) fn is_kind(entry: &git2::TreeEntry<'_>, kind: i32) -> bool {
+    entry.filemode() & KIND_OF_ENTRY == kind
 }
 
 /// Whether a repository may read objects from a place outside itself.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use git2::{ObjectType, Oid, Sort, Tree};
 
-use super::git::{damaged, joined};
+use super::git::{SYMLINK, damaged, is_kind, joined};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};
@@ -29,6 +29,23 @@ pub struct Changed<'a> {
     pub before: Option<Blob>,
     /// Its content after, unless the commit removed it.
     pub after: Option<Blob>,
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File(Vec<u8>),
+    /// Something else, there or in the place of a directory above it, so that nobody can say what is
+    /// there.
+    Obstructed {
+        /// Where it is.
+        path: RepoPath,
+        /// What it is.
+        by: &'static str,
+    },
 }
 
 /// The content of a file, not yet read.
@@ -170,31 +187,41 @@ impl Repository {
         Ok(found.content().to_vec())
     }
 
-    /// The content of a file at a commit; `None` if it is not there.
-    pub fn content(&self, commit: &CommitId, path: &RepoPath) -> Option<Vec<u8>> {
-        let commit = self
-            .objects()
-            .find_commit(Oid::from_str(commit.as_str()).ok()?)
-            .ok()?;
-        let mut tree = commit.tree().ok()?;
+    /// What is at a path of a commit.
+    ///
+    /// # Errors
+    ///
+    /// If an object on the way there cannot be read.
+    pub fn content(&self, commit: &CommitId, path: &RepoPath) -> Result<Content, Error> {
+        let mut id = self.tree(commit)?;
+        let mut at = Vec::new();
         let mut parts = path.as_bytes().split(|byte| *byte == b'/').peekable();
         while let Some(part) = parts.next() {
-            let entry = tree
-                .iter()
-                .find(|entry| entry.name_bytes() == part)?
-                .to_owned();
-            if parts.peek().is_none() {
-                return Some(
-                    self.objects()
-                        .find_blob(entry.id())
-                        .ok()?
-                        .content()
-                        .to_vec(),
-                );
-            }
-            tree = self.objects().find_tree(entry.id()).ok()?;
+            let tree = self.objects().find_tree(id);
+            let tree = tree.map_err(|error| damaged(id, path.as_bytes(), &error))?;
+            let Some(entry) = tree.iter().find(|entry| entry.name_bytes() == part) else {
+                return Ok(Content::Absent);
+            };
+            id = entry.id();
+            at = joined(&at, part);
+            let here = RepoPath::new(at.as_slice());
+            let by = match (entry.kind(), parts.peek()) {
+                (Some(ObjectType::Tree), Some(_)) => continue,
+                (Some(ObjectType::Tree), None) => "a directory",
+                (Some(ObjectType::Blob), _) if is_kind(&entry, SYMLINK) => "a symbolic link",
+                (Some(ObjectType::Blob), None) => {
+                    return self.blob(Blob(id), path).map(Content::File);
+                }
+                // That is read itself.
+                (Some(ObjectType::Blob), Some(_)) if is_manifest(&here) => {
+                    return Ok(Content::Absent);
+                }
+                (Some(ObjectType::Blob), Some(_)) => "a file",
+                _ => "a submodule",
+            };
+            return Ok(Content::Obstructed { path: here, by });
         }
-        None
+        Ok(Content::Absent)
     }
 
     /// Lists the manifests that two trees do not have in common, with the blobs of both sides.

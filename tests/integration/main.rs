@@ -8,6 +8,7 @@ mod architecture;
 mod clones;
 mod conformance;
 mod faults;
+mod links;
 mod manifests;
 mod migration;
 mod names;

@@ -1,0 +1,194 @@
+//! Symbolic links without a manifest's ending: whether one could stand for a directory of manifests.
+//!
+//! No link is followed to anything that is read. A link is harmless if it leads to a file of its own
+//! commit, to a directory there without manifests, or to a name that no directory is likely to have,
+//! such as `notes.md`. A link to a directory that is read anyway is harmless to whoever reads that.
+//! Every other link is not read: it leads to a directory out of scope, out of the repository, into a
+//! submodule, or nowhere.
+
+use std::collections::HashMap;
+
+use git2::{ObjectType, Oid, Repository};
+
+use super::git::{SYMLINK, is_kind, joined};
+use super::{MAX_ENTRIES, UnreadReason, is_manifest};
+use crate::model::location::RepoPath;
+
+/// How many links a path may lead through, as in Linux.
+const MAX_LINKS: usize = 40;
+
+/// How long the target of a link may be, as in Linux.
+const MAX_LENGTH: usize = 4096;
+
+/// How long the ending of a file's name is at most.
+const MAX_ENDING: usize = 5;
+
+/// The links of one commit.
+pub(super) struct Links<'r> {
+    objects: &'r Repository,
+    root: Oid,
+    /// Which directories hold manifests.
+    known: HashMap<Oid, bool>,
+}
+
+/// Where a link leads.
+enum Target {
+    File,
+    Directory(RepoPath, Oid),
+}
+
+impl<'r> Links<'r> {
+    /// The links of the commit with this tree.
+    pub(super) fn new(objects: &'r Repository, root: Oid) -> Self {
+        let known = HashMap::new();
+        Self {
+            objects,
+            root,
+            known,
+        }
+    }
+
+    /// Why a link could hide manifests; `None` if it is harmless.
+    pub(super) fn reason(&mut self, link: &RepoPath, id: Oid) -> Option<UnreadReason> {
+        let Some(text) = self.text(id) else {
+            return Some(UnreadReason::Symlink);
+        };
+        match self.target(link, &text) {
+            Some(Target::File) => None,
+            Some(Target::Directory(path, id)) => self
+                .holds_manifests(id)
+                .then_some(UnreadReason::LinkedDirectory(path)),
+            None => (!is_named_like_a_file(&text)).then_some(UnreadReason::Symlink),
+        }
+    }
+
+    /// What is written in a link; `None` if that cannot be read or is no path.
+    fn text(&self, id: Oid) -> Option<Vec<u8>> {
+        let (size, kind) = self.objects.odb().ok()?.read_header(id).ok()?;
+        let is_path = kind == ObjectType::Blob && size <= MAX_LENGTH;
+        let blob = is_path.then(|| self.objects.find_blob(id).ok())??;
+        Some(blob.content().to_vec())
+    }
+
+    /// Where a link leads within the commit.
+    fn target(&self, link: &RepoPath, text: &[u8]) -> Option<Target> {
+        // The parts that are still to be walked, the next one last.
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let push = |parts: &mut Vec<Vec<u8>>, path: &[u8]| {
+            let all = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec);
+            parts.extend(all.rev());
+        };
+        push(&mut parts, text);
+        let above = link.as_bytes().iter().rposition(|byte| *byte == b'/');
+        push(&mut parts, &link.as_bytes()[..above.unwrap_or(0)]);
+        let mut at = vec![(Vec::new(), self.root)];
+        let mut links = 1;
+        let mut is_absolute = text.starts_with(b"/");
+        while let Some(part) = parts.pop() {
+            if is_absolute {
+                return None;
+            }
+            if part.is_empty() || part == b"." {
+                continue;
+            }
+            if part == b".." {
+                at.pop();
+                // Out of the repository.
+                at.last()?;
+                continue;
+            }
+            let (directory, tree) = at.last()?;
+            let tree = self.objects.find_tree(*tree).ok()?;
+            let entry = tree.iter().find(|entry| entry.name_bytes() == part)?;
+            match entry.kind()? {
+                ObjectType::Tree => at.push((joined(directory, &part), entry.id())),
+                ObjectType::Blob if is_kind(&entry, SYMLINK) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return None;
+                    }
+                    let text = self.text(entry.id())?;
+                    is_absolute = text.starts_with(b"/");
+                    push(&mut parts, &text);
+                }
+                ObjectType::Blob if parts.is_empty() => return Some(Target::File),
+                _ => return None,
+            }
+        }
+        let (path, id) = at.pop().filter(|_| !is_absolute)?;
+        Some(Target::Directory(RepoPath::new(path), id))
+    }
+
+    /// Whether a directory holds a manifest, or something that could.
+    fn holds_manifests(&mut self, directory: Oid) -> bool {
+        if let Some(known) = self.known.get(&directory) {
+            return *known;
+        }
+        let mut pending = vec![directory];
+        let mut entries = 0;
+        let mut holds = false;
+        while let Some(id) = pending.pop().filter(|_| !holds) {
+            let Ok(tree) = self.objects.find_tree(id) else {
+                holds = true;
+                break;
+            };
+            for entry in &tree {
+                entries += 1;
+                match entry.kind() {
+                    Some(ObjectType::Tree) => pending.push(entry.id()),
+                    Some(ObjectType::Blob) => {
+                        holds |= is_manifest(&RepoPath::new(entry.name_bytes()));
+                        holds |= is_kind(&entry, SYMLINK);
+                    }
+                    _ => holds = true,
+                }
+            }
+            holds |= entries > MAX_ENTRIES;
+        }
+        self.known.insert(directory, holds);
+        holds
+    }
+}
+
+/// Whether what a link names has an ending that directories do not have and manifests neither.
+pub(super) fn is_named_like_a_file(target: &[u8]) -> bool {
+    let name = target.split(|byte| *byte == b'/').next_back();
+    let name = name.unwrap_or_default();
+    let ending = name.iter().rposition(|byte| *byte == b'.');
+    let ending = ending.map_or(&[][..], |at| &name[at + 1..]);
+    (1..=MAX_ENDING).contains(&ending.len())
+        && ending[0].is_ascii_alphabetic()
+        && ending.iter().all(u8::is_ascii_alphanumeric)
+        && !is_manifest(&RepoPath::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g28_g30_endings_tell_files_from_directories() {
+        for file in ["a.md", "/usr/lib/libc.so", "../x/run.sh", "a.7z.gz", ".env"] {
+            assert!(is_named_like_a_file(file.as_bytes()), "{file}");
+        }
+        for other in [
+            "",
+            "/",
+            "..",
+            ".",
+            "a",
+            "../..",
+            "/etc/passwd",
+            "v1.2",
+            "a.",
+            "a.md/",
+            "a.yaml",
+            "a.yml",
+            "a.JSON",
+            "a.md/b",
+            "prod.internal",
+        ] {
+            assert!(!is_named_like_a_file(other.as_bytes()), "{other}");
+        }
+    }
+}
