@@ -342,7 +342,9 @@ fn several_clusters_are_one_document_and_an_account_that_is_missing_is_named() {
         std::fs::write(&file, text).expect("a file");
         let file = file.display().to_string();
         let arguments = ["iam-policy", "--for", "apply", "--config", file.as_str()];
-        Cli::new(directory.path(), &arguments).run()
+        Cli::new(directory.path(), &arguments)
+            .env("IRSA_GITOPS_CLUSTER_NAME", "")
+            .run()
     };
     let printed = print(
         "- name: blue\n  account: '123456789012'\n- name: green\n  rolePrefix: green\n  assumeRole: arn:aws-cn:iam::210987654321:role/deploy\n",
