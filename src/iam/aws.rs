@@ -9,11 +9,11 @@ use aws_sdk_iam::config::ProvideCredentials;
 use aws_sdk_iam::types;
 
 use super::error::{Error, Kind};
-use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
+use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas};
 use crate::model::access::Access;
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::role::{
-    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
 };
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
@@ -21,10 +21,12 @@ use crate::model::trust_policy::TrustDocument;
 mod access;
 mod call;
 mod reply;
+mod role;
 
 use access::{configuration, no_credentials};
 use call::{Line, Nature, call};
 use reply::Whole;
+use role::{current, detailed, listed};
 
 /// Shows tags and boundary of all roles at once.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
@@ -101,57 +103,6 @@ fn bad_reply(action: &'static str, role: Option<&RoleName>, what: impl Into<Stri
         message,
         source: None,
     }
-}
-
-fn listed(action: &'static str, role: &types::Role) -> Result<ListedRole, Error> {
-    let wrong = |what: String| bad_reply(action, None, what);
-    let trust = role.assume_role_policy_document();
-    let trust =
-        trust.ok_or_else(|| wrong(format!("role `{}` has no trust policy", role.role_name())))?;
-    Ok(ListedRole {
-        name: RoleName::new(role.role_name()).map_err(|error| wrong(error.to_string()))?,
-        id: RoleId::new(role.role_id()),
-        path: RolePath::new(role.path()).map_err(|error| wrong(error.to_string()))?,
-        trust_policy: document::decode(trust),
-        max_session_seconds: role
-            .max_session_duration()
-            .and_then(|s| u32::try_from(s).ok()),
-    })
-}
-
-fn current(role: &types::Role) -> Result<CurrentRole, Error> {
-    let boundary = role.permissions_boundary();
-    let last_used = role.role_last_used().and_then(|used| used.last_used_date());
-    Ok(CurrentRole {
-        listed: listed("iam:GetRole", role)?,
-        tags: role
-            .tags()
-            .iter()
-            .map(|tag| (tag.key(), tag.value()))
-            .collect(),
-        permissions_boundary: boundary
-            .and_then(|boundary| boundary.permissions_boundary_arn())
-            .map(str::to_owned),
-        created: Some(role.create_date().to_string()),
-        last_used: last_used.map(ToString::to_string),
-    })
-}
-
-/// A role as GetAccountAuthorizationDetails shows it: all but how long its sessions may last.
-fn detailed(role: &types::RoleDetail) -> Result<CurrentRole, Error> {
-    let role = types::Role::builder()
-        .role_name(role.role_name().unwrap_or_default())
-        .role_id(role.role_id().unwrap_or_default())
-        .path(role.path().unwrap_or_default())
-        .arn(role.arn().unwrap_or_default())
-        .create_date(aws_sdk_iam::primitives::DateTime::from_secs(0))
-        .set_assume_role_policy_document(role.assume_role_policy_document.clone())
-        .set_tags(role.tags.clone())
-        .set_permissions_boundary(role.permissions_boundary.clone())
-        .set_role_last_used(role.role_last_used.clone())
-        .build();
-    let role = role.map_err(|error| bad_reply(DETAILS, None, error.to_string()))?;
-    current(&role)
 }
 
 /// The way through the pages of a list, as far as it was gone. A listing that may lack something is

@@ -5,6 +5,7 @@
 mod apply;
 mod approvals;
 mod architecture;
+mod bulk;
 mod clones;
 mod conformance;
 mod faults;
