@@ -20,11 +20,13 @@ use crate::model::trust_policy::TrustDocument;
 
 mod access;
 mod call;
+mod credentials;
 mod reply;
 mod role;
 
-use access::{configuration, no_credentials};
-use call::{Line, Nature, call};
+use access::configuration;
+use call::{Line, Nature, call, find};
+use credentials::{Unusable, explained};
 use reply::Whole;
 use role::{current, detailed, listed};
 
@@ -53,18 +55,23 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Kind::Credentials`] if there are none.
+    /// [`Kind::Credentials`] if there are none, [`Kind::Unusable`] if they cannot be any.
     pub async fn connect(access: &Access) -> Result<Self, Error> {
-        let config = configuration(access).await;
         let mut line = Line::default();
+        let failed = |line: &Line, kind, text: &str| Error {
+            action: "credentials",
+            role: None,
+            kind,
+            message: line.presentable(text),
+            source: None,
+        };
+        let config = configuration(access).await;
+        let config = config.map_err(|error| failed(&line, Kind::Unusable, &error.to_string()))?;
         if let Some(provider) = config.credentials_provider() {
             let credentials = provider.provide_credentials().await;
-            let credentials = credentials.map_err(|error| Error {
-                action: "credentials",
-                role: None,
-                kind: Kind::Credentials,
-                message: line.presentable(&no_credentials(&error)),
-                source: None,
+            let credentials = credentials.map_err(|error| match find::<Unusable>(&error) {
+                Some(unusable) => failed(&line, Kind::Unusable, &unusable.to_string()),
+                None => failed(&line, Kind::Credentials, &explained(&error)),
             })?;
             let session = credentials.session_token();
             line.hide([credentials.access_key_id(), credentials.secret_access_key()]);
@@ -85,7 +92,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Kind::Credentials`] if there are none.
+    /// [`Kind::Credentials`] if there are none, [`Kind::Unusable`] if they cannot be any.
     pub async fn connect(access: &Access) -> Result<Self, Error> {
         Ok(Self {
             reader: Reader::connect(access).await?,

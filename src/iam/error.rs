@@ -48,6 +48,8 @@ pub enum Kind {
     AccessDenied,
     /// The credentials are missing, expired or wrong, or the clock is; nothing was done.
     Credentials,
+    /// Credentials, region or certificates cannot be what they were given as; nothing was sent.
+    Unusable,
     /// The call was not sent, or was a read: IAM cannot be reached or answers with errors.
     Unavailable,
     /// IAM answered a read with something this program does not understand.
@@ -68,6 +70,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::Credentials
+                | Kind::Unusable
                 | Kind::UnmodifiableEntity
                 | Kind::Throttled
                 | Kind::Unavailable
@@ -90,6 +93,9 @@ impl Error {
             }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
+            }
+            Kind::Unusable => {
+                "correct it where it is set, then run again; a line break at the end of a secret that was pasted is the usual reason".to_owned()
             }
             Kind::Unavailable => {
                 "check the network and AWS_ENDPOINT_URL, then run again: a run starts from what IAM has".to_owned()

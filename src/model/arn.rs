@@ -36,6 +36,18 @@ pub enum InvalidArn {
     Role(#[from] InvalidRole),
 }
 
+/// The prefix of a partition's regions, its name, and the region where its IAM is; all other regions
+/// belong to `aws`.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "aws-cn", "cn-north-1"),
+    ("us-gov-", "aws-us-gov", "us-gov-west-1"),
+    ("us-iso-", "aws-iso", "us-iso-east-1"),
+    ("us-isob-", "aws-iso-b", "us-isob-east-1"),
+    ("us-isof-", "aws-iso-f", "us-isof-south-1"),
+    ("eu-isoe-", "aws-iso-e", "eu-isoe-west-1"),
+    ("eusc-", "aws-eusc", "eusc-de-east-1"),
+];
+
 impl Partition {
     /// Checks the form; the list of partitions itself is open.
     pub fn new(text: &str) -> Result<Self, InvalidArn> {
@@ -60,20 +72,20 @@ impl Partition {
     ///
     /// See <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>.
     pub fn of_region(region: &str) -> Self {
-        const PREFIXES: [(&str, &str); 7] = [
-            ("cn-", "aws-cn"),
-            ("us-gov-", "aws-us-gov"),
-            ("us-iso-", "aws-iso"),
-            ("us-isob-", "aws-iso-b"),
-            ("us-isof-", "aws-iso-f"),
-            ("eu-isoe-", "aws-iso-e"),
-            ("eusc-", "aws-eusc"),
-        ];
-        let partition = PREFIXES
-            .iter()
-            .find(|(prefix, _)| region.starts_with(prefix))
-            .map_or("aws", |(_, partition)| partition);
+        let mut others = PARTITIONS.iter();
+        let partition = others
+            .find(|(prefix, ..)| region.starts_with(prefix))
+            .map_or("aws", |(_, partition, _)| partition);
         Self(partition.to_owned())
+    }
+
+    /// The region whose endpoints serve the partition where no region is named: IAM is one for all
+    /// regions of a partition, and each partition has its own.
+    pub fn default_region(&self) -> &'static str {
+        let mut others = PARTITIONS.iter();
+        others
+            .find(|(_, partition, _)| *partition == self.0)
+            .map_or("us-east-1", |(.., region)| region)
     }
 }
 
@@ -262,6 +274,15 @@ mod tests {
             ("eusc-de-east-1", "aws-eusc"),
         ] {
             assert_eq!(Partition::of_region(region).as_str(), partition);
+        }
+    }
+
+    #[test]
+    fn a38_the_default_region_of_a_partition_belongs_to_it() {
+        let others = PARTITIONS.map(|(_, partition, _)| partition);
+        for partition in [&["aws"][..], &others].concat() {
+            let partition = Partition::new(partition).expect("a partition");
+            assert_eq!(Partition::of_region(partition.default_region()), partition);
         }
     }
 

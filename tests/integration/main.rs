@@ -8,6 +8,7 @@ mod architecture;
 mod bulk;
 mod clones;
 mod conformance;
+mod credentials;
 mod faults;
 mod links;
 mod manifests;
@@ -34,6 +35,7 @@ mod witness;
 #[path = "../support"]
 mod support {
     pub mod access;
+    pub mod aws_proxy;
     pub mod cli;
     pub mod git_host;
     pub mod iam_server;

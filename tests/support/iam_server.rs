@@ -49,6 +49,10 @@ struct Inner {
 /// A call as it came in, and the role that it is about as that was then.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// The host that was asked.
+    pub host: String,
+    /// With whose key it is signed and for which region: `KEY/DATE/REGION/SERVICE/aws4_request`.
+    pub scope: Option<String>,
     pub parameters: BTreeMap<String, String>,
     pub role: Option<Role>,
 }
@@ -142,6 +146,8 @@ impl IamServer {
     /// The calls among them that change something.
     pub fn writes(&self) -> Vec<String> {
         let reads = [
+            "AssumeRole",
+            "AssumeRoleWithWebIdentity",
             "GetCallerIdentity",
             "ListRoles",
             "GetRole",
@@ -173,6 +179,15 @@ async fn answer(
     request: Request<Incoming>,
     shared: Arc<Mutex<Inner>>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    let header = |name: &str| {
+        let value = request.headers().get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    let host = header("host").unwrap_or_default();
+    let scope = header("authorization").and_then(|text| {
+        let scope = text.split_once("Credential=")?.1;
+        Some(scope.split(',').next()?.to_owned())
+    });
     let body = request.into_body().collect().await;
     let body = body.map_err(std::io::Error::other)?.to_bytes();
     let parameters: BTreeMap<String, String> =
@@ -193,6 +208,8 @@ async fn answer(
             .and_then(|state| state.role(&name).ok());
         let role = role.cloned();
         inner.requests.push(Seen {
+            host,
+            scope,
             parameters: parameters.clone(),
             role,
         });
@@ -230,7 +247,7 @@ async fn answer(
     }
     Ok(match done {
         Ok(result) => {
-            let namespace = if action == "GetCallerIdentity" {
+            let namespace = if action == "GetCallerIdentity" || action.starts_with("AssumeRole") {
                 "https://sts.amazonaws.com/doc/2011-06-15/"
             } else {
                 "https://iam.amazonaws.com/doc/2010-05-08/"
@@ -257,6 +274,7 @@ fn code(kind: Kind, message: &str) -> (u16, &'static str) {
         Kind::LimitExceeded => (409, "LimitExceeded"),
         Kind::MalformedPolicyDocument => (400, "MalformedPolicyDocument"),
         // What is not of the right form is refused before IAM looks at its meaning.
+        _ if message.starts_with("The ID Token") => (400, "InvalidIdentityToken"),
         _ if message.starts_with("Duplicate tag keys") => (400, "InvalidInput"),
         Kind::UnmodifiableEntity => (400, "UnmodifiableEntity"),
         _ => (400, "ValidationError"),
@@ -308,6 +326,21 @@ fn perform(
             "<Arn>arn:{}:iam::{}:user/test</Arn><UserId>AIDA</UserId><Account>{}</Account>",
             state.partition, state.account, state.account
         )),
+        "AssumeRole" | "AssumeRoleWithWebIdentity" => {
+            let token = text("WebIdentityToken");
+            if action != "AssumeRole" && !token.starts_with("eyJ") || token.contains('\n') {
+                return Err(Refused {
+                    kind: Kind::InvalidInput,
+                    message: "The ID Token provided is not a valid JWT".to_owned(),
+                });
+            }
+            // The next call shows by its key how it came by its credentials.
+            let role = text("RoleArn").replace(|c: char| !c.is_ascii_alphanumeric(), "");
+            Ok(format!(
+                "<Credentials><AccessKeyId>ASIA{role}</AccessKeyId><SecretAccessKey>assumed-secret-key</SecretAccessKey><SessionToken>assumed-session-token</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROA:x</AssumedRoleId><Arn>{0}</Arn></AssumedRoleUser>",
+                text("RoleArn")
+            ))
+        }
         "GetAccountSummary" => {
             let entry = |key: &str, value: u64| {
                 format!("<entry><key>{key}</key><value>{value}</value></entry>")

@@ -8,6 +8,7 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use backon::{ExponentialBuilder, Retryable};
 
+use super::credentials::Unusable;
 use crate::iam::error::{CLOCK, Error, Kind};
 use crate::iam::limiter::Limiter;
 use crate::model::role::RoleName;
@@ -166,6 +167,7 @@ where
             lost(Kind::Unavailable),
             "no reply within the time limit".to_owned(),
         ),
+        other if find::<Unusable>(other).is_some() => (Kind::Unusable, deepest(other)),
         other if find::<CredentialsError>(other).is_some() => (Kind::Credentials, deepest(other)),
         SdkError::ConstructionFailure(_) => (Kind::Credentials, deepest(&error)),
         other
@@ -271,7 +273,8 @@ fn clock_skew(reply: &HttpResponse) -> Option<i64> {
     (skew.abs() > 60).then_some(skew)
 }
 
-fn find<'e, E: std::error::Error + 'static>(
+/// The first of the causes of an error that is of a type.
+pub(super) fn find<'e, E: std::error::Error + 'static>(
     error: &'e (dyn std::error::Error + 'static),
 ) -> Option<&'e E> {
     let mut next = Some(error);
