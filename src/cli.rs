@@ -111,7 +111,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let console = Console::new(&cli.console);
     console.init_logging();
-    std::panic::set_hook(Box::new(|panic| tracing::error!("internal error: {panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        if !crate::iam::aws::handles_panics() {
+            tracing::error!("internal error: {panic}");
+        }
+    }));
     // A panic is a bug; whatever was under way is over, and the exit code says so.
     let work = || dispatch(&cli.command, &variables, &console);
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {

@@ -26,7 +26,7 @@ mod role;
 
 use access::configuration;
 use call::{Line, Nature, call, find};
-use credentials::{Unusable, explained};
+use credentials::{Unusable, check_token_file, explained};
 use reply::Whole;
 use role::{current, detailed, listed};
 
@@ -35,6 +35,11 @@ const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 
 /// How many roles are asked for on a page: the most IAM gives.
 const PAGE_SIZE: i32 = 1000;
+
+/// Whether a panic on this thread is handled where it happens, so that nobody need hear of it.
+pub fn handles_panics() -> bool {
+    credentials::is_quiet()
+}
 
 /// A client that can only read.
 #[derive(Clone, Debug)]
@@ -71,7 +76,10 @@ impl Reader {
             let credentials = provider.provide_credentials().await;
             let credentials = credentials.map_err(|error| match find::<Unusable>(&error) {
                 Some(unusable) => failed(&line, Kind::Unusable, &unusable.to_string()),
-                None => failed(&line, Kind::Credentials, &explained(&error)),
+                None => match check_token_file() {
+                    Err(error) => failed(&line, Kind::Unusable, &error.to_string()),
+                    Ok(()) => failed(&line, Kind::Credentials, &explained(&error)),
+                },
             })?;
             let session = credentials.session_token();
             line.hide([credentials.access_key_id(), credentials.secret_access_key()]);

@@ -9,7 +9,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{ProvideCredentials, SharedCredentialsProvider};
 
-use super::credentials::{Unusable, WebIdentity};
+use super::credentials::{Checked, Unusable, WebIdentity, check_endpoint, check_environment};
 use crate::model::access::Access;
 use crate::model::arn::RoleArn;
 
@@ -24,6 +24,7 @@ const ATTEMPT: std::time::Duration = std::time::Duration::from_secs(30);
 /// The region is known before any provider of credentials is made: those that call STS take their
 /// endpoint from the configuration that they are made with.
 pub(super) async fn configuration(access: &Access) -> Result<SdkConfig, Unusable> {
+    check_environment()?;
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT)
         .build();
@@ -35,6 +36,12 @@ pub(super) async fn configuration(access: &Access) -> Result<SdkConfig, Unusable
         loader = loader.no_credentials();
     }
     let mut config = loader.load().await;
+    if let Some(url) = config.endpoint_url() {
+        check_endpoint("endpoint_url", url)?;
+    }
+    if let Some(provider) = config.credentials_provider() {
+        config = with_credentials(&config, provider);
+    }
     if let Some((token_path, role)) = &access.web_identity {
         let provider = WebIdentity::new(&config, token_path, role);
         config = with_credentials(&config, provider);
@@ -53,7 +60,7 @@ pub(super) async fn configuration(access: &Access) -> Result<SdkConfig, Unusable
 }
 
 fn with_credentials(config: &SdkConfig, provider: impl ProvideCredentials + 'static) -> SdkConfig {
-    let provider = SharedCredentialsProvider::new(provider);
+    let provider = SharedCredentialsProvider::new(Checked(provider));
     config.to_builder().credentials_provider(provider).build()
 }
 
