@@ -19,6 +19,7 @@ use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
 mod access;
+mod authorities;
 mod call;
 mod credentials;
 mod reply;

@@ -146,6 +146,8 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("aws_sdk_iam", &["iam/aws"]),
     ("aws_sdk_sts", &["iam/aws"]),
     ("aws_config", &["iam/aws"]),
+    ("aws_smithy_http_client", &["iam/aws"]),
+    ("rustls", &["iam/aws"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("anstream", &["cli"]),

@@ -11,6 +11,7 @@ mod conformance;
 mod credentials;
 mod faults;
 mod links;
+mod flaws;
 mod manifests;
 mod migration;
 mod names;
@@ -37,6 +38,7 @@ mod support {
     pub mod access;
     pub mod aws_proxy;
     pub mod cli;
+    pub mod cloud;
     pub mod git_host;
     pub mod iam_server;
     pub mod memory;

@@ -9,6 +9,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{ProvideCredentials, SharedCredentialsProvider};
 
+use super::authorities;
 use super::credentials::{Checked, Unusable, WebIdentity, check_endpoint, check_environment};
 use crate::model::access::Access;
 use crate::model::arn::RoleArn;
@@ -31,6 +32,9 @@ pub(super) async fn configuration(access: &Access) -> Result<SdkConfig, Unusable
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(region(access).await?)
         .timeout_config(timeouts);
+    if let Some(client) = authorities::client()? {
+        loader = loader.http_client(client);
+    }
     if access.web_identity.is_some() {
         // The default chain would only look for credentials that nobody uses.
         loader = loader.no_credentials();

@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_iam::config::Credentials;
+use aws_sdk_iam::primitives::DateTime;
 use futures::FutureExt;
 
 use super::access::SESSION_NAME;
@@ -250,8 +250,7 @@ impl WebIdentity {
             .map_err(CredentialsError::provider_error)?;
         let made = reply.credentials();
         let made = made.ok_or_else(|| CredentialsError::unhandled("STS sent no credentials"))?;
-        let expiry = SystemTime::try_from(*made.expiration());
-        let expiry = expiry.map_err(CredentialsError::unhandled)?;
+        let expiry = time(made.expiration()).map_err(CredentialsError::unhandled)?;
         Ok(Credentials::new(
             made.access_key_id(),
             made.secret_access_key(),
@@ -274,6 +273,11 @@ impl WebIdentity {
             _ => Err(wrong("holds something else than one token")),
         }
     }
+}
+
+/// A time of STS' in the form that the SDK wants it back in.
+fn time<T: TryFrom<DateTime>>(at: &DateTime) -> Result<T, T::Error> {
+    T::try_from(*at)
 }
 
 impl ProvideCredentials for WebIdentity {
