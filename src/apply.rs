@@ -12,7 +12,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
-use crate::iam::{Error, IamWriter, Kind};
+use crate::iam::{Error, IamReader, IamWriter, Kind};
 use crate::model::role::{CurrentRole, NewRole, RoleName};
 use crate::model::tags::{self, Tags};
 use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update};
@@ -50,7 +50,7 @@ const RESEND: ExponentialBuilder = ExponentialBuilder::new()
 /// Carries out every change of the plan that writes, and notes what became of each.
 ///
 /// `finished` hears of every change as it ends. Once `stop` is requested no further write starts,
-/// and those that were sent are waited for, but not for ever.
+/// and those that were sent are waited for, but not for ever, and not when it asks to leave.
 pub async fn apply(
     plan: &Plan,
     iam: &impl IamWriter,
@@ -83,6 +83,7 @@ pub async fn apply(
     tokio::select! {
         () = work => {}
         () = overdue => {}
+        () = stop.left() => {}
     }
 }
 
@@ -176,7 +177,11 @@ async fn recheck(
     stop: &Stop,
 ) -> Result<(), Outcome> {
     let name = &planned.listed.name;
-    let current = iam.role(name).await.map_err(|error| failed(&error, stop))?;
+    let current = iam
+        .reader()
+        .role(name)
+        .await
+        .map_err(|error| failed(&error, stop))?;
     let current = current.ok_or_else(|| changed_meanwhile(name))?;
     check(&current, planned, written)
 }
@@ -318,7 +323,7 @@ async fn delete(change: &Delete, iam: &impl IamWriter, stop: &Stop) -> Result<()
         };
         match error.kind {
             Kind::NoSuchEntity => Ok(()),
-            Kind::OutcomeUnknown => match iam.role(name).await {
+            Kind::OutcomeUnknown => match iam.reader().role(name).await {
                 Ok(None) => Ok(()),
                 Ok(Some(role)) if role.listed.id != change.current.listed.id => Ok(()),
                 Ok(Some(_)) | Err(_) => Err(unknown(&error)),
@@ -362,7 +367,7 @@ where
                 Err(error) => return Err(failed(&error, stop)),
             }
         }
-        let found = iam.role(name).await;
+        let found = iam.reader().role(name).await;
         let Some(lost) = open.take() else {
             return Ok(());
         };
@@ -416,7 +421,7 @@ async fn find(
     patience: Duration,
 ) -> Result<Option<CurrentRole>, Error> {
     let look = || async {
-        match iam.role(name).await {
+        match iam.reader().role(name).await {
             Ok(Some(role)) => Ok(role),
             Ok(None) => Err(None),
             Err(error) => Err(Some(error)),

@@ -19,6 +19,7 @@ use crate::model::trust_policy::TrustDocument;
 
 pub mod audit;
 pub mod aws;
+pub mod client;
 mod document;
 pub mod error;
 mod limiter;
@@ -94,7 +95,13 @@ pub trait IamReader: Sync {
 ///
 /// None of them is sent twice by itself unless IAM said that the first had no effect: whoever gets
 /// [`Kind::OutcomeUnknown`] re-reads the role and decides.
-pub trait IamWriter: IamReader {
+pub trait IamWriter: Sync {
+    /// What reads the same account.
+    type Reader: IamReader;
+
+    /// Reads the same account.
+    fn reader(&self) -> &Self::Reader;
+
     /// From now on no write is sent any more: those that wait for their turn fail with
     /// [`Kind::Halted`]. Reads go on, so that what was sent can be settled.
     fn halt(&self) {}

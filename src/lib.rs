@@ -6,31 +6,35 @@
 //! stands in a plan is ever written:
 //!
 //! ```text
-//! source ──> manifest ──> desired ──┐
-//! (blobs)    (documents)  (roles)   ├──> plan ──> apply ──> report
-//! iam (reads current roles) ────────┘      └───────────────────^    a dry run goes straight on
+//! cli ──────────────> reconcile ───────────────────────────────────────────────> report
+//! flags, environment,  │  what the manifests declare  (source, manifest, desired)
+//! terminal, signals,   │  what IAM has                (iam: a reader)
+//! files                │  what has to change          (plan: Facts in, Plan out)
+//!                      └> apply                      (iam: a writer)
 //! ```
 //!
 //! | module | in | out | must not know |
 //! |---|---|---|---|
 //! | [`model`] | text | checked identifiers, ARNs, tags, trust policies | any stage |
-//! | [`source`] | repository, revision, paths | blobs at one commit | YAML, Kubernetes, IAM |
+//! | [`source`] | repository, revision, paths | blobs at one commit, history | YAML, Kubernetes, IAM |
 //! | [`manifest`] | bytes of one file | declarations, diagnostics | Git, role names, IAM |
 //! | [`desired`] | declarations, a cluster's rules | roles as they should be | what IAM has |
 //! | [`iam`] | identifiers, documents | roles as they are; carries out single calls | why |
-//! | [`plan`] | desired and current roles | changes with their reasons, refusals | how to read or write |
+//! | [`plan`] | what is declared and what is known | what has to be read next; changes with their reasons, refusals | how to read or write |
 //! | [`apply`] | a plan and a writer | an outcome for each change | how anything was decided |
+//! | [`reconcile`] | requests, readers, writers, what is declared | what a report tells | arguments, environment, terminal |
 //! | [`report`] | all of the above | text for people and machines | terminals, files |
 //! | [`permissions`] | a cluster | the IAM policy that a job needs | what a job does |
 //! | [`settings`] | what the user wrote | validated settings | environment, files |
-//! | [`cli`] | arguments | an exit code | — it is the shell around the rest |
+//! | [`cli`] | arguments | an exit code | what becomes of a role |
 //!
 //! `model`, `diagnostic`, `manifest`, `desired`, `plan`, `report`, `permissions`, `exit` and `settings`
 //! are pure: no I/O, clock, environment, logging or async. A change to *what happens to a role*
-//! belongs into `desired` or `plan`, and its test is values in, values out.
+//! belongs into `desired` or `plan`, and its test is values in, values out. Who asks whom, and in which
+//! order, is `reconcile`.
 //!
-//! **A dry run is the absence of a call.** `plan` works on [`iam::IamReader`], which has no method
-//! that writes; only [`apply::apply`] calls the methods of an [`iam::IamWriter`].
+//! **A dry run is the absence of a call.** A plan is made with an [`iam::IamReader`], which has no
+//! method that writes; only [`apply::apply`] calls the methods of an [`iam::IamWriter`].
 //!
 //! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
@@ -49,6 +53,7 @@ pub mod manifest;
 pub mod model;
 pub mod permissions;
 pub mod plan;
+pub mod reconcile;
 pub mod report;
 pub mod settings;
 pub mod source;

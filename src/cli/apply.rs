@@ -7,16 +7,17 @@ use clap::Args;
 use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
-use super::input::{self, Manifests};
-use super::output::ReportArgs;
-use super::preview::{self, Preview, preview};
-use super::progress::Progress;
-use super::signals::{self, Signals, Stopped};
-use crate::apply::{self, Cause, Outcome, Stop};
+use super::input;
+use super::output::{ReportArgs, is_incomplete};
+use super::progress::Watcher;
+use super::signals::{Signals, Stopped};
+use crate::apply::{Cause, Outcome};
 use crate::exit::Exit;
-use crate::iam::audit::{AuditLog, Audited};
-use crate::iam::{self, IamWriter, aws, sandbox};
+use crate::iam::audit::AuditLog;
 use crate::plan::saved::SavedPlan;
+use crate::reconcile::apply::Bounds;
+use crate::reconcile::manifests::all_paths;
+use crate::reconcile::{self, Declarations, Manifests};
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -75,93 +76,36 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     if let Some(saved) = &saved {
         source.revision = saved.commit()?.to_string();
     }
-    let paths = input::all_paths(&clusters);
-    let manifests = Manifests::read(&source, &paths, console)
+    let paths = all_paths(&clusters);
+    let manifests = input::read(&source, &paths, console)
         .map_err(|error| error.at_root("apply", &source.repository, &paths))?;
     if let Some(reference) = &args.require_reachable_from {
-        manifests.require_reachable_from(reference)?;
+        let reachable = manifests.require_reachable_from(reference);
+        reachable.map_err(|error| Error::from(error).about("--require-reachable-from"))?;
     }
-    let saved = saved.as_ref();
-    let (sections, signal) = super::runtime()?.block_on(async {
-        match &args.iam.sandbox {
-            Some(file) => {
-                let open = async |_: &ClusterSettings| sandbox::Writer::open(file);
-                apply_all(args, &clusters, &manifests, saved, console, open).await
-            }
-            None => {
-                let connect = async |c: &ClusterSettings| aws::Writer::connect(&c.access).await;
-                apply_all(args, &clusters, &manifests, saved, console, connect).await
-            }
-        }
-    })?;
+    let log = args.audit_log.as_deref();
+    let log = log.map(|path| open_log(path, &manifests)).transpose()?;
+    let (terms, endpoint) = (args.changes.terms()?, args.iam.endpoint());
+    let (watcher, signals) = (Watcher::new(console), Signals::listen()?);
+    let bounds = Bounds {
+        saved: saved.as_ref(),
+        log: log.as_ref(),
+        stop: signals.stop(),
+        observe: &|event| watcher.hear(event),
+    };
+    let connect = async |cluster: &ClusterSettings| endpoint.writer(&cluster.access).await;
+    let work = reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect);
+    let sections = signals.told(super::runtime()?.block_on(work))?;
+    drop(watcher);
     Ok(Report {
         command: Command::Apply,
         repository: Some(manifests.repository().to_owned()),
         commit: manifests.commit().cloned(),
-        exit: exit(&sections, signal),
+        exit: exit(&sections, signals.caught()),
         clusters: sections,
         error: None,
         listing: args.report.listing(),
     })
-}
-
-/// Plans every cluster before the first write to any of them, so that whatever stops a run stops it
-/// while nothing is half done.
-async fn apply_all<W: IamWriter>(
-    args: &ApplyArgs,
-    clusters: &[ClusterSettings],
-    manifests: &Manifests,
-    saved: Option<&SavedPlan>,
-    console: &Console,
-    connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
-) -> Result<(Vec<Section>, Option<Stopped>), Error> {
-    let reading = Progress::spinner(console, "reading roles");
-    let log = args
-        .audit_log
-        .as_deref()
-        .map(|path| open_log(path, manifests))
-        .transpose()?;
-    if let Some(saved) = saved {
-        saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
-    }
-    let planning = async |manifests: &Manifests| {
-        let mut planned = Vec::new();
-        for cluster in clusters {
-            let iam = Audited::new(connect(cluster).await?, log.as_ref());
-            let mut preview = preview(cluster, manifests, &args.changes, &iam).await?;
-            if let Some(saved) = saved {
-                preview.limit(saved, &cluster.paths)?;
-            }
-            planned.push((preview, iam));
-        }
-        preview::reconcile(planned.iter_mut().map(|(preview, _)| preview))?;
-        Ok(planned)
-    };
-    let writes = |(preview, _): &(Preview, _)| preview.plan.writes().next().is_some();
-    let confirmed = async {
-        let planned = planning(manifests).await?;
-        if !planned.iter().any(writes) {
-            return Ok(planned);
-        }
-        let whole = manifests.without_cache()?;
-        // A signal that came while this thread was reading is heard now.
-        tokio::task::yield_now().await;
-        match whole {
-            Some(whole) => planning(&whole).await,
-            None => Ok(planned),
-        }
-    };
-    let planned = signals::unless_stopped(confirmed).await?;
-    drop(reading);
-    let mut signals = Signals::take_over().map_err(Error::Runtime)?;
-    let stop = Stop::default();
-    let (mut sections, mut signal) = (Vec::new(), None);
-    for (preview, iam) in planned {
-        let (section, caught) = apply_one(preview, &iam, console, &stop, &mut signals).await;
-        sections.push(section);
-        signal = signal.or(caught);
-    }
-    Ok((sections, signal))
 }
 
 fn open_plan(path: &Path) -> Result<SavedPlan, Error> {
@@ -177,25 +121,6 @@ fn open_log(path: &Path, manifests: &Manifests) -> Result<AuditLog, Error> {
         path: path.to_owned(),
         source,
     })
-}
-
-async fn apply_one(
-    preview: Preview,
-    iam: &impl IamWriter,
-    console: &Console,
-    stop: &Stop,
-    signals: &mut Signals,
-) -> (Section, Option<Stopped>) {
-    let bar = Progress::steps(console, "applying", preview.plan.writes().count());
-    let outcomes = apply::Outcomes::new(&preview.plan);
-    let finished = |change: &crate::plan::Change, outcome: &Outcome| {
-        tracing::info!(role = change.role.as_str(), ?outcome, "finished");
-        bar.step();
-    };
-    let work = apply::apply(&preview.plan, iam, stop, &outcomes, &finished);
-    let signal = signals.guard(stop, work).await;
-    let mut outcomes = outcomes.into_map();
-    (preview.section(|role| outcomes.remove(role)), signal)
 }
 
 fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
@@ -220,9 +145,7 @@ fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
         signal.exit
     } else if caused_by(Cause::Superseded) {
         Exit::Superseded
-    } else if preview::is_incomplete(sections)
-        || outcomes().any(|outcome| *outcome != Outcome::Done)
-    {
+    } else if is_incomplete(sections) || outcomes().any(|outcome| *outcome != Outcome::Done) {
         Exit::Incomplete
     } else {
         Exit::Success

@@ -7,12 +7,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::manifest::Completeness;
+use crate::iam::client::Endpoint;
 use crate::model::cluster::{ClusterName, Issuer};
-use crate::model::role::CurrentRole;
-use crate::model::tags;
 use crate::plan::guard::Allowed;
-use crate::plan::{Depth, Mode, Prune, Rewrite};
+use crate::plan::{Depth, Mode, Rewrite};
+use crate::reconcile::Terms;
 use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
 use super::error::Error;
@@ -276,10 +275,6 @@ impl ModeArg {
 }
 
 impl ChangeArgs {
-    pub(super) fn mode(&self) -> Mode {
-        self.mode.mode()
-    }
-
     /// What to read for a run of this mode: whatever may retire roles reads everything itself.
     pub(super) fn source(&self, source: &SourceArgs) -> SourceArgs {
         let mut source = source.clone();
@@ -287,65 +282,38 @@ impl ChangeArgs {
         source
     }
 
-    /// For verbs that retire nothing.
-    pub(super) fn no_prune(manifests: Completeness) -> Prune {
-        let (after, now) = (SignedDuration::ZERO, jiff::Timestamp::UNIX_EPOCH);
-        Prune {
-            after,
-            now,
-            manifests,
-        }
-    }
-
-    pub(super) fn prune(&self, manifests: Completeness) -> Prune {
-        Prune {
-            after: self.prune_after,
+    /// What the run may do.
+    pub(super) fn terms(&self) -> Result<Terms, Error> {
+        let issuer = self.allow_issuer_change.as_deref();
+        let issuer = issuer.map(Issuer::new).transpose();
+        Ok(Terms {
+            mode: self.mode.mode(),
+            // Whatever was written for another history has to be found, or it comes up in a later run.
+            depth: match self.full || self.accept_history_rewrite {
+                true => Depth::Full,
+                false => Depth::Listing,
+            },
+            prune_after: self.prune_after,
             now: jiff::Timestamp::now(),
-            manifests,
-        }
-    }
-
-    /// The same, but for one who wants to know all: tags and boundary are compared as well.
-    pub(super) fn thorough(&self) -> Self {
-        Self {
-            full: true,
-            ..self.clone()
-        }
-    }
-
-    /// When the quarantine of a role is over.
-    pub(super) fn quarantined_until(&self, role: &CurrentRole) -> Option<String> {
-        let since: jiff::Timestamp = role.tags.get(tags::QUARANTINED_AT)?.parse().ok()?;
-        Some(since.checked_add(self.prune_after).ok()?.to_string())
-    }
-
-    pub(super) fn rewrite(&self) -> Rewrite {
-        if self.accept_history_rewrite {
-            Rewrite::Accepted
-        } else {
-            Rewrite::Refused
-        }
-    }
-
-    pub(super) fn allowed(&self) -> Result<Allowed, Error> {
-        let issuer = self
-            .allow_issuer_change
-            .as_deref()
-            .map(Issuer::new)
-            .transpose();
-        Ok(Allowed {
-            empty: self.allow_empty,
-            removals: self.allow_removals,
-            issuer_change: issuer.map_err(Error::Issuer)?,
+            allowed: Allowed {
+                empty: self.allow_empty,
+                removals: self.allow_removals,
+                issuer_change: issuer.map_err(Error::Issuer)?,
+            },
+            rewrite: match self.accept_history_rewrite {
+                true => Rewrite::Accepted,
+                false => Rewrite::Refused,
+            },
         })
     }
+}
 
-    pub(super) fn depth(&self) -> Depth {
-        // Whatever was written for another history has to be found, or it comes up in a later run.
-        if self.full || self.accept_history_rewrite {
-            Depth::Full
-        } else {
-            Depth::Listing
+impl IamArgs {
+    /// Where IAM is.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        match &self.sandbox {
+            Some(file) => Endpoint::Sandbox(file.clone()),
+            None => Endpoint::Aws,
         }
     }
 }
@@ -437,9 +405,4 @@ fn config_file(path: &Path) -> Result<ConfigFile, Error> {
         source,
     })?;
     Ok(ConfigFile::parse(&path.display().to_string(), &text)?)
-}
-
-/// The names of several clusters, for whoever has to choose one.
-pub(super) fn names(clusters: &[ClusterSettings]) -> Vec<ClusterName> {
-    clusters.iter().map(|c| c.name().clone()).collect()
 }

@@ -4,20 +4,16 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::args::{ChangeArgs, ClusterArgs, RepositoryArgs};
+use super::args::{ClusterArgs, RepositoryArgs};
 use super::console::Console;
 use super::error::Error;
-use super::input::{self, Manifests};
-use super::output::ReportArgs;
+use super::input;
+use super::output::{ReportArgs, is_incomplete};
+use super::progress::Watcher;
 use crate::exit::Exit;
-use crate::manifest::Completeness;
-use crate::model::arn::{AwsAccountId, Partition};
-use crate::plan::{Depth, Mode, Rewrite, Run};
-use crate::report::{Command, Entry, Report, Section};
+use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
+use crate::report::{Command, Report, Section};
 use crate::source;
-
-/// Stands for the account in documents where nobody said which one it is.
-const ANY_ACCOUNT: &str = "000000000000";
 
 /// Show the roles that change between two commits, offline and without credentials
 ///
@@ -58,12 +54,14 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     };
     let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
     let (clusters, names) = args.cluster.offline_settings(&args.repository.paths)?;
-    let paths = input::all_paths(&clusters);
-    let repository = input::open(&args.repository, head, console).map_err(|error| {
+    let paths = manifests::all_paths(&clusters);
+    let watcher = Watcher::new(console);
+    let observe = |event: Event<'_>| watcher.hear(event);
+    let opened = input::address(&args.repository, head).open(&observe);
+    let repository = Rc::new(opened.map_err(|error| {
         let before = format!("diff {}", source::quoted(&args.range));
-        error.at_root(&before, &args.repository, &paths)
-    });
-    let repository = Rc::new(repository?);
+        Error::from(error).at_root(&before, &args.repository, &paths)
+    })?);
     let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");
     let named =
         |error, spell: &dyn Fn(&str) -> String| Error::from(error).about_as("BASE..HEAD", spell);
@@ -72,49 +70,13 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let new = repository.resolve(head);
     let new = new.map_err(|e| named(e, &|head| range(base, head)))?;
     if dots == "..." {
-        let fork = repository.merge_base(&old, &new);
-        old = fork.ok_or_else(|| Error::NoMergeBase(base.to_owned(), head.to_owned()))?;
+        old = compare::fork(&repository, (base, head), &old, &new)?;
     }
     let before = Manifests::at_base(&repository, &old, &paths)?;
     let after = Manifests::at(&repository, &new, &paths, None)?;
-    let mut sections = Vec::new();
-    for (settings, name) in clusters.iter().zip(names) {
-        let naming = settings.naming();
-        let account = naming.account.clone();
-        let placeholder = || AwsAccountId::new(ANY_ACCOUNT).expect("twelve digits");
-        let partition = naming
-            .partition
-            .clone()
-            .unwrap_or_else(|| Partition::of_region(""));
-        let cluster =
-            settings.for_caller(&account.clone().unwrap_or_else(placeholder), &partition)?;
-        let asked = after.asked(&settings.paths, naming);
-        let run = Run {
-            repository: after.repository().to_owned(),
-            commit: after.commit().cloned(),
-            mode: Mode::UpsertOnly,
-            depth: Depth::Listing,
-            prune: ChangeArgs::no_prune(Completeness::Whole),
-            rewrite: Rewrite::Refused,
-        };
-        let base = before.asked(&settings.paths, naming).resolved;
-        let plan = crate::plan::compare(&base, &asked.resolved, &cluster, &run);
-        let mut diagnostics = asked.diagnostics;
-        diagnostics.extend(plan.diagnostics);
-        let entry = |change| Entry {
-            change,
-            outcome: None,
-            origin: None,
-        };
-        sections.push(Section {
-            cluster: name,
-            account,
-            entries: plan.changes.into_values().map(entry).collect(),
-            diagnostics,
-        });
-    }
+    let sections = compare::compare(&clusters, names, &before, &after)?;
     let changes = |section: &Section| section.entries.iter().any(|entry| entry.change.is_change());
-    let exit = if super::preview::is_incomplete(&sections) {
+    let exit = if is_incomplete(&sections) {
         Exit::Incomplete
     } else if args.exit_code && sections.iter().any(changes) {
         Exit::ChangesPending

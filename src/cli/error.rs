@@ -7,13 +7,10 @@ use super::args::RepositoryArgs;
 use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
-use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::cluster::ClusterName;
 use crate::model::location::RepoPath;
-use crate::model::role::{InvalidRole, RoleName};
-use crate::model::service_account::InvalidName;
-use crate::plan::fence::Why;
 use crate::plan::guard::Refusal;
-use crate::plan::{Obstacle, Superseded};
+use crate::reconcile;
 use crate::report::Stopped;
 use crate::report::sanitize::{line, without_userinfo};
 use crate::settings;
@@ -22,29 +19,12 @@ use crate::source;
 /// A run that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// The user: flags, environment or configuration file.
+    /// Whatever stopped the run itself.
     #[error(transparent)]
-    Settings(#[from] settings::Error),
-    /// The repository, the transport to it, or whoever named it.
-    #[error(transparent)]
-    Source(#[from] source::Error),
-    /// AWS, the credentials, or the sandbox file.
-    #[error(transparent)]
-    Iam(#[from] iam::Error),
-    /// The state of the account: going on would do harm.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Nobody: a newer commit has been applied already.
-    #[error(transparent)]
-    Superseded(#[from] Superseded),
+    Run(#[from] reconcile::Error),
     /// The user: an issuer that is none.
     #[error("--allow-issuer-change")]
     Issuer(#[source] crate::model::cluster::InvalidCluster),
-    /// The user: pruning without a prefix could take in any role with an underscore in its name.
-    #[error(
-        "--mode sync needs a --role-prefix: without one, too many roles could be taken for ours"
-    )]
-    NoPrefix,
     /// The user: a commit id that is none.
     #[error("--commit")]
     Commit(#[from] crate::model::commit::InvalidCommitId),
@@ -57,18 +37,6 @@ pub(super) enum Error {
         #[source]
         source: io::Error,
     },
-    /// The user: a role name that is none.
-    #[error("ROLE")]
-    Role(#[source] InvalidRole),
-    /// The user: a ServiceAccount that is none.
-    #[error("NAMESPACE/NAME")]
-    ServiceAccount(#[source] InvalidName),
-    /// The user: a role whose name is not one that this cluster gives.
-    #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
-    Nobodys(RoleName, RolePrefix),
-    /// The user: several clusters where one is meant.
-    #[error("this is about one cluster, and several could be meant: {}", list(.0))]
-    WhichCluster(Vec<ClusterName>),
     /// The user: a revision that is not there, given in another place than --revision.
     #[error("{place}")]
     Revision {
@@ -88,9 +56,6 @@ pub(super) enum Error {
         /// The command that was meant.
         command: String,
     },
-    /// The repository: two commits that are compared have nothing in common here.
-    #[error("`{0}` and `{1}` have no common commit")]
-    NoMergeBase(String, String),
     /// The user: an account that has to be known and is not.
     #[error("cluster `{0}` has no account, and the policy names roles by their ARNs")]
     NoAccount(ClusterName),
@@ -103,9 +68,6 @@ pub(super) enum Error {
         #[source]
         source: io::Error,
     },
-    /// Nobody: a plan for a review, of a branch that lacks commits which are applied already.
-    #[error(transparent)]
-    Behind(Superseded),
     /// Whoever sent a signal.
     #[error("stopped by a signal before the first write; nothing was written")]
     Stopped(Exit),
@@ -117,46 +79,35 @@ pub(super) enum Error {
     Runtime(#[source] io::Error),
 }
 
-impl From<Obstacle> for Error {
-    fn from(obstacle: Obstacle) -> Self {
-        match obstacle {
-            Obstacle::Superseded(superseded) => Self::Superseded(superseded),
-            Obstacle::Refused(refusal) => Self::Refused(refusal),
+/// What stops a run may come from any of its stages.
+macro_rules! of_the_run {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Run(error.into())
+            }
         }
-    }
+    )*};
 }
-
-fn list(names: &[ClusterName]) -> String {
-    let quoted = names.iter().map(|name| format!("`{name}`"));
-    quoted.collect::<Vec<_>>().join(", ")
-}
+of_the_run!(settings::Error, source::Error, iam::Error, Refusal);
 
 impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_)
-            | Self::Commit(_)
+            Self::Run(error) => error.exit(),
+            Self::Commit(_)
             | Self::Issuer(_)
-            | Self::NoPrefix
-            | Self::Role(_)
-            | Self::ServiceAccount(_)
-            | Self::Nobodys(..)
-            | Self::WhichCluster(_)
             | Self::NoAccount(_)
-            | Self::NoMergeBase(..)
             | Self::TokenFile { .. }
             | Self::Open { .. } => Exit::Usage,
-            Self::Superseded(_) | Self::Behind(_) => Exit::Superseded,
-            Self::Source(error)
-            | Self::Revision { source: error, .. }
-            | Self::Inside { part: error, .. } => match error.class() {
-                source::Class::Usage => Exit::Usage,
-                source::Class::Rejected => Exit::InputRejected,
-                source::Class::Unavailable => Exit::Unavailable,
-            },
-            Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
-            Self::Iam(_) | Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
-            Self::Refused(_) => Exit::Refused,
+            Self::Revision { source: error, .. } | Self::Inside { part: error, .. } => {
+                match error.class() {
+                    source::Class::Usage => Exit::Usage,
+                    source::Class::Rejected => Exit::InputRejected,
+                    source::Class::Unavailable => Exit::Unavailable,
+                }
+            }
+            Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Stopped(exit) => *exit,
         }
     }
@@ -164,7 +115,7 @@ impl Error {
     /// Names the variable where a value that is wrong came from the environment.
     pub(super) fn given_by(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         match self {
-            Self::Settings(error) => Self::Settings(error.given_by(variable)),
+            Self::Run(reconcile::Error::Settings(error)) => error.given_by(variable).into(),
             other => other,
         }
     }
@@ -176,7 +127,7 @@ impl Error {
 
     /// The same; `spell` gives the arguments that name a revision there.
     pub(super) fn about_as(self, place: &'static str, spell: impl Fn(&str) -> String) -> Self {
-        let Self::Source(source) = self else {
+        let Self::Run(reconcile::Error::Source(source)) = self else {
             return self;
         };
         let instead = match &source {
@@ -185,7 +136,7 @@ impl Error {
                 .map(|full| spell(&source::quoted(full)))
                 .collect(),
             source::Error::Revision { .. } | source::Error::NotABranch { .. } => vec![],
-            _ => return Self::Source(source),
+            _ => return source.into(),
         };
         Self::Revision {
             place,
@@ -202,11 +153,11 @@ impl Error {
         repository: &RepositoryArgs,
         paths: &[RepoPath],
     ) -> Self {
-        let Self::Source(source) = self else {
+        let Self::Run(reconcile::Error::Source(source)) = self else {
             return self;
         };
         let source::Error::Inside { root, inner, .. } = &source else {
-            return Self::Source(source);
+            return source.into();
         };
         let mut command = format!("irsa-gitops {before} {}", source::quoted(root));
         // Where a configuration file has the paths, a flag could only contradict it.
@@ -232,22 +183,10 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Settings(error) => error.hint(),
-            Self::Source(error) => error.hint(),
-            Self::Iam(error) => error.hint(),
-            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Run(error) => error.hint(),
             Self::Commit(_) => {
                 Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
             }
-            Self::Superseded(superseded) => Some(superseded.hint()),
-            Self::Nobodys(..) => {
-                Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
-            }
-            Self::Behind(superseded) if superseded.why == Why::Unknown => Some(superseded.hint()),
-            Self::Behind(_) => Some(
-                "merge the branch that was applied into this one, or rebase onto it, and plan again"
-                    .to_owned(),
-            ),
             Self::Revision { instead, .. } if !instead.is_empty() => {
                 Some(source::which(instead, str::to_owned))
             }
@@ -268,27 +207,17 @@ impl Error {
                     _ => meant,
                 })
             }
-            Self::NoMergeBase(..) => Some(
-                "fetch the full history (git fetch --unshallow), or compare the two with BASE..HEAD"
-                    .to_owned(),
-            ),
             Self::NoAccount(_) => {
                 Some("give --account (`account` in the file), or --assume-role".to_owned())
-            }
-            Self::WhichCluster(_) => {
-                Some("say which one with --cluster-name; two of one name need two names".to_owned())
             }
             Self::TokenFile { .. } => {
                 Some("give the file that the CI system or Kubernetes puts the token in".to_owned())
             }
             Self::Open { .. }
-            | Self::Role(_)
-            | Self::ServiceAccount(_)
             | Self::Runtime(_)
             | Self::Output(_)
             | Self::Issuer(_)
-            | Self::Stopped(_)
-            | Self::NoPrefix => None,
+            | Self::Stopped(_) => None,
         }
     }
 
@@ -306,7 +235,7 @@ impl Error {
         let mut message = self.to_string();
         let mut cause = match self {
             // Says all its causes itself.
-            Self::Iam(_) => None,
+            Self::Run(reconcile::Error::Iam(_)) => None,
             _ => std::error::Error::source(self),
         };
         while let Some(error) = cause {

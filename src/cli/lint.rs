@@ -5,10 +5,11 @@ use clap::Args;
 use super::args::{ClusterArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
-use super::input::{self, Manifests};
+use super::input;
 use super::output::ReportArgs;
 use crate::diagnostic::Severity;
 use crate::exit::Exit;
+use crate::reconcile::{Declarations, manifests};
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -38,21 +39,21 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
     let (clusters, names) = args
         .cluster
         .offline_settings(&args.source.repository.paths)?;
-    let paths = input::all_paths(&clusters);
-    let manifests = Manifests::read(&args.source, &paths, console)
+    let paths = manifests::all_paths(&clusters);
+    let found = input::read(&args.source, &paths, console)
         .map_err(|error| error.at_root("lint", &args.source.repository, &paths))?;
     let section = |(settings, cluster): (&ClusterSettings, _)| Section {
         cluster,
-        diagnostics: manifests
-            .asked(&settings.paths, settings.naming())
+        diagnostics: found
+            .declared(&settings.paths, settings.naming())
             .diagnostics,
         account: settings.naming().account.clone(),
         entries: vec![],
     };
     let mut report = Report {
         command: Command::Lint,
-        repository: Some(manifests.repository().to_owned()),
-        commit: manifests.commit().cloned(),
+        repository: Some(found.repository().to_owned()),
+        commit: found.commit().cloned(),
         exit: Exit::Success,
         clusters: clusters.iter().zip(names).map(section).collect(),
         error: None,

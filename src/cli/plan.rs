@@ -7,17 +7,16 @@ use clap::{Args, ValueEnum};
 use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
-use super::input::{self, Manifests};
-use super::output::ReportArgs;
-use super::preview::{self, preview};
-use super::progress::Progress;
-use super::signals;
+use super::input;
+use super::output::{ReportArgs, is_incomplete};
+use super::progress::Watcher;
+use super::signals::Signals;
 use crate::exit::Exit;
-use crate::iam::{self, IamReader, aws, sandbox};
 use crate::plan::Origin;
 use crate::plan::saved::SavedPlan;
-use crate::report::{Command, Entry, Report, Section};
-use crate::settings::ClusterSettings;
+use crate::reconcile::manifests::all_paths;
+use crate::reconcile::{self, Declarations, Event};
+use crate::report::{Command, Entry, Report};
 
 /// Show what apply would do, with read-only access to IAM
 ///
@@ -100,34 +99,41 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
-    let paths = input::all_paths(&clusters);
+    let paths = all_paths(&clusters);
     let source = args.changes.source(&args.source);
-    let manifests = Manifests::read(&source, &paths, console)
+    let manifests = input::read(&source, &paths, console)
         .map_err(|error| error.at_root("plan", &source.repository, &paths))?;
-    let base = match &args.base {
-        Some(base) => manifests
-            .base(base, &paths)
-            .map_err(|error| error.about("--base"))?,
-        None => None,
-    };
-    let planning = async {
-        let _progress = Progress::spinner(console, "reading roles");
-        match &args.iam.sandbox {
-            Some(file) => {
-                let open = async |_: &ClusterSettings| sandbox::Reader::open(file);
-                preview_all(args, &clusters, &manifests, base.as_ref(), open).await
-            }
-            None => {
-                let connect = async |c: &ClusterSettings| aws::Reader::connect(&c.access).await;
-                preview_all(args, &clusters, &manifests, base.as_ref(), connect).await
-            }
-        }
-    };
-    let sections = super::runtime()?.block_on(signals::unless_stopped(planning))?;
+    let base = args.base.as_deref();
+    let base = base.map(|base| manifests.base(base, &paths)).transpose();
+    let base = base
+        .map_err(|error| Error::from(error).about("--base"))?
+        .flatten();
+    let commit = manifests.commit().filter(|_| args.out.is_some());
+    let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
+    let (terms, endpoint) = (args.changes.terms()?, args.iam.endpoint());
+    let watcher = Watcher::new(console);
+    watcher.hear(Event::Reading);
+    let planning = reconcile::apply::plan(
+        &clusters,
+        &manifests,
+        base.as_ref(),
+        &terms,
+        saved.as_mut(),
+        async |cluster| endpoint.reader(&cluster.access).await,
+    );
+    let signals = Signals::listen()?;
+    let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
+    drop(watcher);
+    if let (Some(path), Some(saved)) = (&args.out, saved) {
+        std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
+            path: path.clone(),
+            source,
+        })?;
+    }
     let pending = sections
         .iter()
         .any(|s| s.entries.iter().any(|entry| args.minds(entry)));
-    let exit = if preview::is_incomplete(&sections) {
+    let exit = if is_incomplete(&sections) {
         Exit::Incomplete
     } else if pending {
         Exit::ChangesPending
@@ -143,41 +149,4 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         error: None,
         listing: args.report.listing(),
     })
-}
-
-async fn preview_all<R: IamReader>(
-    args: &PlanArgs,
-    clusters: &[ClusterSettings],
-    manifests: &Manifests,
-    base: Option<&Manifests>,
-    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
-) -> Result<Vec<Section>, Error> {
-    let commit = manifests.commit().filter(|_| args.out.is_some());
-    let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
-    let mut previews = Vec::new();
-    for cluster in clusters {
-        let iam = connect(cluster).await?;
-        let preview = preview(cluster, manifests, &args.changes, &iam).await;
-        previews.push(preview.map_err(|error| match (error, base) {
-            (Error::Superseded(superseded), Some(_)) => Error::Behind(superseded),
-            (error, _) => error,
-        })?);
-    }
-    preview::reconcile(previews.iter_mut())?;
-    for (cluster, preview) in clusters.iter().zip(&mut previews) {
-        if let Some(base) = base {
-            preview.label(cluster, manifests, base);
-        }
-        if let Some(saved) = &mut saved {
-            preview.save(saved, &cluster.paths);
-        }
-    }
-    if let (Some(path), Some(saved)) = (&args.out, saved) {
-        std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
-            path: path.clone(),
-            source,
-        })?;
-    }
-    let sections = previews.into_iter().map(|p| p.section(|_| None));
-    Ok(sections.collect())
 }

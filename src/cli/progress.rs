@@ -1,10 +1,12 @@
 //! Progress for a person who watches standard error; nothing at all for anybody else.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::console::Console;
+use crate::reconcile::Event;
 
 /// One line on standard error that says what is going on.
 pub(super) struct Progress(ProgressBar);
@@ -44,6 +46,39 @@ impl Progress {
         }
         self.0.set_length(of as u64);
         self.0.set_position(done as u64);
+    }
+}
+
+/// Shows how far a run is.
+pub(super) struct Watcher<'a> {
+    console: &'a Console,
+    shown: RefCell<Option<Progress>>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(super) fn new(console: &'a Console) -> Self {
+        Self {
+            console,
+            shown: RefCell::new(None),
+        }
+    }
+
+    /// Shows an event of the run.
+    pub(super) fn hear(&self, event: Event<'_>) {
+        let console = self.console;
+        let mut shown = self.shown.borrow_mut();
+        match (event, &*shown) {
+            (Event::Connecting, _) => *shown = Some(Progress::spinner(console, "connecting")),
+            (Event::Reading, _) => *shown = Some(Progress::spinner(console, "reading roles")),
+            (Event::Writing(roles), _) => {
+                // The line of the step before goes first.
+                *shown = None;
+                *shown = Some(Progress::steps(console, "applying", roles));
+            }
+            (Event::Receiving(done, of), Some(bar)) => bar.set("receiving objects", done, of),
+            (Event::Finished(..), Some(bar)) => bar.step(),
+            (Event::Receiving(..) | Event::Finished(..), None) => {}
+        }
     }
 }
 

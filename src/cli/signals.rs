@@ -1,12 +1,14 @@
 //! SIGINT and SIGTERM: the first asks for a safe stop, the second leaves at once.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::Error;
 use crate::apply::Stop;
 use crate::exit::Exit;
+use crate::reconcile;
 
 /// That the run was stopped by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,64 +19,93 @@ pub(super) struct Stopped {
     pub(super) at_once: bool,
 }
 
-/// Does what comes before the first write, unless a signal comes first: nothing is lost by dropping it.
-pub(super) async fn unless_stopped<T>(
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let mut signals = Signals::take_over().map_err(Error::Runtime)?;
-    tokio::select! {
-        biased;
-        exit = signals.next() => Err(Error::Stopped(exit)),
-        result = work => result,
-    }
-}
-
-/// The two signals that ask a program to end.
+/// One listener for a whole run. It has a thread of its own, so that a signal is heard while the
+/// run's thread is busy, and none is lost between planning and writing.
 pub(super) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    stop: Stop,
+    caught: Arc<Mutex<Option<Stopped>>>,
 }
 
 impl Signals {
     /// Takes the signals over from the system's default of ending the process.
-    pub(super) fn take_over() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+    ///
+    /// # Errors
+    ///
+    /// If no thread or handler can be had.
+    pub(super) fn listen() -> Result<Self, Error> {
+        let signals = Self {
+            stop: Stop::default(),
+            caught: Arc::default(),
+        };
+        let (stop, caught) = (signals.stop.clone(), signals.caught.clone());
+        let listener = || -> io::Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .build()?;
+            let entered = runtime.enter();
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            drop(entered);
+            let heard = move |stopped| {
+                // Whoever panicked while holding it left a whole value.
+                *caught.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped);
+            };
+            let listen = move || {
+                runtime.block_on(async {
+                    let exit = next(&mut interrupt, &mut terminate).await;
+                    heard(Stopped {
+                        exit,
+                        at_once: false,
+                    });
+                    stop.request();
+                    tracing::warn!(
+                        "stopping: calls under way are waited for, nothing new is started; a second signal leaves at once"
+                    );
+                    next(&mut interrupt, &mut terminate).await;
+                    heard(Stopped {
+                        exit,
+                        at_once: true,
+                    });
+                    stop.leave();
+                });
+            };
+            std::thread::Builder::new().spawn(listen).map(drop)
+        };
+        listener().map_err(Error::Runtime)?;
+        Ok(signals)
     }
 
-    async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-        }
+    /// What the signals ask for.
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
     }
 
-    /// Runs the work; at the first signal asks it to stop, at the second drops it. Returns the
-    /// first signal, if there was one.
-    pub(super) async fn guard(
-        &mut self,
-        stop: &Stop,
-        work: impl Future<Output = ()>,
-    ) -> Option<Stopped> {
-        tokio::pin!(work);
-        let first = tokio::select! {
-            () = &mut work => return None,
-            exit = self.next() => exit,
-        };
-        stop.request();
-        tracing::warn!(
-            "stopping: calls under way are waited for, nothing new is started; a second signal leaves at once"
-        );
-        let at_once = tokio::select! {
-            () = work => false,
-            _ = self.next() => true,
-        };
-        Some(Stopped {
-            exit: first,
-            at_once,
+    /// What was heard so far.
+    pub(super) fn caught(&self) -> Option<Stopped> {
+        *self.caught.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what only reads, unless a signal comes first: nothing is lost by dropping it.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, reconcile::Error>>,
+    ) -> Result<T, Error> {
+        self.told(reconcile::unless_stopped(&self.stop, work).await)
+    }
+
+    /// Says by which signal a run was stopped.
+    pub(super) fn told<T>(&self, result: Result<T, reconcile::Error>) -> Result<T, Error> {
+        result.map_err(|error| match (error, self.caught()) {
+            (reconcile::Error::Stopped, Some(stopped)) => Error::Stopped(stopped.exit),
+            (error, _) => error.into(),
         })
+    }
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> Exit {
+    tokio::select! {
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
     }
 }
 
@@ -82,20 +113,20 @@ impl Signals {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn p2_a_signal_while_the_thread_is_busy_is_heard_before_the_work_goes_on() {
-        let work = async {
-            let process = std::process::id().to_string();
-            let mut kill = std::process::Command::new("kill");
-            let sent = kill.args(["-INT", &process]).status().expect("kill");
-            assert!(sent.success());
-            tokio::task::yield_now().await;
-            Ok("goes on")
-        };
-        let result = unless_stopped(work).await;
-        assert!(
-            matches!(result, Err(Error::Stopped(Exit::Interrupted))),
-            "{result:?}"
-        );
+    /// The run's own thread never waits here, so only another one can hear the signal.
+    #[test]
+    fn p2_a_signal_is_heard_while_the_thread_of_the_run_is_busy() {
+        let signals = Signals::listen().expect("a listener");
+        let process = std::process::id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args(["-INT", &process]).status().expect("kill");
+        assert!(sent.success());
+        while !signals.stop().is_requested() {
+            std::thread::yield_now();
+        }
+        let exit = signals.caught().map(|stopped| stopped.exit);
+        assert_eq!(exit, Some(Exit::Interrupted));
+        let told = signals.told::<()>(Err(reconcile::Error::Stopped));
+        assert!(matches!(told, Err(Error::Stopped(Exit::Interrupted))));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::manifest::{Declaration, Management};
+use crate::manifest::Declaration;
 
 /// How many other places a conflict names: each place has a message of its own.
 const MAX_PLACES: usize = 5;
@@ -17,7 +17,9 @@ pub(super) fn reconcile<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec
     let (first, others) = places
         .split_first()
         .expect("a ServiceAccount is only known by a declaration");
-    let conflicting = others.iter().any(|other| asks(other) != asks(first));
+    let conflicting = others
+        .iter()
+        .any(|other| other.declares() != first.declares());
     let diagnostics = if conflicting {
         places.iter().map(|place| conflict(place, places)).collect()
     } else {
@@ -58,14 +60,6 @@ pub(super) fn hold_collisions(resolved: &mut Resolved) {
             request.verdict = Verdict::Held { reason };
         }
     }
-}
-
-fn asks(declaration: &Declaration) -> (Management, Option<&str>, Option<&str>) {
-    (
-        declaration.management,
-        declaration.role_arn.as_ref().map(|a| a.value.as_str()),
-        declaration.audience.as_ref().map(|a| a.value.as_str()),
-    )
 }
 
 fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {

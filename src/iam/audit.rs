@@ -10,12 +10,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider, Quotas, Tags, TrustDocument};
-use crate::model::arn::OidcProviderArn;
+use super::{Error, IamWriter, Kind, Tags, TrustDocument};
 use crate::model::commit::CommitId;
-use crate::model::role::{
-    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
-};
+use crate::model::role::{NewRole, RoleId, RoleName, SessionDuration};
 
 /// A file that takes the lines of all writers of a run.
 #[derive(Debug)]
@@ -130,37 +127,13 @@ impl<'a, W: IamWriter> Audited<'a, W> {
     }
 }
 
-impl<W: IamWriter> IamReader for Audited<'_, W> {
-    async fn caller(&self) -> Result<Caller, Error> {
-        self.writer.caller().await
-    }
-
-    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
-        self.writer.list_roles().await
-    }
-
-    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
-        self.writer.all_roles().await
-    }
-
-    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
-        self.writer.role(name).await
-    }
-
-    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
-        self.writer.oidc_provider(arn).await
-    }
-
-    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
-        self.writer.attachments(name).await
-    }
-
-    async fn quotas(&self) -> Result<Quotas, Error> {
-        self.writer.quotas().await
-    }
-}
-
 impl<W: IamWriter> IamWriter for Audited<'_, W> {
+    type Reader = W::Reader;
+
+    fn reader(&self) -> &W::Reader {
+        self.writer.reader()
+    }
+
     fn halt(&self) {
         self.writer.halt();
     }

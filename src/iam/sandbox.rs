@@ -224,33 +224,13 @@ impl IamReader for Reader {
     }
 }
 
-impl IamReader for Writer {
-    async fn caller(&self) -> Result<Caller, Error> {
-        self.reader.caller().await
-    }
-
-    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
-        self.reader.list_roles().await
-    }
-
-    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
-        self.reader.role(name).await
-    }
-
-    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
-        self.reader.oidc_provider(arn).await
-    }
-
-    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
-        self.reader.attachments(name).await
-    }
-
-    async fn quotas(&self) -> Result<Quotas, Error> {
-        self.reader.quotas().await
-    }
-}
-
 impl IamWriter for Writer {
+    type Reader = Reader;
+
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
         let new = CreateRole {
             name: role.arn.name.as_str().to_owned(),

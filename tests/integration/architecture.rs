@@ -119,6 +119,20 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// What the orchestration must not know, so that whoever embeds it needs no shell.
+const RECONCILE: &[&str] = &[
+    "clap",
+    "std::env",
+    "std::fs",
+    "std::process",
+    "std::io",
+    "println!",
+    "eprintln!",
+    "print!",
+    "Timestamp::now",
+    "SystemTime",
+];
+
 /// Modules without I/O, clock, environment, logging or async.
 const PURE: &[&str] = &[
     "model",
@@ -259,6 +273,25 @@ fn data_flows_one_way() {
 }
 
 #[test]
+fn the_orchestration_knows_no_shell() {
+    let found = violations(["reconcile"].into_iter(), RECONCILE);
+    assert_eq!(found, Vec::<String>::new());
+    let found = violations(["reconcile"].into_iter(), SHELL);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// Nothing but the shell and the orchestration itself calls the orchestration.
+#[test]
+fn only_the_shell_calls_the_orchestration() {
+    for (file, text) in source_files() {
+        let may = ["reconcile", "cli"]
+            .iter()
+            .any(|module| is_within(&file, module));
+        assert!(may || !uses(&code(&text), "crate::reconcile"), "{file}");
+    }
+}
+
+#[test]
 fn pure_modules_do_no_io() {
     assert_eq!(violations(PURE.iter().copied(), IO), Vec::<String>::new());
 }
@@ -276,7 +309,7 @@ fn third_party_types_stop_at_their_module() {
 #[test]
 fn planning_is_never_given_a_writer() {
     for (file, text) in source_files() {
-        let writes = ["apply", "iam", "cli/apply", "cli/adopt"]
+        let writes = ["apply", "iam", "reconcile/apply", "reconcile/adopt"]
             .iter()
             .any(|module| is_within(&file, module));
         assert!(

@@ -6,22 +6,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use irsa_gitops::apply::{Cause, Outcome, Outcomes, Stop, apply};
+use irsa_gitops::apply::{Cause, Outcome, Stop};
 use irsa_gitops::desired::{Request, Resolved, Verdict, Wanted, desired_role, role_name};
+use irsa_gitops::iam::Kind;
 use irsa_gitops::iam::sandbox::{Role, State, Tag};
-use irsa_gitops::iam::{self, IamReader, Kind};
 use irsa_gitops::manifest::Completeness;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
-use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, RolePrefix};
+use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::history::{Absence, Ancestry, CommitInfo, Removal};
-use irsa_gitops::model::location::Location;
+use irsa_gitops::model::location::{Location, RepoPath};
 use irsa_gitops::model::role::RolePath;
 use irsa_gitops::model::service_account::ServiceAccountRef;
 use irsa_gitops::model::tags::TagValue;
 use irsa_gitops::model::trust_policy;
 use irsa_gitops::plan::guard::Allowed;
-use irsa_gitops::plan::{Answer, Decision, Depth, Facts, History, Mode, Need, Prune, Rewrite, Run};
+use irsa_gitops::plan::history::Questions;
+use irsa_gitops::plan::{Depth, History, Mode, Rewrite};
+use irsa_gitops::reconcile::apply::Bounds;
+use irsa_gitops::reconcile::{self, Declarations, Declared, Terms};
+use irsa_gitops::report::Section;
+use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -95,25 +100,20 @@ fn cluster() -> Cluster {
     }
 }
 
-fn run_settings() -> Run {
-    Run {
-        repository: "repository".to_owned(),
-        commit: CommitId::new(NOW).ok(),
-        mode: Mode::Sync,
-        depth: Depth::Listing,
-        prune: Prune {
-            after: jiff::SignedDuration::from_hours(168),
-            now: "2026-11-24T12:00:00Z".parse().expect("valid"),
-            manifests: Completeness::Whole,
-        },
-        rewrite: Rewrite::Refused,
-    }
+fn settings() -> ClusterSettings {
+    let input = ClusterInput {
+        name: Some("prod".to_owned()),
+        oidc_providers: vec!["oidc.example.com".to_owned()],
+        ..ClusterInput::default()
+    };
+    input.validate().expect("valid settings")
 }
 
 /// A starting state, what is asked for, and what history says.
 struct World {
     fates: Vec<Fate>,
     resolved: Resolved,
+    commit: CommitId,
     history: History,
     state: State,
 }
@@ -127,6 +127,7 @@ impl World {
         let mut world = Self {
             fates: fates.to_vec(),
             resolved: Resolved::default(),
+            commit: CommitId::new(NOW).expect("valid"),
             history: History::default(),
             state: serde_json::from_str(ACCOUNT).expect("a state"),
         };
@@ -142,13 +143,20 @@ impl World {
         world
     }
 
-    /// What whoever looked at the plan allows: its removals, which are all there is.
-    fn allowed(&self) -> Allowed {
+    /// Whoever looked at the plan allows its removals, which are all there is.
+    fn terms(&self) -> Terms {
         let goes = |fate: &&Fate| matches!(fate, Fate::Quarantine | Fate::Delete);
-        Allowed {
-            empty: true,
-            removals: Some(self.fates.iter().filter(goes).count()),
-            issuer_change: None,
+        Terms {
+            mode: Mode::Sync,
+            depth: Depth::Listing,
+            prune_after: jiff::SignedDuration::from_hours(168),
+            now: "2026-11-24T12:00:00Z".parse().expect("valid"),
+            allowed: Allowed {
+                empty: true,
+                removals: Some(self.fates.iter().filter(goes).count()),
+                issuer_change: None,
+            },
+            rewrite: Rewrite::Refused,
         }
     }
 
@@ -234,57 +242,49 @@ fn tag(key: &str, value: &str) -> Tag {
     }
 }
 
-/// One run as the program does it; `false` if it could not plan.
-async fn run(world: &World, iam: &Memory) -> bool {
-    let (cluster, settings) = (cluster(), run_settings());
-    let mut facts = Facts::new(world.resolved.clone(), cluster, settings, world.allowed());
-    while let Some(need) = facts.missing() {
-        let Some(answer) = answer(need, &facts, world, iam).await else {
-            return false;
-        };
-        facts.add(answer);
+impl Declarations for World {
+    fn repository(&self) -> &str {
+        "repository"
     }
-    let Decision { plan, obstacle } = facts.decide();
-    if obstacle.is_some() {
-        return false;
+
+    fn commit(&self) -> Option<&CommitId> {
+        Some(&self.commit)
     }
-    let outcomes = Outcomes::new(&plan);
-    apply(&plan, iam, &Stop::default(), &outcomes, &|_, _| {}).await;
-    true
+
+    fn declared(&self, _: &[RepoPath], _: &Naming) -> Declared {
+        Declared {
+            resolved: self.resolved.clone(),
+            diagnostics: vec![],
+            completeness: Completeness::Whole,
+        }
+    }
+
+    /// As Git would answer: what NOW removed is no news to a role that NOW wrote last.
+    fn history(&self, questions: &Questions, _: &[RepoPath]) -> Result<History, reconcile::Error> {
+        let mut history = self.history.clone();
+        for (service_account, since) in &questions.absent {
+            if since.as_ref().map(CommitId::as_str) == Some(NOW) {
+                let absence = Absence::Unexplained;
+                history.absences.insert(service_account.clone(), absence);
+            }
+        }
+        Ok(history)
+    }
 }
 
-async fn answer(need: Need, facts: &Facts, world: &World, iam: &Memory) -> Option<Answer> {
-    Some(match need {
-        Need::Listing => Answer::Listing(iam.list_roles().await.ok()?),
-        Need::Roles(names) => {
-            let roles = iam::read_in_full(iam, &names, facts.current()).await;
-            Answer::Roles(roles.ok()?)
-        }
-        Need::History(questions) => {
-            // As Git would answer: what NOW removed is no news to a role that NOW wrote last.
-            let mut history = world.history.clone();
-            for (service_account, since) in questions.absent {
-                if since.as_ref().map(CommitId::as_str) == Some(NOW) {
-                    let absence = Absence::Unexplained;
-                    history.absences.insert(service_account, absence);
-                }
-            }
-            Answer::History(history)
-        }
-        Need::Attachments(names) => {
-            let mut all = Vec::new();
-            for name in names {
-                let attached = iam.attachments(&name).await.ok()?;
-                all.push((name, attached));
-            }
-            Answer::Attachments(all)
-        }
-        Need::Provider(arn) => {
-            let provider = iam.oidc_provider(&arn).await.ok()?;
-            Answer::Provider(arn, provider.map(|provider| provider.audiences))
-        }
-        Need::Quotas => Answer::Quotas(iam.quotas().await.ok()),
-    })
+/// One run, which is the program's own; nothing if it could not plan.
+async fn run(world: &World, iam: &Memory) -> Option<Section> {
+    let bounds = Bounds {
+        saved: None,
+        log: None,
+        stop: &Stop::default(),
+        observe: &|_| {},
+    };
+    let clusters = [settings()];
+    let connect = async |_: &ClusterSettings| Ok(iam.clone());
+    let terms = world.terms();
+    let sections = reconcile::apply::apply(&clusters, world, &terms, bounds, connect);
+    sections.await.ok()?.pop()
 }
 
 /// What a state amounts to, ids and run tags aside.
@@ -311,7 +311,9 @@ fn play(fates: &[Fate], schedule: &[(usize, Mishap)]) -> Result<(), String> {
     runtime.expect("a runtime").block_on(async {
         let world = World::new(fates);
         let clean = Memory::new(world.state.clone());
-        run(&world, &clean).await;
+        if run(&world, &clean).await.is_none() {
+            return Err("a run without faults is refused".to_owned());
+        }
         let iam = Memory::new(world.state.clone());
         iam.mishaps(schedule.to_vec());
         // A killed program is one whose future is never polled again.
@@ -406,9 +408,10 @@ proptest! {
             .build();
         let writes = runtime.expect("a runtime").block_on(async {
             let iam = Memory::new(world.state.clone());
-            run(&world, &iam).await;
+            let first = run(&world, &iam).await;
             iam.mishaps(vec![]);
-            run(&world, &iam).await;
+            let second = run(&world, &iam).await;
+            assert!(first.is_some() && second.is_some(), "refused");
             iam.writes()
         });
         prop_assert_eq!(writes, 0);
@@ -423,28 +426,16 @@ fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
         .enable_time()
         .start_paused(true)
         .build();
-    let outcomes = runtime.expect("a runtime").block_on(async {
-        let mut facts = Facts::new(
-            world.resolved.clone(),
-            cluster(),
-            run_settings(),
-            world.allowed(),
-        );
-        while let Some(need) = facts.missing() {
-            let answer = answer(need, &facts, &world, &iam).await;
-            facts.add(answer.expect("answered"));
-        }
-        let plan = facts.decide().plan;
-        iam.mishaps(vec![(2, Mishap::Panics)]);
-        let outcomes = Outcomes::new(&plan);
-        apply(&plan, &iam, &Stop::default(), &outcomes, &|_, _| {}).await;
-        outcomes.into_map()
-    });
-    let done = outcomes.values().filter(|o| **o == Outcome::Done).count();
+    // Who calls, the listing, the provider, the quotas; then one after the other is made.
+    iam.mishaps(vec![(6, Mishap::Panics)]);
+    let section = runtime.expect("a runtime").block_on(run(&world, &iam));
+    let entries = section.expect("planned").entries;
+    let outcomes: Vec<Outcome> = entries.into_iter().filter_map(|e| e.outcome).collect();
+    let done = outcomes.iter().filter(|o| **o == Outcome::Done).count();
     let broken =
         |outcome: &&Outcome| matches!(outcome, Outcome::Unknown(f) if f.cause == Cause::Bug);
     // The fourth had not started.
-    assert_eq!((done, outcomes.values().filter(broken).count()), (2, 1));
+    assert_eq!((done, outcomes.iter().filter(broken).count()), (2, 1));
     assert_eq!(iam.state().roles.len(), 2);
 }
 

@@ -1,7 +1,7 @@
 //! The sandbox's rules in memory, with a fault at chosen calls: fast enough for thousands of
 //! schedules.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
 use irsa_gitops::iam::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider};
@@ -38,9 +38,10 @@ pub enum Mishap {
     Replaced,
 }
 
-/// An account in memory.
+/// An account in memory; a clone is the same account.
+#[derive(Clone)]
 pub struct Memory {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 struct Inner {
@@ -61,7 +62,7 @@ impl Memory {
             unowned_writes: vec![],
         };
         Self {
-            inner: Mutex::new(inner),
+            inner: Arc::new(Mutex::new(inner)),
         }
     }
 
@@ -301,6 +302,12 @@ impl IamReader for Memory {
 }
 
 impl IamWriter for Memory {
+    type Reader = Self;
+
+    fn reader(&self) -> &Self {
+        self
+    }
+
     async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
         let new = CreateRole {
             name: role.arn.name.as_str().to_owned(),

@@ -1,99 +1,82 @@
-//! What plan and apply share: everything up to the first write.
+//! What plan, apply and explain share: everything up to the first write, one cluster at a time.
 //!
-//! Given a reader, which has no method that writes.
+//! Given a reader, which has no method that writes. The planner says what it needs, in [`Facts`].
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::iam::{self, IamReader};
+use super::{Declarations, Declared, Error, Manifests, Terms};
+use crate::diagnostic::Diagnostic;
+use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::model::role::RoleLabel;
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Run};
+use crate::plan::{self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan};
 use crate::report::{Entry, Section};
 use crate::settings::{self, ClusterSettings};
 
-use super::args::ChangeArgs;
-use super::error::Error;
-use super::input::Manifests;
-
 /// What is about to happen in one cluster.
-pub(super) struct Preview {
-    facts: Facts,
-    pub(super) plan: Plan,
+pub struct Survey {
+    pub(super) facts: Facts,
+    /// The changes.
+    pub plan: Plan,
+    /// Why nothing of it may be carried out.
+    pub obstacle: Option<Obstacle>,
     diagnostics: Vec<Diagnostic>,
     origins: BTreeMap<RoleLabel, Origin>,
 }
 
-/// Reads what is current, compares it with what is declared, and checks the guards.
-pub(super) async fn preview(
+/// Reads what is current, compares it with what is declared, and lets the guards have their say.
+/// What stands in the way is an answer, too.
+///
+/// # Errors
+///
+/// If the settings are not those of the account, or anything cannot be read.
+pub async fn survey(
     settings: &ClusterSettings,
-    manifests: &Manifests,
-    changes: &ChangeArgs,
+    declarations: &impl Declarations,
+    terms: &Terms,
     iam: &impl IamReader,
-) -> Result<Preview, Error> {
-    match survey(settings, manifests, changes, iam).await? {
-        (preview, None) => Ok(preview),
-        (_, Some(obstacle)) => Err(obstacle.into()),
-    }
-}
-
-/// As [`preview`], but what stops the run is an answer, too: for whoever asks about one role.
-pub(super) async fn survey(
-    settings: &ClusterSettings,
-    manifests: &Manifests,
-    changes: &ChangeArgs,
-    iam: &impl IamReader,
-) -> Result<(Preview, Option<Obstacle>), Error> {
-    let allowed = changes.allowed()?;
+) -> Result<Survey, Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
-    if changes.mode() == Mode::Sync && cluster.prefix.as_str().is_empty() {
+    if terms.mode == Mode::Sync && cluster.prefix.as_str().is_empty() {
         return Err(Error::NoPrefix);
     }
-    let asked = manifests.asked(&settings.paths, &cluster.naming());
-    let run = Run {
-        repository: manifests.repository().to_owned(),
-        commit: manifests.commit().cloned(),
-        mode: changes.mode(),
-        depth: changes.depth(),
-        prune: changes.prune(asked.completeness),
-        rewrite: changes.rewrite(),
-    };
-    let mut facts = Facts::new(asked.resolved, cluster, run, allowed);
+    let Declared {
+        resolved,
+        mut diagnostics,
+        completeness,
+    } = declarations.declared(&settings.paths, &cluster.naming());
+    let run = terms.run(declarations, completeness);
+    let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone());
     while let Some(need) = facts.missing() {
-        let answer = answer(need, &facts, settings, manifests, iam).await?;
+        let answer = match need {
+            Need::History(questions) => {
+                Answer::History(declarations.history(&questions, &settings.paths)?)
+            }
+            need => read(need, &facts, iam).await?,
+        };
         facts.add(answer);
     }
     let Decision { plan, obstacle } = facts.decide();
-    let mut diagnostics = asked.diagnostics;
     diagnostics.extend(plan.diagnostics.iter().cloned());
-    let preview = Preview {
+    Ok(Survey {
         facts,
         plan,
+        obstacle,
         diagnostics,
         origins: BTreeMap::new(),
-    };
-    Ok((preview, obstacle))
+    })
 }
 
-/// Asks IAM or Git what the planner needs.
-async fn answer(
-    need: Need,
-    facts: &Facts,
-    settings: &ClusterSettings,
-    manifests: &Manifests,
-    iam: &impl IamReader,
-) -> Result<Answer, Error> {
+/// Asks IAM what the planner needs of it.
+async fn read(need: Need, facts: &Facts, iam: &impl IamReader) -> Result<Answer, iam::Error> {
     Ok(match need {
         Need::Listing => Answer::Listing(iam.list_roles().await?),
         Need::Roles(names) => Answer::Roles(iam::read_in_full(iam, &names, facts.current()).await?),
-        Need::History(questions) => {
-            Answer::History(manifests.history(&questions, &settings.paths)?)
-        }
         Need::Attachments(names) => {
             let mut attachments = Vec::new();
             for name in names {
@@ -109,50 +92,68 @@ async fn answer(
         Need::Quotas => Answer::Quotas(match iam.quotas().await {
             Ok(quotas) => Some(quotas),
             // Only a prediction: IAM has the last word about every single role.
-            Err(error) if error.kind == iam::Kind::AccessDenied => {
+            Err(error) if error.kind == Kind::AccessDenied => {
                 tracing::warn!("{error}: whether the quotas suffice was not checked");
                 None
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }),
+        // Git answers these.
+        Need::History(_) => Answer::History(plan::History::default()),
     })
 }
 
 /// Looks at all clusters together, once their accounts are known: none may own another one's
 /// roles, and a name that two of them would give is given to none.
-pub(super) fn reconcile<'a>(previews: impl Iterator<Item = &'a mut Preview>) -> Result<(), Error> {
-    let previews: Vec<&mut Preview> = previews.collect();
-    settings::distinct(previews.iter().map(|preview| preview.cluster().into()))?;
-    let plans = previews.into_iter();
-    plan::hold_contested(plans.map(|p| (&p.facts.cluster, &mut p.plan)).collect());
+///
+/// # Errors
+///
+/// If two clusters are one.
+pub fn settle<'a>(surveys: impl Iterator<Item = &'a mut Survey>) -> Result<(), Error> {
+    let surveys: Vec<&mut Survey> = surveys.collect();
+    settings::distinct(surveys.iter().map(|survey| survey.cluster().into()))?;
+    let plans = surveys.into_iter();
+    plan::hold_contested(plans.map(|s| (&s.facts.cluster, &mut s.plan)).collect());
     Ok(())
 }
 
-impl Preview {
-    pub(super) fn cluster(&self) -> &Cluster {
+impl Survey {
+    /// The survey, unless something stands in the way of it.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way.
+    pub fn allowed(self) -> Result<Self, Error> {
+        match self.obstacle {
+            None => Ok(self),
+            Some(obstacle) => Err(obstacle.into()),
+        }
+    }
+
+    /// The cluster, in the account that it turned out to be in.
+    pub fn cluster(&self) -> &Cluster {
         &self.facts.cluster
     }
 
     /// Adds what is to be done to a plan that is saved.
-    pub(super) fn save(&self, saved: &mut SavedPlan, paths: &[RepoPath]) {
+    pub fn save(&self, saved: &mut SavedPlan, paths: &[RepoPath]) {
         saved.add(&self.plan, &self.facts.cluster, &self.facts.run, paths);
     }
 
     /// Holds what is not in a saved plan.
-    pub(super) fn limit(&mut self, saved: &SavedPlan, paths: &[RepoPath]) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// If the plan is stale as a whole.
+    pub fn limit(&mut self, saved: &SavedPlan, paths: &[RepoPath]) -> Result<(), Error> {
         let Facts { cluster, run, .. } = &self.facts;
         Ok(saved.limit(&mut self.plan, cluster, run, paths)?)
     }
 
     /// Labels every change with what caused it, seen from the manifests of a base.
-    pub(super) fn label(
-        &mut self,
-        settings: &ClusterSettings,
-        manifests: &Manifests,
-        base: &Manifests,
-    ) {
-        let asked = base.asked(&settings.paths, &self.cluster().naming());
-        let at_base = self.facts.plan_for(asked.resolved);
+    pub fn label(&mut self, settings: &ClusterSettings, manifests: &Manifests, base: &Manifests) {
+        let declared = base.declared(&settings.paths, &self.cluster().naming());
+        let at_base = self.facts.plan_for(declared.resolved);
         let is_declared_as_written = |change: &plan::Change| {
             let (Action::Update(update) | Action::Restore(update)) = &change.action else {
                 return false;
@@ -172,7 +173,7 @@ impl Preview {
     }
 
     /// The section of the report; `outcome` says what became of a role, if anything was to.
-    pub(super) fn section(
+    pub fn section(
         self,
         mut outcome: impl FnMut(&RoleLabel) -> Option<crate::apply::Outcome>,
     ) -> Section {
@@ -188,18 +189,4 @@ impl Preview {
             diagnostics: self.diagnostics,
         }
     }
-}
-
-/// Whether something was held, or an error was found, so that the run is not all it could be.
-pub(super) fn is_incomplete(sections: &[Section]) -> bool {
-    sections.iter().any(|section| {
-        section
-            .entries
-            .iter()
-            .any(|entry| entry.change.action == Action::Held)
-            || section
-                .diagnostics
-                .iter()
-                .any(|d| d.severity == Severity::Error)
-    })
 }

@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::error::Error;
-use super::input::Manifests;
+use super::{Declarations, Error, Manifests};
 use crate::manifest::{self, Declaration, Management};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
@@ -29,23 +28,9 @@ impl Version {
     fn is_only_a_move(&self) -> bool {
         let place = |side: &Option<Declaration>| side.as_ref().map(|d| d.location.path.clone());
         let (before, after) = (self.before.as_ref(), self.after.as_ref());
-        before.map(essence) == after.map(essence) && place(&self.before) == place(&self.after)
+        before.map(Declaration::declares) == after.map(Declaration::declares)
+            && place(&self.before) == place(&self.after)
     }
-}
-
-/// What a declaration asks for, wherever it stands.
-pub(super) fn essence(declaration: &Declaration) -> (Management, Option<String>, Option<String>) {
-    let value = |annotation: &Option<manifest::Annotation>| {
-        let annotation = annotation.as_ref();
-        annotation.map(|annotation| annotation.value.clone())
-    };
-    let Declaration {
-        management,
-        role_arn,
-        audience,
-        ..
-    } = declaration;
-    (*management, value(role_arn), value(audience))
 }
 
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.
@@ -233,7 +218,7 @@ impl Manifests {
     }
 
     /// Answers the planner's questions about history; without one, everything is unknown.
-    pub(super) fn history(
+    pub(super) fn answer(
         &self,
         questions: &Questions,
         paths: &[RepoPath],

@@ -1,0 +1,169 @@
+//! The IAM that a run talks to: AWS, or the embedded one. The one place that tells them apart.
+
+use std::path::PathBuf;
+
+use super::{Caller, Error, IamReader, IamWriter, OidcProvider, aws, sandbox};
+use crate::model::access::Access;
+use crate::model::arn::OidcProviderArn;
+use crate::model::quotas::Quotas;
+use crate::model::role::{
+    Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, SessionDuration,
+};
+use crate::model::tags::Tags;
+use crate::model::trust_policy::TrustDocument;
+
+/// Where IAM is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// AWS, as the environment and the settings name it.
+    Aws,
+    /// The embedded IAM whose state is this file.
+    Sandbox(PathBuf),
+}
+
+/// A client that can only read.
+#[derive(Clone, Debug)]
+pub enum Reader {
+    /// Of AWS.
+    Aws(aws::Reader),
+    /// Of the embedded IAM.
+    Sandbox(sandbox::Reader),
+}
+
+/// A client that can write as well.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    writer: Kind,
+    reader: Reader,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Aws(aws::Writer),
+    Sandbox(sandbox::Writer),
+}
+
+impl Endpoint {
+    /// Makes a client that can only read.
+    ///
+    /// # Errors
+    ///
+    /// If there are no credentials, or the file is no state of an account.
+    pub async fn reader(&self, access: &Access) -> Result<Reader, Error> {
+        Ok(match self {
+            Self::Aws => Reader::Aws(aws::Reader::connect(access).await?),
+            Self::Sandbox(file) => Reader::Sandbox(sandbox::Reader::open(file)?),
+        })
+    }
+
+    /// Makes a client that can write as well.
+    ///
+    /// # Errors
+    ///
+    /// If there are no credentials, or the file is no state of an account.
+    pub async fn writer(&self, access: &Access) -> Result<Writer, Error> {
+        Ok(match self {
+            Self::Aws => {
+                let writer = aws::Writer::connect(access).await?;
+                Writer {
+                    reader: Reader::Aws(writer.reader().clone()),
+                    writer: Kind::Aws(writer),
+                }
+            }
+            Self::Sandbox(file) => {
+                let writer = sandbox::Writer::open(file)?;
+                Writer {
+                    reader: Reader::Sandbox(writer.reader().clone()),
+                    writer: Kind::Sandbox(writer),
+                }
+            }
+        })
+    }
+}
+
+/// Hands a call on to the client that there is.
+macro_rules! hand_on {
+    ($client:expr, $kind:ident, $call:ident($($argument:expr),*)) => {
+        match $client {
+            $kind::Aws(iam) => iam.$call($($argument),*).await,
+            $kind::Sandbox(iam) => iam.$call($($argument),*).await,
+        }
+    };
+}
+
+impl IamReader for Reader {
+    async fn caller(&self) -> Result<Caller, Error> {
+        hand_on!(self, Self, caller())
+    }
+
+    async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
+        hand_on!(self, Self, list_roles())
+    }
+
+    async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
+        hand_on!(self, Self, all_roles())
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        hand_on!(self, Self, role(name))
+    }
+
+    async fn oidc_provider(&self, arn: &OidcProviderArn) -> Result<Option<OidcProvider>, Error> {
+        hand_on!(self, Self, oidc_provider(arn))
+    }
+
+    async fn attachments(&self, name: &RoleName) -> Result<Attachments, Error> {
+        hand_on!(self, Self, attachments(name))
+    }
+
+    async fn quotas(&self) -> Result<Quotas, Error> {
+        hand_on!(self, Self, quotas())
+    }
+}
+
+impl IamWriter for Writer {
+    type Reader = Reader;
+
+    fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn halt(&self) {
+        match &self.writer {
+            Kind::Aws(iam) => iam.halt(),
+            Kind::Sandbox(iam) => iam.halt(),
+        }
+    }
+
+    async fn create_role(&self, role: &NewRole) -> Result<RoleId, Error> {
+        hand_on!(&self.writer, Kind, create_role(role))
+    }
+
+    async fn update_trust_policy(
+        &self,
+        name: &RoleName,
+        document: &TrustDocument,
+    ) -> Result<(), Error> {
+        hand_on!(&self.writer, Kind, update_trust_policy(name, document))
+    }
+
+    async fn tag_role(&self, name: &RoleName, tags: &Tags) -> Result<(), Error> {
+        hand_on!(&self.writer, Kind, tag_role(name, tags))
+    }
+
+    async fn untag_role(&self, name: &RoleName, keys: &[&str]) -> Result<(), Error> {
+        hand_on!(&self.writer, Kind, untag_role(name, keys))
+    }
+
+    async fn update_session_duration(
+        &self,
+        name: &RoleName,
+        duration: SessionDuration,
+    ) -> Result<(), Error> {
+        hand_on!(&self.writer, Kind, update_session_duration(name, duration))
+    }
+
+    async fn delete_role(&self, name: &RoleName) -> Result<(), Error> {
+        hand_on!(&self.writer, Kind, delete_role(name))
+    }
+}

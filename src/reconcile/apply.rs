@@ -1,0 +1,129 @@
+//! `plan` and `apply` over all clusters: whatever stops a run stops it before the first write.
+
+use super::survey::{self, Survey, survey};
+use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
+use crate::apply::{self, Outcome, Outcomes, Stop};
+use crate::iam::audit::{AuditLog, Audited};
+use crate::iam::{self, IamReader, IamWriter};
+use crate::plan::Change;
+use crate::plan::saved::SavedPlan;
+use crate::report::Section;
+use crate::settings::ClusterSettings;
+
+/// What apply would do in each cluster; with a base, what caused each change. What is to be done is
+/// added to `saved`.
+///
+/// # Errors
+///
+/// If anything cannot be read, or something stands in the way.
+pub async fn plan<R: IamReader>(
+    clusters: &[ClusterSettings],
+    manifests: &Manifests,
+    base: Option<&Manifests>,
+    terms: &Terms,
+    mut saved: Option<&mut SavedPlan>,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
+) -> Result<Vec<Section>, Error> {
+    let mut surveys = Vec::new();
+    for cluster in clusters {
+        let iam = connect(cluster).await?;
+        let survey = survey(cluster, manifests, terms, &iam).await?.allowed();
+        surveys.push(survey.map_err(|error| match (error, base) {
+            (Error::Superseded(superseded), Some(_)) => Error::Behind(superseded),
+            (error, _) => error,
+        })?);
+    }
+    survey::settle(surveys.iter_mut())?;
+    for (cluster, survey) in clusters.iter().zip(&mut surveys) {
+        if let Some(base) = base {
+            survey.label(cluster, manifests, base);
+        }
+        if let Some(saved) = &mut saved {
+            survey.save(saved, &cluster.paths);
+        }
+    }
+    let sections = surveys.into_iter().map(|survey| survey.section(|_| None));
+    Ok(sections.collect())
+}
+
+/// What a run that writes is bound to, and who hears of it.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// A plan that was saved: nothing else is done.
+    pub saved: Option<&'a SavedPlan>,
+    /// Where every write is announced.
+    pub log: Option<&'a AuditLog>,
+    /// Who may stop it.
+    pub stop: &'a Stop,
+    /// Who hears how far it is.
+    pub observe: Observer<'a>,
+}
+
+/// Makes IAM match. Every cluster is planned before the first write to any of them, and what a cache
+/// said is read again without it.
+///
+/// # Errors
+///
+/// Before the first write: if anything cannot be read, something stands in the way, or a stop was
+/// requested. After it, every change has an outcome instead.
+pub async fn apply<D: Declarations, W: IamWriter>(
+    clusters: &[ClusterSettings],
+    declarations: &D,
+    terms: &Terms,
+    bounds: Bounds<'_>,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
+) -> Result<Vec<Section>, Error> {
+    (bounds.observe)(Event::Reading);
+    if let Some(saved) = bounds.saved {
+        saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
+    }
+    let planning = async {
+        let planned = plan_all(clusters, declarations, terms, bounds, &connect).await?;
+        let writes = |(survey, _): &(Survey, _)| survey.plan.writes().next().is_some();
+        if planned.iter().any(writes)
+            && let Some(whole) = declarations.without_cache()?
+        {
+            return plan_all(clusters, &whole, terms, bounds, &connect).await;
+        }
+        Ok(planned)
+    };
+    let planned = unless_stopped(bounds.stop, planning).await?;
+    let mut sections = Vec::new();
+    for (survey, iam) in planned {
+        sections.push(carry_out(survey, &iam, bounds).await);
+    }
+    Ok(sections)
+}
+
+async fn plan_all<'a, W: IamWriter>(
+    clusters: &[ClusterSettings],
+    declarations: &impl Declarations,
+    terms: &Terms,
+    bounds: Bounds<'a>,
+    connect: &impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
+) -> Result<Vec<(Survey, Audited<'a, W>)>, Error> {
+    let mut planned = Vec::new();
+    for cluster in clusters {
+        let iam = Audited::new(connect(cluster).await?, bounds.log);
+        let survey = survey(cluster, declarations, terms, iam.reader()).await?;
+        let mut survey = survey.allowed()?;
+        if let Some(saved) = bounds.saved {
+            survey.limit(saved, &cluster.paths)?;
+        }
+        planned.push((survey, iam));
+    }
+    survey::settle(planned.iter_mut().map(|(survey, _)| survey))?;
+    Ok(planned)
+}
+
+async fn carry_out(survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>) -> Section {
+    (bounds.observe)(Event::Writing(survey.plan.writes().count()));
+    let outcomes = Outcomes::new(&survey.plan);
+    let finished = |change: &Change, outcome: &Outcome| {
+        tracing::info!(role = change.role.as_str(), ?outcome, "finished");
+        (bounds.observe)(Event::Finished(change, outcome));
+    };
+    apply::apply(&survey.plan, iam, bounds.stop, &outcomes, &finished).await;
+    let mut outcomes = outcomes.into_map();
+    survey.section(|role| outcomes.remove(role))
+}

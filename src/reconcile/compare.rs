@@ -1,0 +1,73 @@
+//! What changes between two commits, for each cluster, without asking anybody.
+
+use std::rc::Rc;
+
+use super::{Declarations, Error, Manifests, Terms};
+use crate::manifest::Completeness;
+use crate::model::arn::{AwsAccountId, Partition};
+use crate::model::cluster::ClusterName;
+use crate::model::commit::CommitId;
+use crate::plan::Depth;
+use crate::report::{Entry, Section};
+use crate::settings::ClusterSettings;
+use crate::source::Repository;
+
+/// Stands for the account in documents where nobody said which one it is.
+const ANY_ACCOUNT: &str = "000000000000";
+
+/// The commit at which two went different ways.
+///
+/// # Errors
+///
+/// [`Error::NoMergeBase`] if none is known here; `range` are the names that people gave the two.
+pub fn fork(
+    repository: &Rc<Repository>,
+    range: (&str, &str),
+    base: &CommitId,
+    head: &CommitId,
+) -> Result<CommitId, Error> {
+    let (left, right) = range;
+    let fork = repository.merge_base(base, head);
+    fork.ok_or_else(|| Error::NoMergeBase(left.to_owned(), right.to_owned()))
+}
+
+/// Compares two commits, cluster by cluster; the names are those that were given.
+///
+/// # Errors
+///
+/// If the settings contradict each other.
+pub fn compare(
+    clusters: &[ClusterSettings],
+    names: Vec<Option<ClusterName>>,
+    before: &Manifests,
+    after: &Manifests,
+) -> Result<Vec<Section>, Error> {
+    let mut sections = Vec::new();
+    for (settings, cluster_name) in clusters.iter().zip(names) {
+        let naming = settings.naming();
+        let account = naming.account.clone();
+        let placeholder = || AwsAccountId::new(ANY_ACCOUNT).expect("twelve digits");
+        let partition = naming.partition.clone();
+        let partition = partition.unwrap_or_else(|| Partition::of_region(""));
+        let known = account.clone().unwrap_or_else(placeholder);
+        let cluster = settings.for_caller(&known, &partition)?;
+        let run = Terms::keeping(Depth::Listing).run(after, Completeness::Whole);
+        let base = before.declared(&settings.paths, naming).resolved;
+        let head = after.declared(&settings.paths, naming);
+        let plan = crate::plan::compare(&base, &head.resolved, &cluster, &run);
+        let mut diagnostics = head.diagnostics;
+        diagnostics.extend(plan.diagnostics);
+        let entry = |change| Entry {
+            change,
+            outcome: None,
+            origin: None,
+        };
+        sections.push(Section {
+            cluster: cluster_name,
+            account,
+            entries: plan.changes.into_values().map(entry).collect(),
+            diagnostics,
+        });
+    }
+    Ok(sections)
+}

@@ -1,0 +1,124 @@
+//! Why a run could not go on.
+
+use crate::exit::Exit;
+use crate::iam;
+use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::role::{InvalidRole, RoleName};
+use crate::model::service_account::InvalidName;
+use crate::plan::fence::Why;
+use crate::plan::guard::Refusal;
+use crate::plan::{Obstacle, Superseded};
+use crate::settings;
+use crate::source;
+
+/// A run that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user: flags, environment or configuration file.
+    #[error(transparent)]
+    Settings(#[from] settings::Error),
+    /// The repository, the transport to it, or whoever named it.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// AWS, the credentials, or the sandbox file.
+    #[error(transparent)]
+    Iam(#[from] iam::Error),
+    /// The state of the account: going on would do harm.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nobody: a newer commit has been applied already.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
+    /// Nobody: a plan for a review, of a branch that lacks commits which are applied already.
+    #[error(transparent)]
+    Behind(Superseded),
+    /// The user: pruning without a prefix could take in any role with an underscore in its name.
+    #[error(
+        "--mode sync needs a --role-prefix: without one, too many roles could be taken for ours"
+    )]
+    NoPrefix,
+    /// The user: a role name that is none.
+    #[error("ROLE")]
+    Role(#[source] InvalidRole),
+    /// The user: a ServiceAccount that is none.
+    #[error("NAMESPACE/NAME")]
+    ServiceAccount(#[source] InvalidName),
+    /// The user: a role whose name is not one that this cluster gives.
+    #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
+    NoServiceAccount(RoleName, RolePrefix),
+    /// The user: several clusters where one is meant.
+    #[error("this is about one cluster, and several could be meant: {}", list(.0))]
+    WhichCluster(Vec<ClusterName>),
+    /// The repository: two commits that are compared have nothing in common here.
+    #[error("`{0}` and `{1}` have no common commit")]
+    NoMergeBase(String, String),
+    /// Whoever asked for a stop.
+    #[error("stopped by a signal before the first write; nothing was written")]
+    Stopped,
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Superseded(superseded) => Self::Superseded(superseded),
+            Obstacle::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+fn list(names: &[ClusterName]) -> String {
+    let quoted = names.iter().map(|name| format!("`{name}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+impl Error {
+    /// How a run ends that this stopped.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(_)
+            | Self::NoPrefix
+            | Self::Role(_)
+            | Self::ServiceAccount(_)
+            | Self::NoServiceAccount(..)
+            | Self::WhichCluster(_)
+            | Self::NoMergeBase(..) => Exit::Usage,
+            Self::Superseded(_) | Self::Behind(_) => Exit::Superseded,
+            Self::Source(error) => match error.class() {
+                source::Class::Usage => Exit::Usage,
+                source::Class::Rejected => Exit::InputRejected,
+                source::Class::Unavailable => Exit::Unavailable,
+            },
+            Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
+            Self::Iam(_) => Exit::Unavailable,
+            Self::Refused(_) => Exit::Refused,
+            Self::Stopped => Exit::Interrupted,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Settings(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Iam(error) => error.hint(),
+            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Superseded(superseded) => Some(superseded.hint()),
+            Self::Behind(superseded) if superseded.why == Why::Unknown => Some(superseded.hint()),
+            Self::Behind(_) => Some(
+                "merge the branch that was applied into this one, or rebase onto it, and plan again"
+                    .to_owned(),
+            ),
+            Self::NoServiceAccount(..) => {
+                Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
+            }
+            Self::NoMergeBase(..) => Some(
+                "fetch the full history (git fetch --unshallow), or compare the two with BASE..HEAD"
+                    .to_owned(),
+            ),
+            Self::WhichCluster(_) => {
+                Some("say which one with --cluster-name; two of one name need two names".to_owned())
+            }
+            Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Stopped => None,
+        }
+    }
+}

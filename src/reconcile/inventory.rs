@@ -1,0 +1,89 @@
+//! The inventory of owned roles.
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Error;
+use crate::iam::{self, IamReader};
+use crate::model::role::{CurrentRole, CurrentRoles};
+use crate::model::tags;
+use crate::plan::ownership::{self, Ownership};
+use crate::plan::quarantine;
+use crate::report::inventory::{ClusterRoles, OwnedRole, RoleState};
+use crate::settings::ClusterSettings;
+
+/// How many roles are looked at for attachments at a time.
+const CONCURRENCY: usize = 8;
+
+/// The owned roles of one cluster, each with what is attached to it.
+///
+/// # Errors
+///
+/// If anything cannot be read.
+pub async fn inventory(
+    settings: &ClusterSettings,
+    iam: &impl IamReader,
+    prune_after: SignedDuration,
+    now: Timestamp,
+) -> Result<ClusterRoles, Error> {
+    let caller = iam.caller().await?;
+    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let mut current = CurrentRoles::new(iam.list_roles().await?);
+    let names = ownership::candidates(&current, &cluster);
+    for (name, role) in iam::read_in_full(iam, &names, &current).await? {
+        current.add_detail(&name, role);
+    }
+    let roles = current
+        .details()
+        .filter_map(|role| match ownership::of(role, &cluster) {
+            Ownership::Owned(service_account) => Some((role, service_account.to_string())),
+            Ownership::Foreign(_) => None,
+        });
+    let with_attachments = async |(role, service_account): (&CurrentRole, String)| {
+        let attachments = iam.attachments(&role.listed.name).await?;
+        let role = owned(role, now, prune_after);
+        Ok::<_, Error>(OwnedRole {
+            service_account,
+            attached: attachments.names().map(str::to_owned).collect(),
+            ..role
+        })
+    };
+    let roles = futures::stream::iter(roles)
+        .map(with_attachments)
+        .buffered(CONCURRENCY);
+    Ok(ClusterRoles {
+        name: cluster.name.to_string(),
+        account: cluster.account.to_string(),
+        roles: roles.try_collect().await?,
+    })
+}
+
+/// What the role itself says.
+fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> OwnedRole {
+    let tag = |key| role.tags.get(key).map(str::to_owned);
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let quarantined = quarantine::is_quarantined(role);
+    let quarantined_at = tag(tags::QUARANTINED_AT).filter(|_| quarantined);
+    let created = role.created.as_deref().and_then(time);
+    OwnedRole {
+        role: role.listed.name.to_string(),
+        role_id: role.listed.id.to_string(),
+        service_account: String::new(),
+        created: role.created.clone(),
+        age_days: created.map(|created| now.duration_since(created).as_hours() / 24),
+        commit: tag(tags::COMMIT),
+        last_commit: tag(tags::LAST_COMMIT),
+        source: tag(tags::SOURCE),
+        state: if quarantined {
+            RoleState::Quarantined
+        } else {
+            RoleState::Active
+        },
+        quarantined_until: quarantine::until(role, prune_after)
+            .filter(|_| quarantined)
+            .map(|until| until.to_string()),
+        quarantined_at,
+        last_used: role.last_used.clone(),
+        attached: vec![],
+    }
+}

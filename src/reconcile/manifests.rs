@@ -1,0 +1,391 @@
+//! The first step of every verb: from a repository or directory to what its manifests declare.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::{Declarations, Declared, Error, Event, Observer};
+use crate::desired;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::manifest::{self, Completeness, Extract};
+use crate::model::cluster::Naming;
+use crate::model::commit::CommitId;
+use crate::model::history::Ancestry;
+use crate::model::location::{Location, RepoPath};
+use crate::model::service_account::ServiceAccountRef;
+use crate::plan::History;
+use crate::plan::guard::Refusal;
+use crate::plan::history::Questions;
+use crate::settings::ClusterSettings;
+use crate::source::{
+    self, Alternates, Cache, Content, Credentials, Phase, Repository, Scope, Snapshot, Unread,
+    UnreadReason,
+};
+
+/// All manifests of one revision, read once for all clusters.
+pub struct Manifests {
+    snapshot: Snapshot<Extract>,
+    /// What was read: all paths of all clusters.
+    pub(super) scope: Scope,
+    diagnostics: Vec<Diagnostic>,
+    /// Where the history is, unless plain files were read.
+    pub(super) repository: Option<Rc<Repository>>,
+    /// The cache that said what need not be read.
+    cache: Option<PathBuf>,
+}
+
+/// What the cache remembers of the documents of a file.
+struct Documents<'a>(&'a Cache);
+
+impl manifest::Memory for Documents<'_> {
+    fn knows(&self, document: &str) -> bool {
+        self.0.knows(document.as_bytes())
+    }
+
+    fn learn(&self, document: &str) {
+        self.0.learn(document.as_bytes());
+    }
+}
+
+/// Reads one file with what the cache remembers.
+fn extract(cache: Option<&Cache>) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync {
+    move |path, bytes| match cache {
+        Some(cache) => manifest::extract_with(path, bytes, &Documents(cache)),
+        None => manifest::extract(path, bytes),
+    }
+}
+
+/// The paths of all clusters; one that reads everything makes it everything.
+pub fn all_paths(clusters: &[ClusterSettings]) -> Vec<RepoPath> {
+    if clusters.iter().any(|cluster| cluster.paths.is_empty()) {
+        return vec![];
+    }
+    clusters.iter().flat_map(|c| c.paths.clone()).collect()
+}
+
+/// Where manifests are read.
+#[derive(Clone)]
+pub enum Place {
+    /// A repository at one revision.
+    Repository(Address),
+    /// Plain files, and the commit that they stand for.
+    Directory(PathBuf, Option<CommitId>),
+}
+
+/// How a repository is reached.
+#[derive(Clone)]
+pub struct Address {
+    /// A path or a URL.
+    pub repository: String,
+    /// A branch, tag or commit.
+    pub revision: String,
+    /// What may be shown to hosts.
+    pub credentials: Credentials,
+    /// Whether it may borrow objects from another place.
+    pub alternates: Alternates,
+}
+
+impl Address {
+    /// Opens or clones the repository.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached, or is none.
+    pub fn open(&self, observe: Observer<'_>) -> Result<Repository, Error> {
+        observe(Event::Connecting);
+        let report = |phase| match phase {
+            Phase::Connecting => {}
+            Phase::Receiving(done, of) => observe(Event::Receiving(done, of)),
+        };
+        Ok(Repository::open(
+            &self.repository,
+            &self.revision,
+            &self.credentials,
+            self.alternates,
+            &report,
+        )?)
+    }
+}
+
+impl Manifests {
+    /// Reads everything below the paths; no path means everything.
+    ///
+    /// # Errors
+    ///
+    /// If anything in scope cannot be read: a part is no basis for a plan.
+    pub fn read(
+        place: &Place,
+        cache: Option<&Cache>,
+        paths: &[RepoPath],
+        observe: Observer<'_>,
+    ) -> Result<Self, Error> {
+        match place {
+            Place::Repository(address) => {
+                let repository = Rc::new(address.open(observe)?);
+                let commit = repository.resolve(&address.revision)?;
+                let mut manifests = Self::at(&repository, &commit, paths, cache)?;
+                let uncommitted = uncommitted(&repository, &commit, &manifests.scope);
+                manifests.diagnostics.extend(uncommitted);
+                Ok(manifests)
+            }
+            Place::Directory(directory, commit) => {
+                Self::of_directory(directory, commit.clone(), cache, paths)
+            }
+        }
+    }
+
+    fn of_directory(
+        directory: &Path,
+        commit: Option<CommitId>,
+        cache: Option<&Cache>,
+        paths: &[RepoPath],
+    ) -> Result<Self, Error> {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let snapshot = source::directory::read(directory, &scope, commit, &extract(cache))?;
+        if let Some(cache) = cache {
+            cache.save();
+        }
+        let mut diagnostics = Vec::new();
+        if snapshot.commit.is_none() {
+            diagnostics.push(
+                Diagnostic::warning(
+                    Code::CommitUnknown,
+                    "the files stand for no commit, so new roles get no commit tags",
+                )
+                .with_hint(
+                    "say which commit they were rendered from: --commit \"$(git rev-parse HEAD)\"",
+                ),
+            );
+        }
+        Ok(Self {
+            snapshot,
+            scope,
+            diagnostics,
+            repository: None,
+            cache: None,
+        })
+    }
+
+    /// Reads everything below the paths at one commit of an open repository.
+    ///
+    /// # Errors
+    ///
+    /// If a path is missing, or anything in scope cannot be read.
+    pub fn at(
+        repository: &Rc<Repository>,
+        commit: &CommitId,
+        paths: &[RepoPath],
+        cache: Option<&Cache>,
+    ) -> Result<Self, Error> {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let snapshot = repository.read(commit, &scope, cache, &extract(cache))?;
+        tracing::info!(
+            %commit,
+            files = snapshot.files_seen,
+            with_annotation = snapshot.files.len(),
+            "manifests read"
+        );
+        Ok(Self {
+            snapshot,
+            scope,
+            diagnostics: vec![],
+            repository: Some(repository.clone()),
+            cache: cache.and_then(Cache::in_use).map(Into::into),
+        })
+    }
+
+    /// As [`Manifests::at`], but a path that is not there yet holds nothing: for a base that a
+    /// change is compared with, never for what roles are retired by.
+    ///
+    /// # Errors
+    ///
+    /// If anything in scope cannot be read.
+    pub fn at_base(
+        repository: &Rc<Repository>,
+        commit: &CommitId,
+        paths: &[RepoPath],
+    ) -> Result<Self, Error> {
+        let mut existing = paths.to_vec();
+        loop {
+            match Self::at(repository, commit, &existing, None) {
+                Err(Error::Source(source::Error::MissingPath { path, .. })) => {
+                    existing.retain(|other| *other != path);
+                    if existing.is_empty() {
+                        // No path at all would mean everything.
+                        let mut nothing = Self::at(repository, commit, &[], None)?;
+                        nothing.snapshot.files.clear();
+                        nothing.snapshot.unread.clear();
+                        return Ok(nothing);
+                    }
+                }
+                read => return read,
+            }
+        }
+    }
+
+    /// The same repository's manifests at a base, which need not have all the paths yet; `None` if
+    /// plain files were read.
+    ///
+    /// # Errors
+    ///
+    /// If the base is no commit, or cannot be read.
+    pub fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
+        let base = |repository: &Rc<Repository>| {
+            let commit = repository.resolve(revision)?;
+            Self::at_base(repository, &commit, paths)
+        };
+        self.repository.as_ref().map(base).transpose()
+    }
+
+    /// Refuses a commit that is not in the history of a branch, or of what was named in full.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unreachable`], or if there is no such branch.
+    pub fn require_reachable_from(&self, reference: &str) -> Result<(), Error> {
+        let (Some(repository), Some(commit)) = (&self.repository, self.commit()) else {
+            return Ok(());
+        };
+        let later = repository.resolve_branch(reference);
+        let later = later?;
+        if repository.ancestry(commit, &later) == Ancestry::Ancestor {
+            return Ok(());
+        }
+        let (commit, reference) = (commit.clone(), reference.to_owned());
+        Err(Refusal::Unreachable { commit, reference }.into())
+    }
+
+    /// Whether a file asks for the same role of a ServiceAccount at two commits.
+    pub(super) fn declares_the_same(
+        &self,
+        a: &CommitId,
+        b: &CommitId,
+        path: &RepoPath,
+        service_account: &ServiceAccountRef,
+    ) -> bool {
+        let declared = |commit| {
+            let content = self.repository.as_ref()?.content(commit, path);
+            let Ok(Content::File(content)) = content else {
+                return None;
+            };
+            let mut declarations = manifest::extract(path, &content)?.declarations.into_iter();
+            declarations.find(|d| d.service_account == *service_account)
+        };
+        let (before, after) = (declared(a), declared(b));
+        before.is_some_and(|before| after.is_some_and(|a| a.declares() == before.declares()))
+    }
+}
+
+impl Declarations for Manifests {
+    fn repository(&self) -> &str {
+        &self.snapshot.repository
+    }
+
+    fn commit(&self) -> Option<&CommitId> {
+        self.snapshot.commit.as_ref()
+    }
+
+    fn declared(&self, paths: &[RepoPath], naming: &Naming) -> Declared {
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let files = || {
+            self.snapshot
+                .files
+                .iter()
+                .filter(|(path, _)| scope.covers(path))
+        };
+        let unread = self
+            .snapshot
+            .unread
+            .iter()
+            .filter(|unread| scope.leaves_unknown(unread));
+        let unread: Vec<Diagnostic> = unread.map(not_read).collect();
+        let partial = !unread.is_empty()
+            || files().any(|(_, file)| file.completeness == Completeness::Partial);
+        let resolved = desired::resolve(files().flat_map(|(_, file)| &file.declarations), naming);
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(unread);
+        diagnostics.extend(files().flat_map(|(_, file)| file.diagnostics.iter().cloned()));
+        diagnostics.extend(resolved.diagnostics.iter().cloned());
+        diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
+        Declared {
+            resolved,
+            diagnostics,
+            completeness: if partial {
+                Completeness::Partial
+            } else {
+                Completeness::Whole
+            },
+        }
+    }
+
+    fn history(&self, questions: &Questions, paths: &[RepoPath]) -> Result<History, Error> {
+        self.answer(questions, paths)
+    }
+
+    /// What there is if the cache hid some of it: one that somebody tampered with could hide what speaks
+    /// against a role.
+    fn without_cache(&self) -> Result<Option<Self>, Error> {
+        let (Some(repository), Some(commit), Some(cache)) =
+            (&self.repository, self.commit(), &self.cache)
+        else {
+            return Ok(None);
+        };
+        let mut whole = Self::at(repository, commit, &self.scope.paths, None)?;
+        let (all, seen) = (&whole.snapshot, &self.snapshot);
+        if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
+            return Ok(None);
+        }
+        tracing::warn!(path = %cache.display(), "the cache hides manifests and is not used: delete it, and find out who wrote to it");
+        whole.diagnostics.clone_from(&self.diagnostics);
+        Ok(Some(whole))
+    }
+}
+
+/// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.
+fn uncommitted(repository: &Repository, commit: &CommitId, scope: &Scope) -> Option<Diagnostic> {
+    if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
+        return None;
+    }
+    let changed = repository.uncommitted(scope, &|path, bytes| {
+        manifest::extract(path, bytes).is_some()
+    });
+    let first = changed.first()?;
+    let what = match changed.len() - 1 {
+        0 => format!("`{first}` differs"),
+        others => format!("`{first}` and {others} more differ"),
+    };
+    let message = format!("{what} in the work tree from commit {}", commit.short());
+    Some(
+        Diagnostic::warning(Code::DirtyWorkTree, message)
+            .with_hint("only the commit is read; commit the change for it to have an effect"),
+    )
+}
+
+fn not_read(unread: &Unread) -> Diagnostic {
+    let (what, hint) = match &unread.reason {
+        UnreadReason::Submodule => (
+            "a submodule is not read",
+            "render its manifests into this repository, or leave it out with --path",
+        ),
+        UnreadReason::Symlink | UnreadReason::LinkedDirectory(_) => (
+            "a symbolic link is not followed",
+            "commit what it leads to in its place, remove it, or leave it out with --path",
+        ),
+        UnreadReason::LfsPointer => (
+            "this is a Git LFS pointer, and its content is not here",
+            "keep manifests out of Git LFS, or leave it out with --path",
+        ),
+    };
+    Diagnostic::error(Code::NotRead, what)
+        .at(Location {
+            path: unread.path.clone(),
+            line: 1,
+            column: 1,
+        })
+        .with_hint(hint)
+}
