@@ -16,7 +16,7 @@ if [ ! -e "$installed" ]; then
     touch "$installed"
   else
     echo "NOT RUN: the recipes and scripts in ci were not checked, because pip could not install ${packages[*]}" >&2
-    [ "${CI:-}" != true ] || exit 1
+    [ -z "${CI:-}" ] || exit 1
     exit 0
   fi
 fi

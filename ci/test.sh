@@ -33,8 +33,4 @@ step recipes
 ci/recipes.sh
 
 step dependencies
-if command -v cargo-deny >/dev/null 2>&1; then
-  cargo deny --offline check --config ci/deny.toml bans licenses sources
-else
-  echo "NOT RUN: cargo-deny is not installed, so licences and sources of dependencies were not checked"
-fi
+ci/deny.sh
