@@ -39,7 +39,13 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     changes: ChangeArgs,
     /// Format of the explanation
-    #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "Report",
+        env = "IRSA_GITOPS_FORMAT"
+    )]
     format: Format,
 }
 

@@ -25,10 +25,23 @@ pub(super) struct RolesArgs {
     #[command(flatten)]
     iam: IamArgs,
     /// How long a role stays quarantined before apply deletes it, such as 7d or 36h
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration, env = "IRSA_GITOPS_PRUNE_AFTER")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "7d",
+        value_parser = duration,
+        help_heading = "Report",
+        env = "IRSA_GITOPS_PRUNE_AFTER"
+    )]
     prune_after: SignedDuration,
     /// Format of the list
-    #[arg(long, value_enum, default_value_t, env = "IRSA_GITOPS_FORMAT")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "Report",
+        env = "IRSA_GITOPS_FORMAT"
+    )]
     format: Format,
 }
 
