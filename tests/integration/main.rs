@@ -12,6 +12,7 @@ mod credentials;
 mod faults;
 mod flaws;
 mod links;
+mod help;
 mod manifests;
 mod migration;
 mod names;
