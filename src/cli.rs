@@ -30,6 +30,8 @@ mod lint;
 mod output;
 mod plan;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod roles;
 mod signals;
 

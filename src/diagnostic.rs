@@ -5,6 +5,8 @@ use std::fmt;
 use crate::model::location::Location;
 use crate::model::service_account::ServiceAccountRef;
 
+mod advice;
+
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -37,12 +39,12 @@ impl fmt::Display for Severity {
 macro_rules! codes {
     ($($variant:ident $text:literal $description:literal,)+) => {
         /// What kind of finding it is. The text is stable: SARIF rule id, title of a workflow
-        /// command, anchor in the README.
+        /// command, anchor in docs/reference.md.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $(#[doc = $description] $variant,)+ }
 
         impl Code {
-            /// Every code, in the order of the README's table.
+            /// Every code, in the order of docs/reference.md.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The stable kebab-case text.
@@ -189,7 +191,9 @@ mod tests {
             );
         }
         for code in Code::ALL {
-            assert!(code.description().ends_with('.'), "{code}");
+            for text in [code.description(), code.cause(), code.fix()] {
+                assert!(text.ends_with('.'), "{code}: {text}");
+            }
         }
     }
 }

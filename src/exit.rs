@@ -31,7 +31,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every code, in the order of the README's table.
+    /// Every code, in the order of docs/reference.md.
     pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Bug,

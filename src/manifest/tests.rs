@@ -1,4 +1,4 @@
-//! What each input must give, row by row; the verdicts are kubectl's, see the table in the README.
+//! What each input must give, row by row; the verdicts are kubectl's.
 
 use super::*;
 use crate::diagnostic::Severity;

@@ -57,10 +57,17 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn descriptor(rule: Rule, text: &str) -> Value {
+    let help = match rule {
+        Rule::Code(code) => {
+            let (cause, fix) = (code.cause(), code.fix());
+            format!("{text} {cause} {fix} See docs/reference.md#{code} of irsa-gitops.")
+        }
+        Rule::Stopped | Rule::Role(_) => text.to_owned(),
+    };
     json!({
         "id": rule.id(),
         "shortDescription": { "text": text },
-        "help": { "text": format!("{text} See the README's table of diagnostics.") },
+        "help": { "text": help },
     })
 }
 
