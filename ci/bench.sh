@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the table of the README's section on speed. Needs git and python3; rg, yq and PyYAML are
+# Prints the tables of docs/performance.md. Needs git and python3; rg, yq and PyYAML are
 # measured if they are there.
 #
 #   FILES=100000 ROUNDS=5 ci/bench.sh

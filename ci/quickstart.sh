@@ -16,7 +16,9 @@ cp fixtures/quickstart/iam.json "$work/iam.json"
 git -C "$work/apps" init --quiet --initial-branch main
 git -C "$work/apps" remote add origin https://github.com/acme/apps
 git -C "$work/apps" add .
-git -C "$work/apps" -c user.name=Demo -c user.email=demo@example.com \
+# Always the same commit, so that the README can show its id.
+export GIT_AUTHOR_DATE=2026-03-01T12:00:00Z GIT_COMMITTER_DATE=2026-03-01T12:00:00Z
+git -C "$work/apps" -c user.name="Ann Author" -c user.email=ann@example.com \
   commit --quiet --message "Declare the roles of bar/foo and shop/cart.v2"
 
 export IRSA_GITOPS_SANDBOX="$work/iam.json"

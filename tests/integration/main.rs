@@ -44,5 +44,6 @@ mod support {
     pub mod iam_server;
     pub mod memory;
     pub mod repository;
+    pub mod scenes;
     pub mod world;
 }

@@ -1,4 +1,4 @@
-//! The README's way from the controller to this program, command by command.
+//! The way from the controller to this program, command by command.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -6,12 +6,12 @@ use tempfile::TempDir;
 use crate::support::cli::{Cli, ISSUER, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
-const README: &str = include_str!("../../README.md");
+const GUIDE: &str = include_str!("../../docs/guide.md");
 const SECTION: &str = "## Coming from the controller";
 
 /// The commands of the section, with their comments taken off.
 fn commands() -> Vec<Vec<&'static str>> {
-    let section = README.split(SECTION).nth(1).expect("the section");
+    let section = GUIDE.split(SECTION).nth(1).expect("the section");
     let script = section.split("```sh\n").nth(1).expect("its script");
     let script = script.split("```").next().expect("its end");
     let command = |line: &'static str| {
@@ -70,7 +70,7 @@ fn lets_in(role: &Value, name: &str) -> bool {
 }
 
 #[test]
-fn the_readmes_migration_keeps_every_pod_its_access_at_every_step() {
+fn the_guides_migration_keeps_every_pod_its_access_at_every_step() {
     let directory = TempDir::new().expect("a directory");
     let iam = sandbox(directory.path());
     let mut account = state(&iam);

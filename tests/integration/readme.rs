@@ -1,189 +1,182 @@
-//! The README's tables say what the program does, and its examples what it prints.
+//! The documents show what the program prints, and what they point at is there.
+//!
+//! An example begins with the mark `<!-- held true by tests/integration/readme.rs: SCENE -->`: a block
+//! of commands with what they print, or, with a command in the mark, its output as a quotation.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use irsa_gitops::diagnostic::Code;
-use irsa_gitops::exit::Exit;
-use serde_json::json;
-use tempfile::TempDir;
+use crate::support::scenes::Scene;
 
-use crate::support::cli::{Cli, ISSUER, sandbox, state};
-use crate::support::repository::service_account;
+const MARK: &str = "<!-- held true by tests/integration/readme.rs: ";
 
-const README: &str = include_str!("../../README.md");
-
-#[test]
-fn every_diagnostic_is_in_its_table() {
-    for code in Code::ALL {
-        let row = format!("| `{code}` | {} |", code.description());
-        assert!(README.contains(&row), "{row}");
-    }
-}
-
-#[test]
-fn every_exit_code_is_in_its_table() {
-    for exit in Exit::ALL {
-        let code = exit.code().to_string();
-        let row = |line: &str| {
-            let mut cells = line.trim_matches('|').split('|').map(str::trim);
-            cells
-                .next()
-                .is_some_and(|first| first.split(", ").any(|number| number == code))
-        };
-        assert!(
-            README
-                .lines()
-                .any(|line| line.starts_with("| ") && row(line)),
-            "{code}"
-        );
-    }
-}
-
-#[test]
-fn every_flag_has_a_variable_but_for_those_that_are_named() {
-    let sentence = README
-        .split("Every setting has an environment variable")
-        .nth(1);
-    let sentence = sentence.and_then(|text| text.split(')').next());
-    let flag = |text: &'static str| text.starts_with("--").then(|| text.to_owned());
-    let words = sentence.expect("the sentence").split('`').filter_map(flag);
-    let mut named: BTreeSet<String> = words.collect();
-    named.remove("--help");
-    let mut without = BTreeSet::new();
-    for verb in [
-        "lint",
-        "diff",
-        "plan",
-        "apply",
-        "roles",
-        "explain",
-        "adopt",
-        "iam-policy",
-    ] {
-        let help = Cli::new(&std::env::temp_dir(), &[verb, "--help"])
-            .run()
-            .ends(0)
-            .stdout;
-        let mut flag = None;
-        for line in help.lines() {
-            let indent = line.len() - line.trim_start().len();
-            if indent <= 6 && line.trim_start().starts_with('-') {
-                without.extend(flag);
-                let words = line.split([' ', '.']).find(|word| word.starts_with("--"));
-                flag = words.map(str::to_owned);
-            } else if line.contains("[env:") {
-                flag = None;
-            }
-        }
-        without.extend(flag);
-    }
-    for ours in ["--help", "--version", "--for"] {
-        without.remove(ours);
-    }
-    assert_eq!(without, named);
-}
-
-/// The examples of the README that are marked as such: the command and what it prints.
-fn examples() -> Vec<(Vec<&'static str>, &'static str)> {
-    const MARK: &str =
-        "<!-- held true by tests/integration/readme.rs -->\n```console\n$ irsa-gitops ";
-    let example = |text: &'static str| {
-        let text = text.split("```").next().unwrap_or_default();
-        let (command, output) = text.split_once('\n').expect("a command and what it prints");
-        (command.split_whitespace().collect(), output)
+/// README.md, CONTRIBUTING.md, CHANGELOG.md and what is in docs, from the root of the repository.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_docs = std::fs::read_dir(root.join("docs")).expect("the documents");
+    let in_docs = in_docs.map(|entry| entry.expect("a document").path());
+    let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name));
+    let mut files: Vec<PathBuf> = in_docs
+        .filter(|file| is_markdown(file))
+        .chain(top)
+        .collect();
+    files.sort();
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file);
+        (file, text.expect("a document"))
     };
-    README.split(MARK).skip(1).map(example).collect()
+    files.into_iter().map(read).collect()
 }
 
-/// Git with a clock that stands still, so that commits have the ids that the README shows.
-fn git(directory: &Path, day: u8, arguments: &[&str]) {
-    let date = format!("2026-03-{day:02}T12:00:00Z");
-    let done = Command::new("git")
-        .current_dir(directory)
-        .args([
-            "-c",
-            "user.name=Ann Author",
-            "-c",
-            "user.email=ann@example.com",
-        ])
-        .args(arguments)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null")
-        .env("GIT_AUTHOR_DATE", &date)
-        .env("GIT_COMMITTER_DATE", &date)
-        .output();
-    let done = done.expect("git can be run");
-    assert!(done.status.success(), "{arguments:?}: {done:?}");
+fn is_markdown(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "md")
+}
+
+/// A document with its examples as the program prints them now, and how many it has.
+fn with_what_is_printed(text: &str) -> (String, usize) {
+    let mut parts = text.split(MARK);
+    let mut page = parts.next().unwrap_or_default().to_owned();
+    let mut count = 0;
+    for part in parts {
+        let (what, rest) = part.split_once(" -->\n").expect("the end of the mark");
+        let (example, rest) = match what.split_once(": ") {
+            Some((scene, command)) => {
+                let end = rest.lines().take_while(|line| line.starts_with('>'));
+                let length = end.map(|line| line.len() + 1).sum();
+                (quotation(&Scene::named(scene), command), &rest[length..])
+            }
+            None => {
+                let shown = rest
+                    .strip_prefix("```console\n")
+                    .expect("a block of commands");
+                let (shown, rest) = shown.split_once("```\n").expect("the end of the block");
+                let session = session(&Scene::named(what), shown);
+                (format!("```console\n{session}```\n"), rest)
+            }
+        };
+        page.push_str(&format!("{MARK}{what} -->\n{example}{rest}"));
+        count += 1;
+    }
+    (page, count)
+}
+
+/// The commands of a block, each with what it prints: on standard output, then on standard error.
+fn session(scene: &Scene, shown: &str) -> String {
+    let mut text = String::new();
+    let mut code = 0;
+    for line in shown.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let separator = if text.is_empty() { "" } else { "\n" };
+        let printed = if line == "echo $?" {
+            format!("{code}\n")
+        } else {
+            let run = scene.run(&words(line));
+            code = run.code;
+            run.stdout + &run.stderr
+        };
+        text.push_str(&format!("{separator}$ {line}\n{printed}"));
+    }
+    text
+}
+
+fn quotation(scene: &Scene, command: &str) -> String {
+    let printed = scene.run(&words(command)).stdout;
+    let quoted = printed
+        .lines()
+        .map(|line| format!("> {line}").trim_end().to_owned() + "\n");
+    quoted.collect()
+}
+
+/// The arguments of a command that needs no shell.
+fn words(line: &str) -> Vec<&str> {
+    let arguments = line
+        .strip_prefix("irsa-gitops ")
+        .expect("a command of this program");
+    arguments.split_whitespace().collect()
 }
 
 #[test]
 fn the_examples_are_what_the_program_prints() {
-    let directory = TempDir::new().expect("a directory");
-    let apps = directory.path().join("apps");
-    let iam = sandbox(directory.path());
-    std::fs::create_dir(&apps).expect("a directory");
-    let write = |name: &str, text: String| {
-        std::fs::write(apps.join(format!("{name}.yaml")), text).expect("a file");
-    };
-    git(&apps, 1, &["init", "--quiet", "--initial-branch", "main"]);
-    git(
-        &apps,
-        1,
-        &["remote", "add", "origin", "https://github.com/acme/apps"],
-    );
-    let commit = |day: u8, message: &str| {
-        git(&apps, day, &["add", "."]);
-        git(&apps, day, &["commit", "--quiet", "--message", message]);
-    };
-    write("foo", service_account("bar", "foo"));
-    write("cart", service_account("shop", "cart"));
-    commit(1, "Roles for bar/foo and shop/cart");
-    let run = |arguments: &[&str]| Cli::new(&apps, arguments).sandbox(&iam).run();
-    run(&["apply", "--tag", "team=apps"]).ends(0);
-    let mut account = state(&iam);
-    // Somebody changed a tag, and the controller had made another role.
-    account["roles"][1]["id"] = "AROAEXAMPLECART".into();
-    account["roles"][1]["attachedPolicies"] = json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
-    let tags = account["roles"][0]["tags"].as_array_mut().expect("tags");
-    let team = tags.iter_mut().find(|tag| tag["key"] == "team");
-    team.expect("its own tag")["value"] = "somebody".into();
-    let mut legacy = account["roles"][1].clone();
-    legacy["name"] = "k8s-sa_bar_legacy".into();
-    legacy["id"] = "AROAEXAMPLELEGACY".into();
-    legacy["tags"] = json!([
-        { "key": "role.k8s.aws/managed-by", "value": "iam-service-account-controller" },
-        { "key": "serviceaccount.k8s.aws/stack", "value": "bar/legacy" },
-        { "key": "role.k8s.aws/cluster", "value": "cluster" },
-    ]);
-    let equals = &mut legacy["trustPolicy"]["Statement"][0]["Condition"]["StringEquals"];
-    *equals = json!({ format!("{ISSUER}:sub"): "system:serviceaccount:bar:legacy" });
-    account["roles"].as_array_mut().expect("roles").push(legacy);
-    std::fs::write(&iam, account.to_string()).expect("a file");
-    git(&apps, 2, &["checkout", "--quiet", "-b", "topic"]);
-    write("new", service_account("bar", "new"));
-    write("legacy", service_account("bar", "legacy"));
-    std::fs::remove_file(apps.join("cart.yaml")).expect("a file that is there");
-    commit(2, "Add bar/new and bar/legacy, remove shop/cart");
-    let examples = examples();
-    let verbs: Vec<&str> = examples.iter().map(|(command, _)| command[0]).collect();
-    assert_eq!(verbs, ["diff", "plan", "explain", "adopt", "iam-policy"]);
-    let mut page = README.to_owned();
-    for (command, shown) in examples {
-        let line = format!("$ irsa-gitops {}\n", command.join(" "));
-        let printed = run(&command).stdout;
-        page = page.replacen(&format!("{line}{shown}"), &format!("{line}{printed}"), 1);
-    }
-    if std::env::var_os("UPDATE_README").is_some() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-        std::fs::write(file, &page).expect("a file");
-    } else {
+    let mut examples = 0;
+    for (file, shown) in documents() {
+        let (page, count) = with_what_is_printed(&shown);
+        examples += count;
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&file, &page).expect("a file");
+            continue;
+        }
         let differing = page
             .lines()
-            .zip(README.lines())
-            .find(|(now, shown)| now != shown);
-        let hint = "UPDATE_README=1 cargo test readme writes what is printed now";
-        assert!(page == README, "{differing:?}: {hint}");
+            .zip(shown.lines())
+            .find(|(now, then)| now != then);
+        let hint = "UPDATE_DOCS=1 cargo test readme writes what is printed now";
+        assert!(page == shown, "{}: {differing:?}: {hint}", file.display());
     }
+    assert!(examples >= 12, "{examples}");
+}
+
+/// The lines of a document that are no code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// The anchors that code hosts give to headings: lower case, hyphens for spaces, no punctuation.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let letters = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        letters.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// Where the links of a document lead, but for those that leave the repository.
+fn links(text: &str) -> Vec<&str> {
+    let targets = prose(text).flat_map(|line| line.split("](").skip(1));
+    let targets = targets.filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let documents = documents();
+    let mut links_seen = 0;
+    for (file, text) in &documents {
+        for link in links(text) {
+            links_seen += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let beside = file.parent().expect("below the root");
+            let target = if path.is_empty() {
+                file.clone()
+            } else {
+                beside.join(path)
+            };
+            let target = target.canonicalize();
+            let target = target.unwrap_or_else(|e| panic!("{}: {link}: {e}", file.display()));
+            if anchor.is_empty() {
+                continue;
+            }
+            let pointed_at = documents.iter().find(|(other, _)| *other == target);
+            let (_, text) = pointed_at.unwrap_or_else(|| panic!("{}: {link}", file.display()));
+            assert!(anchors(text).contains(anchor), "{}: {link}", file.display());
+        }
+    }
+    assert!(links_seen >= 20, "{links_seen}");
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let documents = documents();
+    let readme = documents
+        .iter()
+        .find(|(file, _)| file.ends_with("README.md"));
+    let (_, text) = readme.expect("it is there");
+    assert!(text.len() <= 9 * 1024, "{} bytes", text.len());
 }

@@ -439,7 +439,7 @@ fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
     assert_eq!(iam.state().roles.len(), 2);
 }
 
-/// As many as `SCHEDULES` says; the table of guarantees in the README has the longest run.
+/// As many as `SCHEDULES` says; docs/guarantees.md has the longest run.
 #[test]
 fn random_schedules_converge() {
     let cases = std::env::var("SCHEDULES")
