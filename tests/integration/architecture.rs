@@ -382,3 +382,34 @@ fn every_fault_row_has_a_test_and_every_prefix_a_row() {
     assert_eq!(missing(&unique, &tested), Vec::<String>::new(), "no test");
     assert_eq!(missing(&tested, &unique), Vec::<String>::new(), "no row");
 }
+
+/// `module::start_of_a_name…`, a name alone, or a whole module.
+#[test]
+fn every_test_that_a_guarantee_names_is_there() {
+    let guarantees = include_str!("../../docs/guarantees.md");
+    let held_by = guarantees
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1));
+    let named: Vec<&str> = held_by
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 50, "{named:?}");
+    let files: Vec<(String, String)> = rust_files("tests")
+        .into_iter()
+        .chain(rust_files("src"))
+        .collect();
+    for name in named {
+        let (modules, test) = match name.strip_suffix('…') {
+            Some(path) => path.rsplit_once("::").unwrap_or(("", path)),
+            None => (name, ""),
+        };
+        let module = modules.rsplit("::").next().unwrap_or_default();
+        let is_there = files.iter().any(|(path, text)| {
+            let is_module = path
+                .split('/')
+                .any(|part| part.trim_end_matches(".rs") == module);
+            (module.is_empty() || is_module) && text.contains(&format!("fn {test}"))
+        });
+        assert!(is_there, "{name}");
+    }
+}
