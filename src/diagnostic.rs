@@ -77,7 +77,7 @@ codes! {
     MissingNamespace "missing-namespace" "The ServiceAccount has no namespace.",
     InvalidName "invalid-name" "The name or namespace is not one Kubernetes accepts.",
     InvalidManaged "invalid-managed" "The managed annotation is neither \"true\" nor \"false\".",
-    MissingRoleArn "missing-role-arn" "The ServiceAccount asks for a managed role but has no role-arn annotation.",
+    MissingRoleArn "missing-role-arn" "The ServiceAccount declares a managed role but has no role-arn annotation.",
     InvalidRoleArn "invalid-role-arn" "The role-arn annotation is not the ARN of a role.",
     RoleArnMismatch "role-arn-mismatch" "The role-arn annotation is not the ARN of this ServiceAccount's role.",
     InvalidAudience "invalid-audience" "The audience annotation is not a plain audience.",

@@ -89,7 +89,7 @@ impl Code {
                 "Somebody made a role of that name by hand, with another tool, or for another cluster, or its ownership tags were changed. It is never written to."
             }
             Self::BoundaryDiffers => {
-                "The permissions boundary of the role was changed or removed, or `--permissions-boundary` was. A boundary is a limit that somebody set, so it is reported and never swapped."
+                "The permissions boundary of the role was changed or removed, or `--permissions-boundary` was. Somebody set it with a purpose, so it is reported and never swapped."
             }
             Self::RoleRenamed => {
                 "A ServiceAccount got another name or namespace in the same file. For IAM that is one role fewer and one more, with another id and no policies."
