@@ -42,6 +42,83 @@
 //!
 //! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
 //! file that does not parse stops all pruning, an incomplete listing stops all writing.
+//!
+//! # Without the shell
+//!
+//! A controller or a test calls what the command line calls:
+//!
+//! ```
+//! use irsa_gitops::apply::Stop;
+//! use irsa_gitops::iam::client::Endpoint;
+//! use irsa_gitops::plan::Depth;
+//! use irsa_gitops::reconcile::apply::{Bounds, apply};
+//! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place};
+//! use irsa_gitops::reconcile::survey::survey;
+//! use irsa_gitops::reconcile::{Observer, Terms};
+//! use irsa_gitops::settings::{ClusterInput, ClusterSettings};
+//! use irsa_gitops::source::{Alternates, Credentials};
+//!
+//! // An account, and a repository with one commit.
+//! let directory = tempfile::tempdir()?;
+//! let account = directory.path().join("iam.json");
+//! std::fs::write(&account, r#"{ "account": "123456789012",
+//!     "oidcProviders": [{ "issuer": "oidc.example.com", "audiences": ["sts.amazonaws.com"] }] }"#)?;
+//! let git = git2::Repository::init(directory.path().join("apps"))?;
+//! let mut tree = git.treebuilder(None)?;
+//! let manifest = git.blob(b"apiVersion: v1
+//! kind: ServiceAccount
+//! metadata:
+//!   name: foo
+//!   namespace: bar
+//!   annotations:
+//!     security.kaluza.com/iam-role-managed: \"true\"
+//!     eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_foo
+//! ")?;
+//! tree.insert("foo.yaml", manifest, 0o100644)?;
+//! let tree = git.find_tree(tree.write()?)?;
+//! let ann = git2::Signature::now("Ann", "ann@example.com")?;
+//! git.commit(Some("HEAD"), &ann, &ann, "Add bar/foo", &tree, &[])?;
+//!
+//! // What is declared, and for which cluster.
+//! let cluster = ClusterInput {
+//!     name: Some("prod".to_owned()),
+//!     oidc_providers: vec!["oidc.example.com".to_owned()],
+//!     ..ClusterInput::default()
+//! };
+//! let clusters = [cluster.validate()?];
+//! let observe: Observer<'_> = &|_| {};
+//! let manifests = Manifests::read(
+//!     &Place::Repository(Address {
+//!         repository: directory.path().join("apps").display().to_string(),
+//!         revision: "HEAD".to_owned(),
+//!         credentials: Credentials::default(),
+//!         alternates: Alternates::Refused,
+//!     }),
+//!     None,
+//!     &[],
+//!     observe,
+//! )?;
+//!
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! runtime.block_on(async {
+//!     let iam = Endpoint::Sandbox(account);
+//!     let terms = Terms::keeping(Depth::Full);
+//!     let pending = async || {
+//!         let reader = iam.reader(&clusters[0].access).await?;
+//!         let survey = survey(&clusters[0], &manifests, &terms, &reader).await?;
+//!         Ok::<_, Box<dyn std::error::Error>>(survey.plan.writes().count())
+//!     };
+//!     assert_eq!(pending().await?, 1);
+//!     let stop = Stop::default();
+//!     let bounds = Bounds { saved: None, log: None, stop: &stop, observe };
+//!     let connect = async |cluster: &ClusterSettings| iam.writer(&cluster.access).await;
+//!     apply(&clusters, &manifests, &terms, bounds, connect).await?;
+//!     assert_eq!(pending().await?, 0);
+//!     Ok(())
+//! })
+//! # .map_err(|error: Box<dyn std::error::Error>| error)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod apply;
 pub mod cli;

@@ -117,6 +117,43 @@ const RULES: &[Rule] = &[
             "crate::report",
         ],
     },
+    Rule {
+        module: "diagnostic",
+        forbidden: STAGES,
+    },
+    Rule {
+        module: "exit",
+        forbidden: STAGES,
+    },
+    Rule {
+        module: "permissions",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::iam",
+            "crate::apply",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    // What the orchestration must not know is told below.
+    Rule {
+        module: "reconcile",
+        forbidden: SHELL,
+    },
+];
+
+/// Everything that does something, for modules that are only words.
+const STAGES: &[&str] = &[
+    "crate::source",
+    "crate::manifest",
+    "crate::desired",
+    "crate::iam",
+    "crate::plan",
+    "crate::apply",
+    "crate::reconcile",
+    "crate::report",
+    "crate::settings",
 ];
 
 /// What the orchestration must not know, so that whoever embeds it needs no shell.
@@ -270,6 +307,22 @@ fn data_flows_one_way() {
             Vec::<String>::new()
         );
     }
+}
+
+#[test]
+fn every_module_has_a_rule() {
+    let (_, library) = source_files()
+        .into_iter()
+        .find(|(file, _)| file == "lib")
+        .expect("src/lib.rs");
+    let modules = library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod "));
+    let without: Vec<&str> = modules
+        .map(|name| name.trim_end_matches(';'))
+        .filter(|name| *name != "cli" && !RULES.iter().any(|rule| rule.module == *name))
+        .collect();
+    assert_eq!(without, Vec::<&str>::new());
 }
 
 #[test]
