@@ -4,25 +4,25 @@
 //! makes sure that a role is still the one that was planned for, writes, and where a reply was lost
 //! reads back what happened. Stops at nothing silently; every change gets an outcome.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
 use futures::{FutureExt, StreamExt};
-use tokio::time::Instant;
 
-use crate::iam::{Error, IamReader, IamWriter, Kind};
-use crate::model::role::{CurrentRole, NewRole, RoleName};
+use crate::iam::{IamReader, IamWriter, Kind};
+use crate::model::role::{CurrentRole, NewRole};
 use crate::model::tags::{self, Tags};
 use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update};
 
 mod outcome;
+mod reread;
+mod sending;
 mod stop;
 
-use outcome::{
-    broken, changed_meanwhile, failed, in_flight, in_part, moved, refused, superseded, unknown,
-};
+use outcome::{broken, failed, in_flight, in_part, moved, refused, unknown};
+use reread::{recheck, reread};
+use sending::{VISIBLE_AFTER, find, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use stop::Stop;
@@ -31,21 +31,8 @@ pub use stop::Stop;
 /// enough to keep it busy at the round-trip times of a far region.
 const CONCURRENCY: usize = 12;
 
-/// How long IAM may take to show what was written: AWS promises seconds, two minutes is the rule.
-const VISIBLE_AFTER: Duration = Duration::from_secs(120);
-
-/// How long a role that was read for the plan is looked for before it is believed to be gone.
-const STALE: Duration = Duration::from_secs(4);
-
 /// How long calls that were sent are waited for after a stop was requested.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// How often and how fast a write with a lost reply is sent again.
-const RESEND: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(250))
-    .with_max_delay(Duration::from_secs(5))
-    .with_max_times(3)
-    .with_jitter();
 
 /// Carries out every change of the plan that writes, and notes what became of each.
 ///
@@ -93,7 +80,8 @@ async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcom
         Action::Update(update) | Action::Restore(update) => repair(update, iam, stop).await,
         Action::Quarantine(change) => quarantine(change, iam, stop).await,
         Action::Delete(change) => delete(change, iam, stop).await,
-        Action::InSync | Action::Orphan | Action::Held => Ok(()),
+        // `Plan::writes` names none of these: it is a bug if one comes here, and nothing is done.
+        Action::InSync | Action::Orphan | Action::Held => Err(broken(stop)),
     };
     match result {
         Ok(()) => Outcome::Done,
@@ -135,70 +123,6 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
         }
     })
     .await
-}
-
-/// Reads a role right before it is written to, and makes sure that it is still the one that was
-/// planned for; `None` if it is gone. This is all the compare-and-swap there is: IAM has none.
-async fn reread(
-    planned: &CurrentRole,
-    iam: &impl IamWriter,
-    stop: &Stop,
-) -> Result<Option<CurrentRole>, Outcome> {
-    let name = &planned.listed.name;
-    if stop.is_requested() {
-        return Err(Outcome::NotAttempted);
-    }
-    // It was there a moment ago, and reads may be behind the times.
-    let current = find(name, iam, STALE).await;
-    let current = current.map_err(|error| failed(&error, stop))?;
-    let Some(current) = current else {
-        return Ok(None);
-    };
-    if is_same(&current, planned)
-        && current.tags.get(tags::LAST_COMMIT) != planned.tags.get(tags::LAST_COMMIT)
-    {
-        return Err(superseded(name));
-    }
-    if !is_as_planned(&current, planned) {
-        return Err(moved(
-            format!("role `{name}` was changed by somebody else since it was planned"),
-            "run again: the new plan starts from what the role is now",
-        ));
-    }
-    Ok(Some(current))
-}
-
-/// Reads a role again between two writes to it. Reads lag behind writes, so the commit may still be
-/// the one before; any other one is that of a newer run, which has the last word.
-async fn recheck(
-    planned: &CurrentRole,
-    written: &Tags,
-    iam: &impl IamWriter,
-    stop: &Stop,
-) -> Result<(), Outcome> {
-    let name = &planned.listed.name;
-    let current = iam
-        .reader()
-        .role(name)
-        .await
-        .map_err(|error| failed(&error, stop))?;
-    let current = current.ok_or_else(|| changed_meanwhile(name))?;
-    check(&current, planned, written)
-}
-
-/// Whether a role is still the same and ours, and last written by nobody but whom the plan saw and
-/// this run.
-fn check(current: &CurrentRole, planned: &CurrentRole, written: &Tags) -> Result<(), Outcome> {
-    let name = &planned.listed.name;
-    if !is_same(current, planned) {
-        return Err(changed_meanwhile(name));
-    }
-    let commit = current.tags.get(tags::LAST_COMMIT);
-    let before = planned.tags.get(tags::LAST_COMMIT);
-    if commit != before && commit != written.get(tags::LAST_COMMIT) {
-        return Err(superseded(name));
-    }
-    Ok(())
 }
 
 /// Brings an existing role back to what it should be. The tags go first: from then on an older run
@@ -341,104 +265,6 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
     }
 }
 
-/// Sends one write that may be repeated. After a lost reply the role shows whether it took effect;
-/// it is only sent again to a role that is still the one that was planned for, and still ours.
-async fn write<F>(
-    planned: &CurrentRole,
-    written: &Tags,
-    iam: &impl IamWriter,
-    stop: &Stop,
-    call: impl Fn() -> F,
-    took_effect: impl Fn(&CurrentRole) -> bool,
-) -> Result<(), Outcome>
-where
-    F: Future<Output = Result<(), Error>>,
-{
-    let name = &planned.listed.name;
-    // A call whose outcome is open: until the role was looked at, nothing more is sent.
-    let open: RefCell<Option<Outcome>> = RefCell::new(None);
-    send(stop, || async {
-        if open.borrow().is_none() {
-            match call().await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind == Kind::OutcomeUnknown => {
-                    open.replace(Some(unknown(&error)));
-                }
-                Err(error) => return Err(failed(&error, stop)),
-            }
-        }
-        let found = iam.reader().role(name).await;
-        let Some(lost) = open.take() else {
-            return Ok(());
-        };
-        match found {
-            Ok(Some(role)) => {
-                check(&role, planned, written)?;
-                if took_effect(&role) {
-                    Ok(())
-                } else {
-                    Err(lost)
-                }
-            }
-            Ok(None) => Err(changed_meanwhile(name)),
-            Err(_) => {
-                open.replace(Some(lost.clone()));
-                Err(lost)
-            }
-        }
-    })
-    .await
-}
-
-/// Attempts a write, and again while its outcome stays unknown; never starts an attempt after a
-/// stop was requested.
-async fn send<F>(stop: &Stop, attempt: impl Fn() -> F) -> Result<(), Outcome>
-where
-    F: Future<Output = Result<(), Outcome>>,
-{
-    let so_far = RefCell::new(Outcome::NotAttempted);
-    let deadline = Instant::now() + VISIBLE_AFTER;
-    let guarded = || async {
-        if stop.is_requested() {
-            return Err(so_far.borrow().clone());
-        }
-        let result = attempt().await;
-        if let Err(outcome) = &result {
-            so_far.replace(outcome.clone());
-        }
-        result
-    };
-    guarded
-        .retry(RESEND)
-        .when(|outcome| matches!(outcome, Outcome::Unknown(_)) && Instant::now() < deadline)
-        .await
-}
-
-/// Looks for a role until it shows or the patience is over: reads lag behind writes.
-async fn find(
-    name: &RoleName,
-    iam: &impl IamWriter,
-    patience: Duration,
-) -> Result<Option<CurrentRole>, Error> {
-    let look = || async {
-        match iam.reader().role(name).await {
-            Ok(Some(role)) => Ok(role),
-            Ok(None) => Err(None),
-            Err(error) => Err(Some(error)),
-        }
-    };
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(10))
-        .with_total_delay(Some(patience))
-        .without_max_times();
-    match look.retry(backoff).when(Option::is_none).await {
-        Ok(role) => Ok(Some(role)),
-        Err(None) => Ok(None),
-        Err(Some(error)) => Err(error),
-    }
-}
-
 /// Whether a role that is there is the one CreateRole was to make. Who made it does not matter, so
 /// the tags that say which run it was are left out.
 fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
@@ -451,26 +277,4 @@ fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
         && found.listed.trust_policy.same_meaning(&wanted.trust_policy)
         && found.permissions_boundary == wanted.permissions_boundary
         && wanted.tags.iter().all(tagged)
-}
-
-/// Whether a role is still the same one and still ours, whatever else has changed.
-fn is_same(now: &CurrentRole, planned: &CurrentRole) -> bool {
-    let ownership = [tags::MANAGED_BY, tags::CLUSTER, tags::STACK];
-    now.listed.id == planned.listed.id
-        && ownership
-            .iter()
-            .all(|key| now.tags.get(key) == planned.tags.get(key))
-}
-
-/// Whether a role is still what the plan saw; when it was last used is no change.
-fn is_as_planned(now: &CurrentRole, planned: &CurrentRole) -> bool {
-    now.listed.id == planned.listed.id
-        && now.listed.path == planned.listed.path
-        && now
-            .listed
-            .trust_policy
-            .same_meaning(&planned.listed.trust_policy)
-        && now.listed.max_session_seconds == planned.listed.max_session_seconds
-        && now.tags == planned.tags
-        && now.permissions_boundary == planned.permissions_boundary
 }
