@@ -21,8 +21,8 @@ mod sending;
 mod stop;
 
 use outcome::{broken, failed, in_flight, in_part, moved, refused, unknown};
-use reread::{recheck, reread};
-use sending::{VISIBLE_AFTER, find, send, write};
+use reread::{find, recheck, reread};
+use sending::{VISIBLE_AFTER, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use stop::Stop;

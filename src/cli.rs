@@ -30,8 +30,6 @@ mod lint;
 mod output;
 mod plan;
 mod progress;
-#[cfg(test)]
-mod reference;
 mod roles;
 mod signals;
 
@@ -260,4 +258,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
         .enable_all()
         .build()
         .map_err(error::Error::Runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+
+    mod reference;
 }

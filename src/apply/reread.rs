@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
+
 use super::outcome::{Outcome, changed_meanwhile, failed, moved, superseded};
-use super::sending::find;
 use super::stop::Stop;
-use crate::iam::{IamReader, IamWriter};
-use crate::model::role::CurrentRole;
+use crate::iam::{Error, IamReader, IamWriter};
+use crate::model::role::{CurrentRole, RoleName};
 use crate::model::tags::{self, Tags};
 
 /// How long a role that was read for the plan is looked for before it is believed to be gone.
@@ -100,4 +101,29 @@ fn is_as_planned(now: &CurrentRole, planned: &CurrentRole) -> bool {
         && now.listed.max_session_seconds == planned.listed.max_session_seconds
         && now.tags == planned.tags
         && now.permissions_boundary == planned.permissions_boundary
+}
+
+/// Looks for a role until it shows or the patience is over: reads lag behind writes.
+pub(super) async fn find(
+    name: &RoleName,
+    iam: &impl IamWriter,
+    patience: Duration,
+) -> Result<Option<CurrentRole>, Error> {
+    let look = || async {
+        match iam.reader().role(name).await {
+            Ok(Some(role)) => Ok(role),
+            Ok(None) => Err(None),
+            Err(error) => Err(Some(error)),
+        }
+    };
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(10))
+        .with_total_delay(Some(patience))
+        .without_max_times();
+    match look.retry(backoff).when(Option::is_none).await {
+        Ok(role) => Ok(Some(role)),
+        Err(None) => Ok(None),
+        Err(Some(error)) => Err(error),
+    }
 }

@@ -10,7 +10,7 @@ use super::outcome::{Outcome, changed_meanwhile, failed, unknown};
 use super::reread::check;
 use super::stop::Stop;
 use crate::iam::{Error, IamReader, IamWriter, Kind};
-use crate::model::role::{CurrentRole, RoleName};
+use crate::model::role::CurrentRole;
 use crate::model::tags::Tags;
 
 /// How long IAM may take to show what was written: AWS promises seconds, two minutes is the rule.
@@ -113,29 +113,4 @@ where
         .retry(RESEND)
         .when(|outcome| matches!(outcome, Outcome::Unknown(_)) && Instant::now() < deadline)
         .await
-}
-
-/// Looks for a role until it shows or the patience is over: reads lag behind writes.
-pub(super) async fn find(
-    name: &RoleName,
-    iam: &impl IamWriter,
-    patience: Duration,
-) -> Result<Option<CurrentRole>, Error> {
-    let look = || async {
-        match iam.reader().role(name).await {
-            Ok(Some(role)) => Ok(role),
-            Ok(None) => Err(None),
-            Err(error) => Err(Some(error)),
-        }
-    };
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(10))
-        .with_total_delay(Some(patience))
-        .without_max_times();
-    match look.retry(backoff).when(Option::is_none).await {
-        Ok(role) => Ok(Some(role)),
-        Err(None) => Ok(None),
-        Err(Some(error)) => Err(error),
-    }
 }

@@ -62,7 +62,7 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
     let manifests = input::read(&source, &paths, console).map_err(|error| {
         let roles = names.iter().map(|name| source::quoted(name.as_str()));
         let before = format!("adopt {} --repo", roles.collect::<Vec<_>>().join(" "));
-        error.at_root(&before, &source.repository, &paths)
+        error.at_root(&before, &source.repository.paths, &paths)
     })?;
     let endpoint = args.iam.endpoint();
     let signals = Signals::listen()?;

@@ -78,7 +78,7 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     }
     let paths = all_paths(&clusters);
     let manifests = input::read(&source, &paths, console)
-        .map_err(|error| error.at_root("apply", &source.repository, &paths))?;
+        .map_err(|error| error.at_root("apply", &source.repository.paths, &paths))?;
     if let Some(reference) = &args.require_reachable_from {
         let reachable = manifests.require_reachable_from(reference);
         reachable.map_err(|error| Error::from(error).about("--require-reachable-from"))?;

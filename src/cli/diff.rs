@@ -60,7 +60,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let opened = input::address(&args.repository, head).open(&observe);
     let repository = Rc::new(opened.map_err(|error| {
         let before = format!("diff {}", source::quoted(&args.range));
-        Error::from(error).at_root(&before, &args.repository, &paths)
+        Error::from(error).at_root(&before, &args.repository.paths, &paths)
     })?);
     let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");
     let named =

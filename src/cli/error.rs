@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::args::RepositoryArgs;
 use super::console::Console;
 use crate::exit::Exit;
 use crate::iam;
@@ -146,13 +145,8 @@ impl Error {
     }
 
     /// Says which command was meant by one whose repository is a part of another one: `before` is
-    /// what comes before the repository, `paths` are the parts of it that are read.
-    pub(super) fn at_root(
-        self,
-        before: &str,
-        repository: &RepositoryArgs,
-        paths: &[RepoPath],
-    ) -> Self {
+    /// what comes before the repository, `given` are the values of `--path`, `paths` all parts that are read.
+    pub(super) fn at_root(self, before: &str, given: &[String], paths: &[RepoPath]) -> Self {
         let Self::Run(reconcile::Error::Source(source)) = self else {
             return self;
         };
@@ -161,7 +155,7 @@ impl Error {
         };
         let mut command = format!("irsa-gitops {before} {}", source::quoted(root));
         // Where a configuration file has the paths, a flag could only contradict it.
-        let are_in_file = repository.paths.is_empty() && !paths.is_empty();
+        let are_in_file = given.is_empty() && !paths.is_empty();
         if let (Some(inner), false) = (inner, are_in_file) {
             let mut below: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
             if below.is_empty() {

@@ -66,7 +66,7 @@ pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> 
     let paths = all_paths(&clusters);
     let manifests = input::read(&source, &paths, console).map_err(|error| {
         let before = format!("explain {} --repo", source::quoted(&args.what));
-        error.at_root(&before, &source.repository, &paths)
+        error.at_root(&before, &source.repository.paths, &paths)
     })?;
     let settings = match &clusters[..] {
         [only] => only,

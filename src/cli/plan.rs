@@ -102,7 +102,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let paths = all_paths(&clusters);
     let source = args.changes.source(&args.source);
     let manifests = input::read(&source, &paths, console)
-        .map_err(|error| error.at_root("plan", &source.repository, &paths))?;
+        .map_err(|error| error.at_root("plan", &source.repository.paths, &paths))?;
     let base = args.base.as_deref();
     let base = base.map(|base| manifests.base(base, &paths)).transpose();
     let base = base

@@ -10,12 +10,11 @@ use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{ProvideCredentials, SharedCredentialsProvider};
 
 use super::authorities;
-use super::credentials::{Checked, Unusable, WebIdentity, check_endpoint, check_environment};
+use super::credentials::{
+    Checked, SESSION_NAME, Unusable, WebIdentity, check_endpoint, check_environment,
+};
 use crate::model::access::Access;
 use crate::model::arn::RoleArn;
-
-/// The name under which sessions of assumed roles show up in CloudTrail.
-pub(super) const SESSION_NAME: &str = "irsa-gitops";
 
 /// How long one attempt may take; IAM answers in well under a second.
 const ATTEMPT: std::time::Duration = std::time::Duration::from_secs(30);

@@ -13,8 +13,10 @@ use aws_sdk_iam::config::Credentials;
 use aws_sdk_iam::primitives::DateTime;
 use futures::FutureExt;
 
-use super::access::SESSION_NAME;
 use crate::model::arn::RoleArn;
+
+/// The name under which sessions of assumed roles show up in CloudTrail.
+pub(super) const SESSION_NAME: &str = "irsa-gitops";
 
 /// Why what was given for access to AWS is of no use. The text never shows a secret.
 #[derive(Debug, thiserror::Error)]
