@@ -37,13 +37,12 @@ impl fmt::Display for Severity {
 
 /// Declares the codes once, so that the list of all of them cannot fall behind.
 macro_rules! codes {
-    ($($variant:ident $text:literal $description:literal,)+) => {
-        /// What kind of finding it is. The text is stable: SARIF rule id, title of a workflow
-        /// command, anchor in docs/reference.md.
+    ($(#[$doc:meta])+ $name:ident $($variant:ident $text:literal $description:literal,)+) => {
+        $(#[$doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code { $(#[doc = $description] $variant,)+ }
+        pub enum $name { $(#[doc = $description] $variant,)+ }
 
-        impl Code {
+        impl $name {
             /// Every code, in the order of docs/reference.md.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
@@ -52,7 +51,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// One sentence on what is wrong.
+            /// One sentence on what it means.
             pub fn description(self) -> &'static str {
                 match self { $(Self::$variant => $description,)+ }
             }
@@ -60,7 +59,12 @@ macro_rules! codes {
     };
 }
 
+pub(crate) use codes;
+
 codes! {
+    /// What kind of finding it is. The text is stable: SARIF rule id, title of a workflow command,
+    /// anchor in docs/reference.md.
+    Code
     // A file, or a document in it, cannot be read: nothing is pruned in that run.
     InvalidEncoding "invalid-encoding" "The file is not UTF-8 text.",
     InvalidYaml "invalid-yaml" "The document is not YAML that Kubernetes accepts.",

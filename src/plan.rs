@@ -50,6 +50,7 @@ mod origin;
 pub mod ownership;
 pub mod prune;
 pub mod quarantine;
+mod reason;
 pub mod saved;
 mod security;
 
@@ -63,6 +64,7 @@ pub use fence::Superseded;
 pub use history::History;
 pub use origin::{Origin, origins};
 pub use prune::Prune;
+pub use reason::{Kept, Reason, ReasonCode, Undeclared};
 
 /// What a run may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,7 +151,7 @@ impl Plan {
         service_account: &ServiceAccountRef,
         location: Option<Location>,
         action: Action,
-        reason: String,
+        reason: Reason,
     ) {
         let change = Change {
             role: role.clone(),

@@ -3,7 +3,7 @@
 
 use super::decide::{new_role, provenance};
 use super::ownership::{self, Ownership};
-use super::{Action, Change, Difference, Facts, Plan, Update, security};
+use super::{Action, Change, Difference, Facts, Plan, Reason, Update, security};
 use crate::desired::{DesiredRole, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
@@ -28,7 +28,7 @@ pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
         };
         let request = facts.resolved.requests.get(&service_account);
         let (action, reason) = match facts.current.detail(name) {
-            None => (Action::Held, "there is no such role".to_owned()),
+            None => (Action::Held, Reason::Absent),
             Some(role) => {
                 let found = &mut plan.diagnostics;
                 decide(role, &service_account, facts, found)
@@ -53,28 +53,20 @@ fn decide(
     service_account: &ServiceAccountRef,
     facts: &Facts,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Action, String) {
+) -> (Action, Reason) {
     let Facts { cluster, run, .. } = facts;
-    let held = |reason: String| (Action::Held, reason);
     if let Ownership::Owned(_) = ownership::of(role, cluster) {
-        return (Action::InSync, "it is owned already".to_owned());
+        return (Action::InSync, Reason::OwnedAlready);
     }
     if role.listed.path != cluster.path {
-        return held(format!(
-            "its path is `{}`, not `{}`",
-            role.listed.path, cluster.path
-        ));
+        let (found, expected) = (role.listed.path.clone(), cluster.path.clone());
+        return (Action::Held, Reason::OtherPath { found, expected });
     }
     let Some(desired) = facts.desired(service_account) else {
-        return held(format!(
-            "no manifest asks for a role of ServiceAccount `{service_account}`"
-        ));
+        return (Action::Held, Reason::NotDeclared(service_account.clone()));
     };
     if !security::serves(role, service_account, cluster) {
-        return held(format!(
-            "its trust policy does not let `{}` of this cluster's OIDC provider in, so it is not proven to be its role",
-            service_account.subject()
-        ));
+        return (Action::Held, Reason::Unproven(service_account.clone()));
     }
     diagnostics.extend(cut_off(desired, role, cluster));
     diagnostics.extend(of_another_cluster(desired, role, cluster));
@@ -100,8 +92,7 @@ fn decide(
         current: role.clone(),
         replacement: Some(new_role(desired, run)),
     };
-    let reason = "its trust policy proves that it serves the ServiceAccount; it gets our tags";
-    (Action::Update(Box::new(update)), reason.to_owned())
+    (Action::Update(Box::new(update)), Reason::Proven)
 }
 
 /// Adopting takes nothing away, but the apply after it does.

@@ -1,6 +1,6 @@
 //! What becomes of a role: one change with everything that is needed to carry it out.
 
-use super::Difference;
+use super::{Difference, Reason};
 use crate::model::history::Removal;
 use crate::model::location::Location;
 use crate::model::role::{CurrentRole, NewRole, RoleLabel};
@@ -20,7 +20,7 @@ pub struct Change {
     /// What becomes of it.
     pub action: Action,
     /// Why, in one line.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// What becomes of a role.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Change, Facts, Plan, Run};
+use super::{Action, Change, Facts, Plan, Reason, Run};
 use crate::desired::{self, DesiredRole, Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
@@ -52,19 +52,17 @@ fn explain(change: &mut Change, base: &Resolved, head: &Resolved) {
     match change.action {
         Action::Create(_) => {
             change.reason = match before.map(|request| &request.verdict) {
-                None => "declared by this change",
-                Some(Verdict::Unmanaged) => "its managed annotation becomes \"true\"",
-                Some(Verdict::Held { .. } | Verdict::Wanted(_)) => "its manifest becomes valid",
-            }
-            .to_owned();
+                None => Reason::NewlyDeclared,
+                Some(Verdict::Unmanaged) => Reason::NewlyManaged,
+                Some(Verdict::Held { .. } | Verdict::Wanted(_)) => Reason::NewlyValid,
+            };
         }
         Action::Orphan => {
             change.reason = if head.requests.contains_key(&change.service_account) {
-                "its managed annotation becomes \"false\"; mode sync retires the role"
+                Reason::NewlyUnmanaged
             } else {
-                "no longer declared; mode sync retires the role"
-            }
-            .to_owned();
+                Reason::NewlyUndeclared
+            };
             change.location = before.map(|request| request.location.clone());
         }
         Action::Update(_)

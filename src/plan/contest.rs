@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Plan};
+use super::{Action, Plan, Reason};
 use crate::model::arn::AwsAccountId;
 use crate::model::cluster::{Cluster, ClusterName};
 use crate::model::role::RoleName;
@@ -27,11 +27,7 @@ pub fn hold_contested(plans: Vec<(&Cluster, &mut Plan)>) {
             };
             let claim = &claims[&key(cluster, &role.arn.name)];
             if claim.len() > 1 {
-                let names: Vec<_> = claim.iter().map(|name| format!("`{name}`")).collect();
-                change.reason = format!(
-                    "clusters {} ask for this name in one account: give each its own role prefix",
-                    names.join(" and ")
-                );
+                change.reason = Reason::Contested(claim.clone());
                 change.action = Action::Held;
             }
         }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use super::ownership::{self, Ownership};
 use super::prune::Leftover;
 use super::{
-    Action, Depth, Difference, Facts, Mode, Plan, Run, Update, diff, quarantine, security,
+    Action, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff,
+    quarantine, security,
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
@@ -24,7 +25,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
             Verdict::Wanted(_) => facts
                 .desired(service_account)
                 .map(|role| decide(role, facts, &mut plan.diagnostics)),
-            Verdict::Held { reason } => Some((Action::Held, reason.clone())),
+            Verdict::Held { reason } => Some((Action::Held, Reason::Invalid(reason.clone()))),
             Verdict::Unmanaged => None,
         };
         if let Some((action, reason)) = decision {
@@ -49,7 +50,10 @@ pub(super) fn plan(facts: &Facts) -> Plan {
             role,
             service_account: &service_account,
             attachments: facts.current.attachments(name),
-            is_unmanaged: request.is_some(),
+            undeclared: match request {
+                Some(_) => Undeclared::Unmanaged,
+                None => Undeclared::Gone,
+            },
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
@@ -98,7 +102,7 @@ fn decide(
     desired: &DesiredRole,
     facts: &Facts,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Action, String) {
+) -> (Action, Reason) {
     let Facts {
         current,
         cluster,
@@ -106,32 +110,28 @@ fn decide(
         ..
     } = facts;
     let Some(listed) = current.listed(&desired.arn.name) else {
-        return (
-            Action::Create(new_role(desired, run)),
-            "there is no such role".to_owned(),
-        );
+        return (Action::Create(new_role(desired, run)), Reason::Absent);
     };
     if run.depth == Depth::Listing && matches_listing(desired, listed) {
-        return (Action::InSync, "as declared".to_owned());
+        return (Action::InSync, Reason::AsDeclared);
     }
     let mut foreign = |foreign: ownership::Foreign| {
-        let message = format!("role `{}` exists and is not ours: {foreign}", listed.name);
+        let hint = foreign.hint(&desired.service_account, cluster);
+        let role = listed.name.clone();
+        let reason = Reason::Foreign { role, foreign };
         diagnostics.push(
-            Diagnostic::error(Code::ForeignRole, message.clone())
+            Diagnostic::error(Code::ForeignRole, reason.to_string())
                 .on(&desired.service_account)
                 .at(desired.location.clone())
-                .with_hint(foreign.hint(&desired.service_account, cluster)),
+                .with_hint(hint),
         );
-        (Action::Held, message)
+        (Action::Held, reason)
     };
     if let Some(seen) = ownership::of_listed(listed, &desired.arn) {
         return foreign(seen);
     }
     let Some(role) = current.detail(&listed.name) else {
-        return (
-            Action::Held,
-            "the role could not be read in full".to_owned(),
-        );
+        return (Action::Held, Reason::Unread);
     };
     if let Ownership::Foreign(seen) = ownership::of(role, cluster) {
         return foreign(seen);
@@ -146,24 +146,18 @@ fn decide(
         .filter(|key| role.tags.get(key).is_some())
         .collect();
     if differences.is_empty() && untag.is_empty() {
-        return (Action::InSync, "as declared".to_owned());
+        return (Action::InSync, Reason::AsDeclared);
     }
     let reason = if differences.is_empty() {
-        "tags of a quarantine that is over are left".to_owned()
+        Reason::QuarantineTagsLeft
     } else if quarantined {
-        let since = role
-            .tags
-            .get(tags::QUARANTINED_AT)
-            .unwrap_or("an unknown time");
-        format!("declared again; quarantined since {since}")
+        let since = role.tags.get(tags::QUARANTINED_AT).map(str::to_owned);
+        Reason::DeclaredAgain { since }
     } else {
-        diff::describe(&differences)
+        Reason::Differs(differences.clone())
     };
     if run.mode == Mode::CreateOnly {
-        return (
-            Action::Held,
-            format!("{reason}; mode create-only repairs nothing"),
-        );
+        return (Action::Held, Reason::CreateOnly(Box::new(reason)));
     }
     let update = Box::new(Update {
         tags: tags_to_write(desired, role, &differences, run),

@@ -6,9 +6,11 @@
 //! that is elsewhere or unknown means that history was rewritten, until the user accepts that; then
 //! every role that carries such a commit is tagged with ours, so that it is said once.
 
+use std::fmt;
+
 use super::history::commit;
 use super::ownership::{self, Ownership};
-use super::{Action, Difference, Facts, Plan, Rewrite, Update};
+use super::{Action, Difference, Facts, Plan, Reason, Rewrite, Update};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
@@ -63,6 +65,16 @@ impl Why {
             }
             Self::Unknown => format!("is unknown: not in this clone of {ours}"),
         }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newer => "newer",
+            Self::Elsewhere => "elsewhere",
+            Self::Unknown => "unknown",
+        })
     }
 }
 
@@ -125,16 +137,11 @@ fn retag(plan: &mut Plan, role: &CurrentRole, why: Why, last_commit: &CommitId, 
         return;
     }
     let ours = ours.as_str();
-    let kind = match why {
-        Why::Newer => "newer",
-        Why::Elsewhere => "elsewhere",
-        Why::Unknown => "unknown",
+    change.reason = Reason::HistoryRewritten {
+        reason: Box::new(change.reason.clone()),
+        last_commit: last_commit.clone(),
+        why,
     };
-    change.reason = format!(
-        "{}; its last commit {} is {kind}, so it is tagged with this one",
-        change.reason,
-        last_commit.short()
-    );
     change.action = Action::Update(Box::new(Update {
         current: role.clone(),
         differences: vec![Difference::Tag {

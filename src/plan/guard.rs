@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Difference, Facts, Plan};
+use super::{Action, Change, Difference, Facts, Plan, Reason};
 use crate::desired::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
@@ -320,15 +320,18 @@ pub(super) fn hold_refused_audiences(
 ) {
     for change in plan.changes.values_mut().filter(|change| trusts(change)) {
         let desired = facts.desired(&change.service_account);
-        let own = desired.and_then(|role| role.own_audience.as_ref());
-        let Some(audience) = own.map(Audience::as_str) else {
+        let Some(own) = desired.and_then(|role| role.own_audience.as_ref()) else {
             continue;
         };
+        let audience = own.as_str();
         if accepted.iter().any(|accepted| accepted == audience) {
             continue;
         }
-        let reason = format!("OIDC provider `{provider}` does not accept audience `{audience}`");
-        let mut diagnostic = Diagnostic::error(Code::InvalidAudience, reason.clone())
+        let reason = Reason::AudienceRefused {
+            provider: provider.clone(),
+            audience: own.clone(),
+        };
+        let mut diagnostic = Diagnostic::error(Code::InvalidAudience, reason.to_string())
             .on(&change.service_account)
             .with_hint(format!(
                 "add it to the provider: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {audience}; or correct the annotation"

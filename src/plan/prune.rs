@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::history::{History, commit};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, is_due, is_quarantined};
-use super::{Action, Delete, Facts, Mode, Quarantine, Run};
+use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
 use crate::manifest::Completeness;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Removal};
@@ -30,13 +30,12 @@ pub struct Prune {
     pub manifests: Completeness,
 }
 
-/// A role that nobody asks for.
+/// A role that nobody declares.
 pub(super) struct Leftover<'a> {
     pub(super) role: &'a CurrentRole,
     pub(super) service_account: &'a ServiceAccountRef,
     pub(super) attachments: Option<&'a Attachments>,
-    /// The ServiceAccount is declared, with its managed annotation `"false"`.
-    pub(super) is_unmanaged: bool,
+    pub(super) undeclared: Undeclared,
     /// A ServiceAccount that is held names this role, so a typo may have made it another one.
     pub(super) is_claimed: bool,
 }
@@ -57,81 +56,71 @@ pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
 
 impl Leftover<'_> {
     /// Decides, and says why.
-    pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, String) {
-        let what = if self.is_unmanaged {
-            "the managed annotation is \"false\""
-        } else {
-            "no manifest declares its ServiceAccount"
-        };
+    pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, Reason) {
+        let undeclared = self.undeclared;
+        let kept = |action, kept| (action, Reason::Kept { undeclared, kept });
+        let held = |why| kept(Action::Held, why);
         if run.mode != Mode::Sync {
-            return (Action::Orphan, format!("{what}; the role is left in place"));
+            return kept(Action::Orphan, Kept::Mode);
         }
-        let held = |why: &str| (Action::Held, format!("{what}, but {why}"));
         if run.prune.manifests == Completeness::Partial {
-            return held("not every manifest could be read, so nothing is pruned");
+            return held(Kept::ManifestsUnread);
         }
         let Some(ours) = &run.commit else {
-            return held(
-                "the manifests stand for no commit, so nothing is pruned: read the repository itself",
-            );
+            return held(Kept::NoCommit);
         };
         if let Some(path) = history.moved.get(self.service_account) {
-            return held(&format!(
-                "`{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
-            ));
+            return held(Kept::DeclaredElsewhere(path.clone()));
         }
         if self.is_claimed {
-            return held(
-                "the role-arn annotation of a ServiceAccount with errors names it, so it is not pruned: correct that one first",
-            );
+            return held(Kept::Named);
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {
-            Some(None) => held(
-                "its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",
-            ),
-            Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => held(
-                "the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
-            ),
-            _ if is_quarantined(self.role) => self.end_quarantine(what, run, history),
+            Some(None) => held(Kept::LastCommitSpoiled),
+            Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => {
+                held(Kept::HistoryMissing)
+            }
+            _ if is_quarantined(self.role) => match self.quarantine_over(run, history) {
+                Ok(since) => {
+                    let delete = Delete {
+                        current: self.role.clone(),
+                        removal: None,
+                    };
+                    let reason = Reason::QuarantineOver { undeclared, since };
+                    (Action::Delete(Box::new(delete)), reason)
+                }
+                Err(why @ Kept::Quarantined { .. }) => kept(Action::Orphan, why),
+                Err(why) => held(why),
+            },
             _ => match history.absences.get(self.service_account) {
                 Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
-                Some(Absence::Unreadable { path, fault }) => held(&format!(
-                    "`{path}` has changed since and cannot be read whole ({fault}), so nothing is pruned: was it rendered? Commit it whole, or delete it"
-                )),
-                Some(Absence::Unexplained) | None => held(
-                    "no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
-                ),
+                Some(Absence::Unreadable { path, fault }) => held(Kept::ChangeUnreadable {
+                    path: path.clone(),
+                    fault: fault.clone(),
+                }),
+                Some(Absence::Unexplained) | None => held(Kept::Unexplained),
             },
         }
     }
 
     /// The commit that removed the ServiceAccount is the witness.
-    fn retire(&self, removal: &Removal, ours: &CommitId, run: &Run) -> (Action, String) {
-        let done = if self.is_unmanaged || removal.remains {
-            "un-managed"
+    fn retire(&self, removal: &Removal, ours: &CommitId, run: &Run) -> (Action, Reason) {
+        let undeclared = if removal.remains {
+            Undeclared::Unmanaged
         } else {
-            "removed"
+            self.undeclared
         };
-        let commit = &removal.commit;
-        let mut reason = format!(
-            "{done} by commit {} of {} ({}): {}",
-            commit.id.short(),
-            commit.author,
-            commit.date,
-            commit.subject
-        );
-        reason.push_str(&match &self.role.last_used {
-            Some(used) => format!("; last used {used}"),
-            None => "; last use unknown".to_owned(),
-        });
+        let reason = Reason::Removed {
+            undeclared,
+            commit: removal.commit.clone(),
+            last_used: self.role.last_used.clone(),
+        };
         let current = self.role.clone();
         if run.prune.after.is_zero() && self.attachments.is_some_and(Attachments::is_empty) {
             let removal = Some(removal.clone());
-            return (
-                Action::Delete(Box::new(Delete { current, removal })),
-                reason,
-            );
+            let delete = Delete { current, removal };
+            return (Action::Delete(Box::new(delete)), reason);
         }
         let mut tags = Tags::new();
         tags.set(
@@ -149,48 +138,27 @@ impl Leftover<'_> {
         (Action::Quarantine(Box::new(quarantine)), reason)
     }
 
-    /// The quarantine is the witness, if it is one of our own history.
-    fn end_quarantine(&self, what: &str, run: &Run, history: &History) -> (Action, String) {
+    /// Since when the role is quarantined, if that is the witness for its end: a quarantine of our own
+    /// history, whose time is over, of a role that nobody has anything attached to.
+    fn quarantine_over(&self, run: &Run, history: &History) -> Result<Timestamp, Kept> {
         let Some(since) = quarantine::since(self.role) else {
-            let why = "quarantined, but its tag does not say since when, so it is not deleted";
-            return (Action::Held, format!("{what}; {why}"));
+            return Err(Kept::QuarantineUndated);
         };
         let by = commit(self.role, tags::QUARANTINED_BY);
         if by.is_none_or(|by| history.ancestry(&by) != Ancestry::Ancestor) {
-            let why = "quarantined by a commit that is not in this history, so it is not deleted";
-            return (Action::Held, format!("{what}; {why}"));
+            return Err(Kept::QuarantineForeign);
         }
         if !is_due(self.role, &run.prune) {
-            let due = match since.checked_add(run.prune.after) {
-                Ok(due) => format!("to be deleted after {due}"),
-                Err(_) => "never to be deleted".to_owned(),
-            };
-            let reason = format!("{what}; quarantined since {since}, {due}");
-            return (Action::Orphan, reason);
+            let until = quarantine::until(self.role, run.prune.after);
+            return Err(Kept::Quarantined { since, until });
         }
         match self.attachments {
-            Some(attachments) if attachments.is_empty() => {
-                let delete = Delete {
-                    current: self.role.clone(),
-                    removal: None,
-                };
-                (
-                    Action::Delete(Box::new(delete)),
-                    format!("{what}; quarantined since {since}"),
-                )
-            }
-            Some(attachments) => {
-                let names: Vec<&str> = attachments.names().collect();
-                let reason = format!(
-                    "{what}; quarantined since {since} and not deleted while this is attached: {}",
-                    names.join(", ")
-                );
-                (Action::Held, reason)
-            }
-            None => (
-                Action::Held,
-                format!("{what}; what is attached to it could not be read"),
-            ),
+            Some(attachments) if attachments.is_empty() => Ok(since),
+            Some(attachments) => Err(Kept::Attached {
+                since,
+                names: attachments.names().map(str::to_owned).collect(),
+            }),
+            None => Err(Kept::AttachmentsUnread),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::guard::Refusal;
-use super::{Action, Change, Plan, Run};
+use super::{Action, Change, Plan, Reason, Run};
 use crate::model::cluster::{Cluster, ClusterName};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -177,16 +177,14 @@ impl SavedPlan {
                 .changes
                 .iter()
                 .find(|s| s.role == change.role.as_str());
+            let now = Box::new(change.reason.clone());
             change.reason = match known {
                 Some(saved) if saved.digest == change_digest(change) => {
                     kept += 1;
                     continue;
                 }
-                Some(_) => format!(
-                    "the role has moved since the plan was saved; now: {}",
-                    change.reason
-                ),
-                None => format!("not part of the saved plan: {}", change.reason),
+                Some(_) => Reason::MovedSincePlan(now),
+                None => Reason::NotInPlan(now),
             };
             change.action = Action::Held;
         }
@@ -223,17 +221,15 @@ impl SavedCluster {
         let held = |saved: &SavedChange| {
             let role = RoleLabel::new(saved.role.as_str());
             let now = plan.changes.get(&role);
-            let reason = match now.map(|change| &change.action) {
-                None => "the role is gone, or is not ours any more",
-                Some(Action::Orphan) => &now?.reason,
-                Some(_) => return None,
-            };
+            if now.is_some_and(|change| change.action != Action::Orphan) {
+                return None;
+            }
             Some(Change {
                 role,
                 service_account: ServiceAccountRef::parse(&saved.service_account).ok()?,
                 location: now.and_then(|change| change.location.clone()),
                 action: Action::Held,
-                reason: format!("part of the saved plan, but not to be changed now: {reason}"),
+                reason: Reason::NoLongerDue(now.map(|change| Box::new(change.reason.clone()))),
             })
         };
         self.changes.iter().filter_map(held).collect()

@@ -1,6 +1,5 @@
 //! The decision table, row by row.
 
-use super::ownership::Ownership;
 use super::*;
 use jiff::SignedDuration;
 
@@ -13,6 +12,8 @@ use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, RolePath, SessionDuration};
 use crate::model::tags::{self, TagKey, TagValue, Tags};
 use crate::model::trust_policy::TrustDocument;
+
+mod ownership;
 
 const THEN: &str = "1111111111111111111111111111111111111111";
 const NOW: &str = "2222222222222222222222222222222222222222";
@@ -339,118 +340,6 @@ fn an_update_keeps_the_creating_commit_and_sets_the_last() {
 }
 
 #[test]
-fn i6_i7_i8_i9_i10_c6_ownership_is_the_whole_tuple() {
-    let drifted = with_trust(role("bar/foo"), OPEN);
-    let untagged = CurrentRole {
-        tags: Tags::new(),
-        ..drifted.clone()
-    };
-    let elsewhere = {
-        let mut role = drifted.clone();
-        role.listed.path = RolePath::new("/x/").expect("valid");
-        role
-    };
-    let other_case = {
-        let mut role = drifted.clone();
-        role.tags.remove(tags::STACK);
-        with_tag(role, &tags::STACK.to_uppercase(), "bar/foo")
-    };
-    let cases = [
-        ("i6", untagged, "held", "no tag"),
-        (
-            "i7",
-            with_tag(drifted.clone(), tags::CLUSTER, "other"),
-            "held",
-            "`other`, not `prod`",
-        ),
-        (
-            "i8",
-            with_tag(drifted.clone(), tags::STACK, "bar/baz"),
-            "held",
-            "`bar/baz`",
-        ),
-        ("i9", elsewhere, "held", "path is `/x/`"),
-        (
-            "value case",
-            with_tag(drifted, tags::CLUSTER, "Prod"),
-            "held",
-            "`Prod`",
-        ),
-        ("i10", other_case, "update", "trust policy differs"),
-    ];
-    for (id, role, expected, says) in cases {
-        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
-        let change = &plan.changes[&RoleLabel::new(FOO)];
-        assert_eq!(word(&change.action), expected, "{id}");
-        assert!(change.reason.contains(says), "{id}: {}", change.reason);
-        let foreign = plan.diagnostics.iter().any(|d| d.code == Code::ForeignRole);
-        assert_eq!(foreign, expected == "held", "{id}");
-    }
-}
-
-#[test]
-fn i9_a_role_that_the_listing_shows_to_be_foreign_is_not_read() {
-    let mut elsewhere = role("bar/foo");
-    elsewhere.listed.path = RolePath::new("/other/").expect("valid");
-    for wanted in [resolved(&[wanted("bar/foo")]), resolved(&[])] {
-        let mut facts = listed(&wanted, std::slice::from_ref(&elsewhere));
-        assert!(!matches!(facts.missing(), Some(Need::Roles(_))));
-    }
-    let plan = plan_over(
-        &resolved(&[wanted("bar/foo")]),
-        &[elsewhere],
-        &cluster(),
-        &run(),
-    );
-    assert_eq!(words(&plan), [(FOO, "held")]);
-    assert!(
-        plan.changes
-            .values()
-            .all(|change| change.reason.contains("path is `/other/`"))
-    );
-}
-
-#[test]
-fn s18_spoofed_tags_do_not_make_a_foreign_name_ours() {
-    let mut admin = role("bar/foo");
-    admin.listed.name = RoleName::new("Admin").expect("valid");
-    assert_eq!(
-        ownership::of(&admin, &cluster()),
-        Ownership::Foreign(ownership::Foreign::Name)
-    );
-    let plan = plan_over(&resolved(&[]), &[admin], &cluster(), &run());
-    assert_eq!(words(&plan), []);
-}
-
-#[test]
-fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
-    let intruder = with_trust(role("bar/foo"), OPEN);
-    let wildcard = with_trust(
-        role("bar/foo"),
-        r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"},
-            "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringLike":{"oidc.example.com/id/1:sub":"system:serviceaccount:bar:*"}}}]}"#,
-    );
-    let without_audience = with_trust(
-        role("bar/foo"),
-        r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"},
-            "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com/id/1:sub":"system:serviceaccount:bar:foo"}}}]}"#,
-    );
-    for (role, security) in [
-        (intruder, true),
-        (wildcard, true),
-        (without_audience, false),
-    ] {
-        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
-        assert_eq!(words(&plan), [(FOO, "update")]);
-        let found = plan
-            .diagnostics
-            .iter()
-            .any(|d| d.code == Code::SecurityDrift);
-        assert_eq!(found, security, "{plan:?}");
-    }
-}
-
-#[test]
 fn a34_tags_and_boundary_are_compared_only_in_full() {
     let mut configured = cluster();
     configured.permissions_boundary = Some("arn:aws:iam::123456789012:policy/limit".to_owned());
@@ -519,4 +408,39 @@ fn an_idle_run_examines_nothing() {
     let requests: Vec<_> = names.iter().map(|name| wanted(name)).collect();
     let roles: Vec<_> = names.iter().map(|name| role(name)).collect();
     assert_eq!(listed(&resolved(&requests), &roles).missing(), None);
+}
+
+#[test]
+fn the_origin_of_what_is_held_is_told_by_the_facts_and_not_by_the_words() {
+    let create_only = Run {
+        mode: Mode::CreateOnly,
+        ..run()
+    };
+    let declared = resolved(&[wanted("bar/foo")]);
+    let other_audience = {
+        let mut resolved = declared.clone();
+        for request in resolved.requests.values_mut() {
+            if let Verdict::Wanted(wanted) = &mut request.verdict {
+                wanted.audience = Audience::new("other").ok();
+            }
+        }
+        resolved
+    };
+    let facts = facts_over(
+        &declared,
+        &[with_trust(role("bar/foo"), OPEN)],
+        &cluster(),
+        &create_only,
+    );
+    let plan = facts.plan();
+    for (base, origin) in [
+        (declared, Origin::PendingOnBase),
+        (other_audience, Origin::ThisChange),
+    ] {
+        let base = facts.plan_for(base);
+        let role = RoleLabel::new(FOO);
+        let words = |plan: &Plan| plan.changes[&role].reason.to_string();
+        assert_eq!(words(plan), words(&base));
+        assert_eq!(origins(plan, &base, |_| true)[&role], origin);
+    }
 }

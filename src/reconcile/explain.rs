@@ -53,7 +53,7 @@ pub async fn explain(
     let (state, reason) = match (change, &current) {
         (Some(change), _) => match &obstacle {
             Some(obstacle) if change.writes() => ("held", held_back(change, obstacle)),
-            _ => (action_word(&change.action), change.reason.clone()),
+            _ => (action_word(&change.action), change.reason.to_string()),
         },
         (None, Some(_)) => (
             "foreign",

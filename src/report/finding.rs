@@ -9,7 +9,7 @@ use super::place::Place;
 use super::{Entry, Report, Section, action_word, difference, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::plan::Action;
+use crate::plan::{Action, ReasonCode};
 
 /// One thing that a code host shows by itself.
 pub(super) struct Finding {
@@ -23,6 +23,8 @@ pub(super) struct Finding {
     pub(super) place: Option<Place>,
     /// Unlike that of any other finding of the report, and the same when lines move.
     pub(super) fingerprint: String,
+    /// Of what becomes of a role: why.
+    pub(super) reason: Option<ReasonCode>,
 }
 
 /// What kind of finding it is.
@@ -88,6 +90,7 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
             message: with_hint(&stopped.message, stopped.hint.as_deref()),
             place: None,
             fingerprint: fingerprint(&[report.command.as_str()], &mut seen),
+            reason: None,
         });
     }
     for section in &report.clusters {
@@ -135,6 +138,7 @@ fn of_diagnostic(
         ),
         place,
         fingerprint,
+        reason: None,
     }
 }
 
@@ -182,6 +186,7 @@ fn of_change(entry: &Entry, section: &Section, seen: &mut BTreeMap<String, usize
         message: with_cluster(&message, section),
         place,
         fingerprint,
+        reason: Some(change.reason.code()),
     }
 }
 

@@ -98,7 +98,11 @@ fn changes(
         let origin = entry
             .origin
             .map_or(String::new(), |origin| format!("{}: ", origin.as_str()));
-        writeln!(out, "      {origin}{}", line(&entry.change.reason))?;
+        writeln!(
+            out,
+            "      {origin}{}",
+            line(&entry.change.reason.to_string())
+        )?;
         for difference in entry.differences() {
             detail(difference, medium, out)?;
         }

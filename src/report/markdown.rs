@@ -230,7 +230,7 @@ fn row(entry: &Entry) -> String {
         what = format!("{what}: {}", outcome_word(outcome));
     }
     let place = Place::of(entry).map_or(String::new(), |place| short_cell(&place.to_string()));
-    let mut why = change.reason.clone();
+    let mut why = change.reason.to_string();
     if let Some(origin) = entry.origin {
         why = format!("{}: {why}", origin.as_str());
     }

@@ -81,7 +81,7 @@ fn result(finding: &Finding) -> Value {
         None => (".".to_owned(), None),
     };
     let (start_line, start_column) = at.unwrap_or((1, 1));
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule.id(),
         "level": finding.severity.as_str(),
         "message": { "text": line(&finding.text()) },
@@ -90,5 +90,9 @@ fn result(finding: &Finding) -> Value {
             "region": { "startLine": start_line, "startColumn": start_column },
         } }],
         "partialFingerprints": { "irsaGitops/v1": finding.fingerprint },
-    })
+    });
+    if let Some(reason) = finding.reason {
+        result["properties"] = json!({ "reasonCode": reason.as_str() });
+    }
+    result
 }

@@ -6,6 +6,7 @@ use crate::diagnostic::Code;
 use crate::model::location::{Location, RepoPath};
 use crate::model::role::RoleLabel;
 use crate::model::service_account::ServiceAccountRef;
+use crate::plan::Reason;
 use crate::report::human::Medium;
 
 mod every_action;
@@ -34,7 +35,7 @@ fn report(text: &str, path: &str) -> Report {
         service_account: ServiceAccountRef::parse("bar/foo").expect("valid"),
         location: Some(location.clone()),
         action: Action::Held,
-        reason: text.to_owned(),
+        reason: Reason::Invalid(text.to_owned()),
     };
     let failure = Failure {
         cause: Cause::Other,
@@ -248,7 +249,7 @@ fn markdown_keeps_errors_and_held_roles_and_counts_what_it_leaves_out() {
     let mut big = report("held because", "a.yaml");
     let mut quiet = big.clusters[0].entries[0].clone();
     quiet.change.action = Action::Orphan;
-    quiet.change.reason = "y".repeat(5_000);
+    quiet.change.reason = Reason::Invalid("y".repeat(5_000));
     quiet.outcome = None;
     let mut entries = vec![quiet; 300];
     entries.append(&mut big.clusters[0].entries);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use irsa_gitops::plan::ReasonCode;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -418,4 +419,59 @@ fn the_inventory_is_whole_without_javascript() {
         });
         assert_eq!(seen, expected, "{width}");
     }
+}
+
+#[test]
+fn every_change_has_a_reason_code_in_json_and_sarif() {
+    let world = World::new();
+    let codes: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+    world.run(&["apply"]).ends(0);
+    let mut account = state(&world.iam());
+    account["roles"][0]["tags"] = serde_json::json!([]);
+    account["roles"][1]["trustPolicy"] = serde_json::json!({ "Statement": [] });
+    std::fs::write(world.iam(), account.to_string()).expect("a file");
+    world.repository.remove("apps/cart.yaml");
+    let base = world.repository.commit("Remove a cart");
+    world
+        .repository
+        .write("apps/new.yaml", &service_account("bar", "new"));
+    world.repository.commit("Add one");
+    let range = format!("{base}..HEAD");
+    for (arguments, expected) in [
+        (
+            vec!["plan", "--full"],
+            vec!["absent", "differs", "foreign-role", "not-sync"],
+        ),
+        (
+            vec!["plan", "--full", "--mode", "sync"],
+            vec!["absent", "differs", "foreign-role", "removed"],
+        ),
+        (vec!["diff", &range], vec!["newly-declared"]),
+    ] {
+        let run = |format| world.run(&[&arguments[..], &["--format", format]].concat());
+        let report = run("json").json();
+        let changes = report["clusters"][0]["changes"].as_array().expect("a list");
+        let mut found: Vec<String> = changes
+            .iter()
+            .map(|change| text(&change["reasonCode"]))
+            .collect();
+        let sarif = run("sarif").json();
+        let results = sarif["runs"][0]["results"]
+            .as_array()
+            .expect("a list")
+            .iter();
+        let of_roles = results.filter(|result| text(&result["ruleId"]).starts_with("role-"));
+        let mut in_sarif: Vec<String> = of_roles
+            .map(|result| text(&result["properties"]["reasonCode"]))
+            .collect();
+        found.sort();
+        in_sarif.sort();
+        assert_eq!(found, expected, "{report}");
+        assert_eq!(in_sarif, expected, "{sarif}");
+        assert!(found.iter().all(|code| codes.contains(&code.as_str())));
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }

@@ -1,5 +1,5 @@
 //! `docs/reference.md`, made from the definitions that the program itself runs on, so that it can say
-//! nothing else: arguments, exit codes, diagnostics.
+//! nothing else: arguments, exit codes, reasons, diagnostics.
 //!
 //! It is a test and no command, because users read the page and need not make it.
 
@@ -11,6 +11,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::Cli;
 use crate::diagnostic::Code;
 use crate::exit::Exit;
+use crate::plan::ReasonCode;
 
 /// The page, from the root of the repository.
 const PAGE: &str = "docs/reference.md";
@@ -18,7 +19,7 @@ const PAGE: &str = "docs/reference.md";
 const HEAD: &str = "\
 # Reference
 
-Every command, flag, environment variable, exit code and diagnostic. This page is made from the program's own
+Every command, flag, environment variable, exit code, reason and diagnostic. This page is made from the program's own
 definitions, and a test holds it: `UPDATE_DOCS=1 cargo test --lib reference` writes it. How things belong together is told in
 the [guide](guide.md), what to do when something happens in the [runbook](runbook.md).
 ";
@@ -77,7 +78,7 @@ fn page() -> String {
     [HEAD.to_owned()]
         .into_iter()
         .chain(sections)
-        .chain([exit_codes(), diagnostics()])
+        .chain([exit_codes(), reasons(), diagnostics()])
         .collect()
 }
 
@@ -227,6 +228,25 @@ fn exit_codes() -> String {
         line(
             &mut text,
             &format!("| {} | {} |", exit.code(), cell(exit.meaning())),
+        );
+    }
+    text
+}
+
+fn reasons() -> String {
+    let mut text = "
+## Reasons
+
+Why something becomes of a role, or nothing: `reasonCode` in JSON and SARIF. The words beside it may change, the code does not.
+
+| code | meaning |
+|---|---|
+"
+    .to_owned();
+    for code in ReasonCode::ALL {
+        line(
+            &mut text,
+            &format!("| `{code}` | {} |", cell(code.description())),
         );
     }
     text

@@ -9,7 +9,7 @@ use crate::model::history::CommitInfo;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleId, SessionDuration};
 use crate::model::tags::Tags;
 use crate::model::trust_policy::{self, TrustDocument};
-use crate::plan::{Delete, Quarantine, Update};
+use crate::plan::{Delete, Kept, Quarantine, Undeclared, Update};
 
 const HOSTILE: &str = "\u{1b}[2J ::error::x ##[error]y | `@org/team` <img onerror=x> {0}\r\nz";
 
@@ -59,7 +59,7 @@ fn update(name: &str, differences: Vec<Difference>) -> Box<Update> {
     })
 }
 
-fn entry(name: &str, action: Action, reason: &str, outcome: Option<Outcome>) -> Entry {
+fn entry(name: &str, action: Action, reason: Reason, outcome: Option<Outcome>) -> Entry {
     let is_declared = !matches!(
         action,
         Action::Quarantine(_) | Action::Delete(_) | Action::Orphan
@@ -75,7 +75,7 @@ fn entry(name: &str, action: Action, reason: &str, outcome: Option<Outcome>) -> 
             service_account: ServiceAccountRef::parse(&format!("bar/{name}")).expect("valid"),
             location: is_declared.then_some(location),
             action,
-            reason: reason.to_owned(),
+            reason,
         },
         origin: None,
         outcome,
@@ -101,6 +101,16 @@ fn everything() -> Report {
         },
         path: RepoPath::from("apps/gone.yaml"),
         remains: false,
+    };
+    let undeclared = Undeclared::Gone;
+    let removed = Reason::Removed {
+        undeclared,
+        commit: removal.commit.clone(),
+        last_used: None,
+    };
+    let left = Reason::Kept {
+        undeclared,
+        kept: Kept::Mode,
     };
     let differences = vec![
         Difference::TrustPolicy {
@@ -130,7 +140,11 @@ fn everything() -> Report {
     let mut drifted = entry(
         "drifted",
         Action::Update(update("drifted", differences)),
-        "it differs",
+        Reason::Differs(vec![Difference::Tag {
+            key: "team".to_owned(),
+            current: None,
+            desired: "a".to_owned(),
+        }]),
         Some(Outcome::Failed(failure("iam:UpdateRole: AccessDenied"))),
     );
     drifted.origin = Some(Origin::Drift);
@@ -138,31 +152,36 @@ fn everything() -> Report {
         entry(
             "added",
             Action::Create(new_role("added")),
-            "there is no such role",
+            Reason::Absent,
             Some(Outcome::Done),
         ),
         drifted,
         entry(
             "back",
             Action::Restore(update("back", vec![])),
-            "it is declared again",
+            Reason::DeclaredAgain { since: None },
             Some(Outcome::Unknown(failure("the reply was lost"))),
         ),
         entry(
             "gone",
             Action::Quarantine(Box::new(quarantine)),
-            "removed by commit a1b2",
+            removed.clone(),
             Some(Outcome::NotAttempted),
         ),
-        entry("held", Action::Held, HOSTILE, None),
-        entry("left", Action::Orphan, "the role is left in place", None),
+        entry(
+            "held",
+            Action::Held,
+            Reason::Invalid(HOSTILE.to_owned()),
+            None,
+        ),
+        entry("left", Action::Orphan, left, None),
         entry(
             "old",
             Action::Delete(Box::new(delete)),
-            "removed by commit a1b2",
+            removed,
             Some(Outcome::Done),
         ),
-        entry("same", Action::InSync, "as it should be", None),
+        entry("same", Action::InSync, Reason::AsDeclared, None),
     ];
     let at = |path: &str| Location {
         path: RepoPath::from(path),
@@ -216,7 +235,7 @@ fn human() {
       + create: done  k8s-sa_bar_added  bar/added  apps/added.yaml:3
           there is no such role
       ~ update: failed  k8s-sa_bar_drifted  bar/drifted  apps/drifted.yaml:3
-          drift: it differs
+          drift: tag `team` is missing
           trust policy:
             {
               "Statement": [
@@ -234,17 +253,17 @@ fn human() {
           iam:UpdateRole: AccessDenied
           hint: try again
       ^ restore: unknown  k8s-sa_bar_back  bar/back  apps/back.yaml:3
-          it is declared again
+          declared again; quarantined since an unknown time
           the reply was lost
           hint: try again
       x quarantine: not-attempted  k8s-sa_bar_gone  bar/gone  apps/gone.yaml
-          removed by commit a1b2
+          removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown
       ! held  k8s-sa_bar_held  bar/held  apps/held.yaml:3
           \u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz
       ? orphan  k8s-sa_bar_left  bar/left
-          the role is left in place
+          no manifest declares its ServiceAccount; the role is left in place
       - delete: done  k8s-sa_bar_old  bar/old  apps/gone.yaml
-          removed by commit a1b2
+          removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown
 
     apps/held.yaml:7:1: error[invalid-managed]: \u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz
       hint: write "true"
@@ -262,13 +281,13 @@ fn json() {
     {"clusters":[null],"command":"apply","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","exitCode":8,"repository":"https://github.com/acme/apps","schema":"irsa-gitops/report/v1","summary":{"create":1,"delete":1,"held":1,"inSync":1,"orphan":1,"quarantine":1,"restore":1,"update":1}}
     "#);
     assert_snapshot!(one_a_line(&cluster["changes"]), @r#"
-    {"action":"create","location":{"column":5,"line":3,"path":"apps/added.yaml"},"outcome":"done","reason":"there is no such role","role":"k8s-sa_bar_added","serviceAccount":"bar/added"}
-    {"action":"update","differences":[{"current":{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow"}]},"desired":{"Statement":[{"Action":"sts:AssumeRoleWithWebIdentity","Effect":"Allow"}]},"field":"trust-policy"},{"current":"old","desired":"new","field":"tag","key":"role.k8s.aws/source"},{"current":3600,"desired":7200,"field":"session-duration"}],"error":{"hint":"try again","message":"iam:UpdateRole: AccessDenied"},"location":{"column":5,"line":3,"path":"apps/drifted.yaml"},"origin":"drift","outcome":"failed","reason":"it differs","role":"k8s-sa_bar_drifted","serviceAccount":"bar/drifted"}
-    {"action":"restore","error":{"hint":"try again","message":"the reply was lost"},"location":{"column":5,"line":3,"path":"apps/back.yaml"},"outcome":"unknown","reason":"it is declared again","role":"k8s-sa_bar_back","serviceAccount":"bar/back"}
-    {"action":"quarantine","location":null,"outcome":"not-attempted","reason":"removed by commit a1b2","removedBy":{"author":"Ann","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","date":"2026-01-02T03:04:05Z","path":"apps/gone.yaml","subject":"Remove it"},"role":"k8s-sa_bar_gone","serviceAccount":"bar/gone"}
-    {"action":"held","location":{"column":5,"line":3,"path":"apps/held.yaml"},"reason":"\u001b[2J ::error::x ##[error]y | `@org/team` <img onerror=x> {0}\r\nz","role":"k8s-sa_bar_held","serviceAccount":"bar/held"}
-    {"action":"orphan","location":null,"reason":"the role is left in place","role":"k8s-sa_bar_left","serviceAccount":"bar/left"}
-    {"action":"delete","location":null,"outcome":"done","reason":"removed by commit a1b2","removedBy":{"author":"Ann","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","date":"2026-01-02T03:04:05Z","path":"apps/gone.yaml","subject":"Remove it"},"role":"k8s-sa_bar_old","serviceAccount":"bar/old"}
+    {"action":"create","location":{"column":5,"line":3,"path":"apps/added.yaml"},"outcome":"done","reason":"there is no such role","reasonCode":"absent","role":"k8s-sa_bar_added","serviceAccount":"bar/added"}
+    {"action":"update","differences":[{"current":{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow"}]},"desired":{"Statement":[{"Action":"sts:AssumeRoleWithWebIdentity","Effect":"Allow"}]},"field":"trust-policy"},{"current":"old","desired":"new","field":"tag","key":"role.k8s.aws/source"},{"current":3600,"desired":7200,"field":"session-duration"}],"error":{"hint":"try again","message":"iam:UpdateRole: AccessDenied"},"location":{"column":5,"line":3,"path":"apps/drifted.yaml"},"origin":"drift","outcome":"failed","reason":"tag `team` is missing","reasonCode":"differs","role":"k8s-sa_bar_drifted","serviceAccount":"bar/drifted"}
+    {"action":"restore","error":{"hint":"try again","message":"the reply was lost"},"location":{"column":5,"line":3,"path":"apps/back.yaml"},"outcome":"unknown","reason":"declared again; quarantined since an unknown time","reasonCode":"declared-again","role":"k8s-sa_bar_back","serviceAccount":"bar/back"}
+    {"action":"quarantine","location":null,"outcome":"not-attempted","reason":"removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown","reasonCode":"removed","removedBy":{"author":"Ann","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","date":"2026-01-02T03:04:05Z","path":"apps/gone.yaml","subject":"Remove it"},"role":"k8s-sa_bar_gone","serviceAccount":"bar/gone"}
+    {"action":"held","location":{"column":5,"line":3,"path":"apps/held.yaml"},"reason":"\u001b[2J ::error::x ##[error]y | `@org/team` <img onerror=x> {0}\r\nz","reasonCode":"invalid-manifest","role":"k8s-sa_bar_held","serviceAccount":"bar/held"}
+    {"action":"orphan","location":null,"reason":"no manifest declares its ServiceAccount; the role is left in place","reasonCode":"not-sync","role":"k8s-sa_bar_left","serviceAccount":"bar/left"}
+    {"action":"delete","location":null,"outcome":"done","reason":"removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown","reasonCode":"removed","removedBy":{"author":"Ann","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","date":"2026-01-02T03:04:05Z","path":"apps/gone.yaml","subject":"Remove it"},"role":"k8s-sa_bar_old","serviceAccount":"bar/old"}
     "#);
     assert_snapshot!(one_a_line(&cluster["diagnostics"]), @r#"
     {"code":"invalid-managed","hint":"write \"true\"","location":{"column":1,"line":7,"path":"apps/held.yaml"},"message":"\u001b[2J ::error::x ##[error]y | `@org/team` <img onerror=x> {0}\r\nz","serviceAccount":"bar/held","severity":"error"}
@@ -291,13 +310,13 @@ fn markdown() {
 
     | | role | ServiceAccount | where | why |
     |---|---|---|---|---|
-    | update: failed | `k8s-sa_bar_drifted` | `bar/drifted` | `apps/drifted.yaml:3` | `drift: it differs`; `iam:UpdateRole: AccessDenied`; hint: `try again` |
-    | restore: unknown | `k8s-sa_bar_back` | `bar/back` | `apps/back.yaml:3` | `it is declared again`; `the reply was lost`; hint: `try again` |
+    | update: failed | `k8s-sa_bar_drifted` | `bar/drifted` | `apps/drifted.yaml:3` | ``drift: tag `team` is missing``; `iam:UpdateRole: AccessDenied`; hint: `try again` |
+    | restore: unknown | `k8s-sa_bar_back` | `bar/back` | `apps/back.yaml:3` | `declared again; quarantined since an unknown time`; `the reply was lost`; hint: `try again` |
     | held | `k8s-sa_bar_held` | `bar/held` | `apps/held.yaml:3` | ``\u{1b}[2J ::error::x \u{23}#[error]y \| `@org/team` <img onerror=x> {0}\r\nz`` |
     | create: done | `k8s-sa_bar_added` | `bar/added` | `apps/added.yaml:3` | `there is no such role` |
-    | quarantine: not-attempted | `k8s-sa_bar_gone` | `bar/gone` | `apps/gone.yaml` | `removed by commit a1b2` |
-    | orphan | `k8s-sa_bar_left` | `bar/left` |  | `the role is left in place` |
-    | delete: done | `k8s-sa_bar_old` | `bar/old` | `apps/gone.yaml` | `removed by commit a1b2` |
+    | quarantine: not-attempted | `k8s-sa_bar_gone` | `bar/gone` | `apps/gone.yaml` | `removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown` |
+    | orphan | `k8s-sa_bar_left` | `bar/left` |  | `no manifest declares its ServiceAccount; the role is left in place` |
+    | delete: done | `k8s-sa_bar_old` | `bar/old` | `apps/gone.yaml` | `removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown` |
 
     - `../../x:7:1` **note** `not-read`: `a submodule`
 
@@ -327,15 +346,15 @@ fn markdown() {
 fn github() {
     assert_snapshot!(rendered(FORMATS[3].1, &everything()), @r#"
     ::error file=apps/held.yaml,line=7,col=1,title=invalid-managed::\u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz (hint: write "true") [cluster prod, account 123456789012]
-    ::error file=apps/drifted.yaml,line=3,col=5,title=update failed::k8s-sa_bar_drifted for bar/drifted: drift: it differs; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - "sts:AssumeRole" + "sts:AssumeRoleWithWebIdentity"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]
-    ::error file=apps/back.yaml,line=3,col=5,title=restore unknown::k8s-sa_bar_back for bar/back: it is declared again; the reply was lost (hint: try again) [cluster prod, account 123456789012]
+    ::error file=apps/drifted.yaml,line=3,col=5,title=update failed::k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - "sts:AssumeRole" + "sts:AssumeRoleWithWebIdentity"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]
+    ::error file=apps/back.yaml,line=3,col=5,title=restore unknown::k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]
     ::warning title=security-drift::somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]
-    ::warning file=apps/gone.yaml,title=quarantine not-attempted::k8s-sa_bar_gone for bar/gone: removed by commit a1b2 [cluster prod, account 123456789012]
+    ::warning file=apps/gone.yaml,title=quarantine not-attempted::k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]
     ::warning file=apps/held.yaml,line=3,col=5,title=held::k8s-sa_bar_held for bar/held: \u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz [cluster prod, account 123456789012]
-    ::warning file=apps/gone.yaml,title=delete done::k8s-sa_bar_old for bar/old: removed by commit a1b2 [cluster prod, account 123456789012]
+    ::warning file=apps/gone.yaml,title=delete done::k8s-sa_bar_old for bar/old: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]
     ::notice title=not-read::a submodule [cluster prod, account 123456789012]
     ::notice file=apps/added.yaml,line=3,col=5,title=create done::k8s-sa_bar_added for bar/added: there is no such role [cluster prod, account 123456789012]
-    ::notice title=orphan::k8s-sa_bar_left for bar/left: the role is left in place [cluster prod, account 123456789012]
+    ::notice title=orphan::k8s-sa_bar_left for bar/left: no manifest declares its ServiceAccount; the role is left in place [cluster prod, account 123456789012]
     "#);
 }
 
@@ -347,13 +366,13 @@ fn sarif() {
     {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/held.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":7}}}],"message":{"text":"\\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz (hint: write \"true\") [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"ab70a32ba7b90eb22c172bb64c151be7bfedc00bbe055de8a0ebef327499202d"},"ruleId":"invalid-managed"}
     {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"44716adbf35da73165ab9efad6b866abda444e6e58d376876d35158137fe3fac"},"ruleId":"security-drift"}
     {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"a submodule [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"a15bb48dec7982237d114cc81f93e9fcbaa86ec9f86408ce30058a8c40612cf9"},"ruleId":"not-read"}
-    {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/added.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"create done: k8s-sa_bar_added for bar/added: there is no such role [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"9fb90b64cb1e514e1f2c80a55fc8254076584d0a9a96514cb77797f470a3f28e"},"ruleId":"role-create"}
-    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/drifted.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: it differs; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662"},"ruleId":"role-update"}
-    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/back.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"restore unknown: k8s-sa_bar_back for bar/back: it is declared again; the reply was lost (hint: try again) [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130"},"ruleId":"role-restore"}
-    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/gone.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2 [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a"},"ruleId":"role-quarantine"}
-    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/held.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"held: k8s-sa_bar_held for bar/held: \\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"cfb8be495a2574e873666fb031e1349dee8227b6f7ffa4d7c871148c837ad418"},"ruleId":"role-held"}
-    {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"orphan: k8s-sa_bar_left for bar/left: the role is left in place [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"3073b9d2bd860b15f9b2260b8ab902025de060800c92ab7a3a884735a8e01e4e"},"ruleId":"role-orphan"}
-    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/gone.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"delete done: k8s-sa_bar_old for bar/old: removed by commit a1b2 [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"f4f3317be56565fd0d165695044a51316e2700aadfa87d9a2e590a9310a2bf77"},"ruleId":"role-delete"}
+    {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/added.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"create done: k8s-sa_bar_added for bar/added: there is no such role [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"9fb90b64cb1e514e1f2c80a55fc8254076584d0a9a96514cb77797f470a3f28e"},"properties":{"reasonCode":"absent"},"ruleId":"role-create"}
+    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/drifted.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662"},"properties":{"reasonCode":"differs"},"ruleId":"role-update"}
+    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/back.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"restore unknown: k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130"},"properties":{"reasonCode":"declared-again"},"ruleId":"role-restore"}
+    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/gone.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a"},"properties":{"reasonCode":"removed"},"ruleId":"role-quarantine"}
+    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/held.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"held: k8s-sa_bar_held for bar/held: \\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"cfb8be495a2574e873666fb031e1349dee8227b6f7ffa4d7c871148c837ad418"},"properties":{"reasonCode":"invalid-manifest"},"ruleId":"role-held"}
+    {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"orphan: k8s-sa_bar_left for bar/left: no manifest declares its ServiceAccount; the role is left in place [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"3073b9d2bd860b15f9b2260b8ab902025de060800c92ab7a3a884735a8e01e4e"},"properties":{"reasonCode":"not-sync"},"ruleId":"role-orphan"}
+    {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/gone.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"delete done: k8s-sa_bar_old for bar/old: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"f4f3317be56565fd0d165695044a51316e2700aadfa87d9a2e590a9310a2bf77"},"properties":{"reasonCode":"removed"},"ruleId":"role-delete"}
     "#);
 }
 
@@ -363,10 +382,10 @@ fn gitlab() {
     {"check_name":"invalid-managed","description":"\\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz (hint: write \"true\") [cluster prod, account 123456789012]","fingerprint":"ab70a32ba7b90eb22c172bb64c151be7bfedc00bbe055de8a0ebef327499202d","location":{"lines":{"begin":7},"path":"apps/held.yaml"},"severity":"critical"}
     {"check_name":"security-drift","description":"somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]","fingerprint":"44716adbf35da73165ab9efad6b866abda444e6e58d376876d35158137fe3fac","location":{"lines":{"begin":1},"path":"."},"severity":"minor"}
     {"check_name":"not-read","description":"a submodule [cluster prod, account 123456789012]","fingerprint":"a15bb48dec7982237d114cc81f93e9fcbaa86ec9f86408ce30058a8c40612cf9","location":{"lines":{"begin":1},"path":"."},"severity":"info"}
-    {"check_name":"role-update","description":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: it differs; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]","fingerprint":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662","location":{"lines":{"begin":3},"path":"apps/drifted.yaml"},"severity":"critical"}
-    {"check_name":"role-restore","description":"restore unknown: k8s-sa_bar_back for bar/back: it is declared again; the reply was lost (hint: try again) [cluster prod, account 123456789012]","fingerprint":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130","location":{"lines":{"begin":3},"path":"apps/back.yaml"},"severity":"critical"}
-    {"check_name":"role-quarantine","description":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2 [cluster prod, account 123456789012]","fingerprint":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a","location":{"lines":{"begin":1},"path":"apps/gone.yaml"},"severity":"minor"}
+    {"check_name":"role-update","description":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]","fingerprint":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662","location":{"lines":{"begin":3},"path":"apps/drifted.yaml"},"severity":"critical"}
+    {"check_name":"role-restore","description":"restore unknown: k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]","fingerprint":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130","location":{"lines":{"begin":3},"path":"apps/back.yaml"},"severity":"critical"}
+    {"check_name":"role-quarantine","description":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]","fingerprint":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a","location":{"lines":{"begin":1},"path":"apps/gone.yaml"},"severity":"minor"}
     {"check_name":"role-held","description":"held: k8s-sa_bar_held for bar/held: \\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz [cluster prod, account 123456789012]","fingerprint":"cfb8be495a2574e873666fb031e1349dee8227b6f7ffa4d7c871148c837ad418","location":{"lines":{"begin":3},"path":"apps/held.yaml"},"severity":"minor"}
-    {"check_name":"role-delete","description":"delete done: k8s-sa_bar_old for bar/old: removed by commit a1b2 [cluster prod, account 123456789012]","fingerprint":"f4f3317be56565fd0d165695044a51316e2700aadfa87d9a2e590a9310a2bf77","location":{"lines":{"begin":1},"path":"apps/gone.yaml"},"severity":"minor"}
+    {"check_name":"role-delete","description":"delete done: k8s-sa_bar_old for bar/old: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]","fingerprint":"f4f3317be56565fd0d165695044a51316e2700aadfa87d9a2e590a9310a2bf77","location":{"lines":{"begin":1},"path":"apps/gone.yaml"},"severity":"minor"}
     "#);
 }

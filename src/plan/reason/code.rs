@@ -1,0 +1,198 @@
+//! The code of a reason: what programs that read a report tell reasons apart by.
+
+use std::fmt;
+
+use super::{Kept, Reason, Undeclared};
+use crate::diagnostic::codes;
+
+codes! {
+    /// What kind of reason it is. The text is stable: `reasonCode` in JSON and SARIF.
+    ReasonCode
+    // What is declared is compared with what is there.
+    Absent "absent" "There is no such role.",
+    AsDeclared "as-declared" "The role is as declared.",
+    Differs "differs" "The role is not as declared.",
+    QuarantineTagsLeft "quarantine-tags-left" "The role is as declared, but for the tags of a quarantine that is over.",
+    DeclaredAgain "declared-again" "The ServiceAccount of a quarantined role is declared again.",
+    CreateOnly "create-only" "The role is not as declared, and mode create-only repairs nothing.",
+    ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
+    RoleUnread "role-unread" "The role could not be read in full.",
+    InvalidManifest "invalid-manifest" "The manifest has errors, which are among the diagnostics.",
+    // A role that is not declared is not retired.
+    NotSync "not-sync" "The role is not declared, and only mode sync retires roles.",
+    ManifestsUnread "manifests-unread" "The role is not declared, but not every manifest could be read.",
+    NoCommit "no-commit" "The role is not declared, but the manifests stand for no commit.",
+    DeclaredElsewhere "declared-elsewhere" "A file that the run does not read declares the role.",
+    NamedByInvalid "named-by-invalid" "The role is not declared, but a ServiceAccount with errors names it.",
+    LastCommitSpoiled "last-commit-spoiled" "The role is not declared, but its last-commit tag is no commit id.",
+    HistoryMissing "history-missing" "The role is not declared, but the history back to its last commit is not in this clone.",
+    ChangeUnreadable "change-unreadable" "The role is not declared, but a file that changed since cannot be read whole.",
+    Unexplained "unexplained" "The role is not declared, but no commit removed its ServiceAccount.",
+    QuarantineUndated "quarantine-undated" "The role is quarantined and does not say since when.",
+    QuarantineForeign "quarantine-foreign" "The role was quarantined by a commit that is not in this history.",
+    Quarantined "quarantined" "The role is quarantined, and the time is not over.",
+    Attached "attached" "The quarantine of the role is over, but something is attached to it.",
+    AttachmentsUnread "attachments-unread" "What is attached to the role could not be read.",
+    // A role that is not declared is retired.
+    Removed "removed" "A commit removed the ServiceAccount.",
+    Unmanaged "unmanaged" "A commit set the managed annotation to \"false\".",
+    QuarantineOver "quarantine-over" "The quarantine of the role is over.",
+    // Two commits are compared.
+    NewlyDeclared "newly-declared" "The change declares the ServiceAccount.",
+    NewlyManaged "newly-managed" "The change sets the managed annotation to \"true\".",
+    NewlyValid "newly-valid" "The change makes the manifest valid.",
+    NewlyUnmanaged "newly-unmanaged" "The change sets the managed annotation to \"false\".",
+    NewlyUndeclared "newly-undeclared" "The change removes the ServiceAccount.",
+    // A step over the plan stands in the way.
+    Contested "contested" "Several clusters of one account would give that name to a role of theirs.",
+    AudienceRefused "audience-refused" "The OIDC provider does not accept the ServiceAccount's own audience.",
+    HistoryRewritten "history-rewritten" "The last commit on the role is not in this history, and the role is tagged with the run's commit.",
+    // A saved plan is applied.
+    MovedSincePlan "moved-since-plan" "The role is not what it was when the plan was saved.",
+    NotInPlan "not-in-plan" "The change is not part of the saved plan.",
+    NoLongerDue "no-longer-due" "The change is part of the saved plan, and is no change any more.",
+    // A role is adopted.
+    OwnedAlready "owned-already" "The role is owned already.",
+    OtherPath "other-path" "The role has another path than the cluster's roles.",
+    NotDeclared "not-declared" "No manifest declares the ServiceAccount of the role.",
+    Unproven "unproven" "The trust policy of the role does not let its ServiceAccount in.",
+    Proven "proven" "The trust policy of the role proves that it serves its ServiceAccount.",
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Reason {
+    /// What kind of reason it is. Of a reason around another one, the outer one counts: it decides.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Self::Absent => ReasonCode::Absent,
+            Self::AsDeclared => ReasonCode::AsDeclared,
+            Self::Differs(_) => ReasonCode::Differs,
+            Self::QuarantineTagsLeft => ReasonCode::QuarantineTagsLeft,
+            Self::DeclaredAgain { .. } => ReasonCode::DeclaredAgain,
+            Self::CreateOnly(_) => ReasonCode::CreateOnly,
+            Self::Foreign { .. } => ReasonCode::ForeignRole,
+            Self::Unread => ReasonCode::RoleUnread,
+            Self::Invalid(_) => ReasonCode::InvalidManifest,
+            Self::Kept { kept, .. } => kept.code(),
+            Self::Removed {
+                undeclared: Undeclared::Gone,
+                ..
+            } => ReasonCode::Removed,
+            Self::Removed {
+                undeclared: Undeclared::Unmanaged,
+                ..
+            } => ReasonCode::Unmanaged,
+            Self::QuarantineOver { .. } => ReasonCode::QuarantineOver,
+            Self::NewlyDeclared => ReasonCode::NewlyDeclared,
+            Self::NewlyManaged => ReasonCode::NewlyManaged,
+            Self::NewlyValid => ReasonCode::NewlyValid,
+            Self::NewlyUnmanaged => ReasonCode::NewlyUnmanaged,
+            Self::NewlyUndeclared => ReasonCode::NewlyUndeclared,
+            Self::Contested(_) => ReasonCode::Contested,
+            Self::AudienceRefused { .. } => ReasonCode::AudienceRefused,
+            Self::HistoryRewritten { .. } => ReasonCode::HistoryRewritten,
+            Self::MovedSincePlan(_) => ReasonCode::MovedSincePlan,
+            Self::NotInPlan(_) => ReasonCode::NotInPlan,
+            Self::NoLongerDue(_) => ReasonCode::NoLongerDue,
+            Self::OwnedAlready => ReasonCode::OwnedAlready,
+            Self::OtherPath { .. } => ReasonCode::OtherPath,
+            Self::NotDeclared(_) => ReasonCode::NotDeclared,
+            Self::Unproven(_) => ReasonCode::Unproven,
+            Self::Proven => ReasonCode::Proven,
+        }
+    }
+}
+
+impl Kept {
+    fn code(&self) -> ReasonCode {
+        match self {
+            Self::Mode => ReasonCode::NotSync,
+            Self::ManifestsUnread => ReasonCode::ManifestsUnread,
+            Self::NoCommit => ReasonCode::NoCommit,
+            Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
+            Self::Named => ReasonCode::NamedByInvalid,
+            Self::LastCommitSpoiled => ReasonCode::LastCommitSpoiled,
+            Self::HistoryMissing => ReasonCode::HistoryMissing,
+            Self::ChangeUnreadable { .. } => ReasonCode::ChangeUnreadable,
+            Self::Unexplained => ReasonCode::Unexplained,
+            Self::QuarantineUndated => ReasonCode::QuarantineUndated,
+            Self::QuarantineForeign => ReasonCode::QuarantineForeign,
+            Self::Quarantined { .. } => ReasonCode::Quarantined,
+            Self::Attached { .. } => ReasonCode::Attached,
+            Self::AttachmentsUnread => ReasonCode::AttachmentsUnread,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn reason_codes_are_unique_and_kebab_case() {
+        let texts: BTreeSet<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), ReasonCode::ALL.len());
+        for code in ReasonCode::ALL {
+            let text = code.as_str();
+            let is_kebab =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(text.split('-').all(is_kebab), "{text}");
+            assert!(code.description().ends_with('.'), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_codes_are_a_contract_that_is_only_added_to() {
+        let all: Vec<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+        insta::assert_snapshot!(all.join("\n"), @r"
+        absent
+        as-declared
+        differs
+        quarantine-tags-left
+        declared-again
+        create-only
+        foreign-role
+        role-unread
+        invalid-manifest
+        not-sync
+        manifests-unread
+        no-commit
+        declared-elsewhere
+        named-by-invalid
+        last-commit-spoiled
+        history-missing
+        change-unreadable
+        unexplained
+        quarantine-undated
+        quarantine-foreign
+        quarantined
+        attached
+        attachments-unread
+        removed
+        unmanaged
+        quarantine-over
+        newly-declared
+        newly-managed
+        newly-valid
+        newly-unmanaged
+        newly-undeclared
+        contested
+        audience-refused
+        history-rewritten
+        moved-since-plan
+        not-in-plan
+        no-longer-due
+        owned-already
+        other-path
+        not-declared
+        unproven
+        proven
+        ");
+    }
+}
