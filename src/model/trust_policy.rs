@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+mod view;
+
+pub use view::{OneOrMany, Principal, StatementView};
+
 /// The version of the policy language every document states.
 const VERSION: &str = "2012-10-17";
 
@@ -142,30 +146,14 @@ impl TrustDocument {
     /// id for a while, of one that is gone it always does.
     /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
     pub fn has_unresolved_principal(&self) -> bool {
-        let Ok(document) = serde_json::from_str::<Value>(&self.0) else {
-            return false;
-        };
-        let statements = sorted_list(document["Statement"].clone(), |statement| statement);
-        let mut principals = vec![];
-        for statement in statements.as_array().into_iter().flatten() {
-            match &statement["Principal"] {
-                Value::Object(kinds) => principals.extend(kinds.values().cloned()),
-                other => principals.push(other.clone()),
-            }
-        }
         let is_id = |text: &str| {
             ["AROA", "AIDA"].iter().any(|kind| text.starts_with(kind))
                 && text
                     .chars()
                     .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
         };
-        principals.into_iter().any(|principal| {
-            let ids = sorted_list(principal, |id| id);
-            ids.as_array()
-                .into_iter()
-                .flatten()
-                .any(|id| id.as_str().is_some_and(is_id))
-        })
+        let mut statements = self.statements().into_iter().flatten();
+        statements.any(|statement| statement.principal.names().into_iter().any(is_id))
     }
 
     /// Whether both documents grant the same: the order of keys, lists and statements, a string in
@@ -194,22 +182,9 @@ impl TrustDocument {
 
     /// The OIDC providers and other federated principals the document names, by ARN.
     pub fn federated_principals(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        if let Some(Value::Object(document)) = self.canonical() {
-            let statements = document.get("Statement").and_then(Value::as_array);
-            for statement in statements.into_iter().flatten() {
-                let federated = statement.get("Principal").and_then(|p| p.get("Federated"));
-                let names = federated.and_then(Value::as_array);
-                found.extend(
-                    names
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned),
-                );
-            }
-        }
-        found
+        let statements = self.statements().unwrap_or_default();
+        let federated = statements.iter().flat_map(|s| s.principal.federated());
+        federated.map(str::to_owned).collect()
     }
 
     fn canonical(&self) -> Option<Value> {

@@ -1,14 +1,12 @@
 //! Drift that let somebody else in: an owned role whose trust policy serves more than its own
 //! ServiceAccount is not an ordinary difference, and whoever reads the plan should see that.
 
-use serde_json::Value;
-
 use crate::desired::DesiredRole;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::cluster::Cluster;
+use crate::model::cluster::{Cluster, Issuer};
 use crate::model::role::CurrentRole;
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::trust_policy::TrustDocument;
+use crate::model::trust_policy::{Principal, StatementView, TrustDocument};
 
 /// Names the first statement that lets anybody in but the role's own ServiceAccount.
 pub(super) fn finding(
@@ -16,11 +14,12 @@ pub(super) fn finding(
     role: &CurrentRole,
     cluster: &Cluster,
 ) -> Option<Diagnostic> {
-    let document: Value = serde_json::from_str(role.listed.trust_policy.as_str()).ok()?;
+    let statements = role.listed.trust_policy.statements()?;
     let subject = desired.service_account.subject();
-    let intruder = statements(&document)
-        .find(|statement| !is_deny(statement) && !serves_only(statement, &subject, cluster))?;
-    let principal = intruder.get("Principal").unwrap_or(&Value::Null);
+    let intruder = statements
+        .iter()
+        .find(|statement| !statement.denies() && !serves_only(statement, &subject, cluster))?;
+    let principal = &intruder.principal;
     let message = format!(
         "trust policy of role `{}` let in more than its ServiceAccount: principal `{principal}`",
         role.listed.name
@@ -39,16 +38,11 @@ pub(super) fn serves(
     service_account: &ServiceAccountRef,
     cluster: &Cluster,
 ) -> bool {
-    let document: Option<Value> = serde_json::from_str(role.listed.trust_policy.as_str()).ok();
+    let statements = role.listed.trust_policy.statements().unwrap_or_default();
     let subject = service_account.subject();
-    document.iter().flat_map(statements).any(|statement| {
-        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-        let mut actions = one_or_many(statement.get("Action")).filter_map(Value::as_str);
-        let names_somebody =
-            one_or_many(statement.get("Principal").and_then(|p| p.get("Federated")));
-        allows
-            && actions.any(|action| action == "sts:AssumeRoleWithWebIdentity")
-            && names_somebody.count() > 0
+    statements.iter().any(|statement| {
+        statement.allows_web_identity()
+            && !statement.principal.federated().is_empty()
             && serves_only(statement, &subject, cluster)
     })
 }
@@ -61,59 +55,37 @@ pub(super) fn serves_another_cluster(
     service_account: &ServiceAccountRef,
     cluster: &Cluster,
 ) -> bool {
-    let document: Option<Value> = serde_json::from_str(document.as_str()).ok();
+    let statements = document.statements().unwrap_or_default();
     let subject = service_account.subject();
-    let ours = |provider: &str| {
-        let mut issuers = cluster.issuers.iter();
-        issuers.any(|issuer| provider == cluster.oidc_provider(issuer).to_string())
+    let is_anothers = |statement: &StatementView| {
+        let Principal::Federated(providers) = &statement.principal else {
+            return false;
+        };
+        let provider = providers.only();
+        provider.is_some_and(|provider| match provider.split_once(":oidc-provider/") {
+            Some((_, issuer)) => {
+                issuer_of(provider, cluster).is_none()
+                    && statement.demands(&format!("{issuer}:sub"), &subject)
+            }
+            None => false,
+        })
     };
-    let is_anothers = |statement: &Value| {
-        let principal = statement.get("Principal").and_then(Value::as_object)?;
-        let provider = principal
-            .get("Federated")
-            .filter(|_| principal.len() == 1)?;
-        let (_, issuer) = provider.as_str()?.split_once(":oidc-provider/")?;
-        let equals = statement.get("Condition")?.get("StringEquals")?;
-        let sub = equals.get(format!("{issuer}:sub"))?.as_str()?;
-        Some(!ours(provider.as_str()?) && sub == subject)
-    };
-    let mut statements = document.iter().flat_map(statements).peekable();
-    statements.peek().is_some() && statements.all(|statement| is_anothers(statement) == Some(true))
+    !statements.is_empty() && statements.iter().all(is_anothers)
 }
 
-fn statements(document: &Value) -> impl Iterator<Item = &Value> {
-    one_or_many(document.get("Statement"))
-}
-
-fn is_deny(statement: &Value) -> bool {
-    statement.get("Effect").and_then(Value::as_str) == Some("Deny")
-}
-
-fn serves_only(statement: &Value, subject: &str, cluster: &Cluster) -> bool {
-    let Some(Value::Object(principal)) = statement.get("Principal") else {
+/// Whether a statement lets in nobody but the subject, through the cluster's providers.
+fn serves_only(statement: &StatementView, subject: &str, cluster: &Cluster) -> bool {
+    let Principal::Federated(providers) = &statement.principal else {
         return false;
     };
-    let only_federated = principal.keys().all(|kind| kind == "Federated");
-    let mut providers = one_or_many(principal.get("Federated")).filter_map(Value::as_str);
-    let equals = statement
-        .get("Condition")
-        .and_then(|c| c.get("StringEquals"));
-    only_federated
-        && providers.all(|provider| {
-            cluster.issuers.iter().any(|issuer| {
-                let sub = equals.and_then(|e| e.get(format!("{issuer}:sub")));
-                provider == cluster.oidc_provider(issuer).to_string()
-                    && sub.is_some()
-                    && one_or_many(sub).all(|value| value.as_str() == Some(subject))
-            })
-        })
+    let mut issuers = providers.iter().map(|arn| issuer_of(arn, cluster));
+    issuers.all(|issuer| {
+        issuer.is_some_and(|issuer| statement.demands(&format!("{issuer}:sub"), subject))
+    })
 }
 
-/// IAM writes a list of one as the element itself.
-fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    match value {
-        Some(Value::Array(items)) => items.iter(),
-        Some(single) => std::slice::from_ref(single).iter(),
-        None => [].iter(),
-    }
+/// The issuer of the cluster whose provider has that ARN.
+fn issuer_of<'a>(arn: &str, cluster: &'a Cluster) -> Option<&'a Issuer> {
+    let mut issuers = cluster.issuers.iter();
+    issuers.find(|issuer| arn == cluster.oidc_provider(issuer).to_string())
 }

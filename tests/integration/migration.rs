@@ -151,3 +151,45 @@ fn adopting_says_who_loses_access_and_whose_role_it_was() {
     assert!(found.stdout.contains("`green`"), "{}", found.stdout);
     assert_eq!(adopt("k8s-sa_bar_baz").codes(), Vec::<String>::new());
 }
+
+#[test]
+fn i11_what_proves_a_role_is_the_statement_whatever_its_form() {
+    let directory = TempDir::new().expect("a directory");
+    let iam = sandbox(directory.path());
+    let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
+    let subject = "system:serviceaccount:bar:foo";
+    let other_case = json!({ "StringEquals": { format!("{ISSUER}:SUB"): [subject] } });
+    let like = json!({ "StringLike": { format!("{ISSUER}:sub"): subject } });
+    let both_cases = json!({ "StringEquals": {
+        format!("{ISSUER}:sub"): subject,
+        format!("{ISSUER}:SUB"): "system:serviceaccount:bar:other",
+    } });
+    let web_identity = json!(["sts:AssumeRoleWithWebIdentity"]);
+    for (condition, action, proves) in [
+        (&other_case, &web_identity, true),
+        (&other_case, &json!("sts:*"), false),
+        (&like, &web_identity, false),
+        (&both_cases, &web_identity, false),
+    ] {
+        let mut role = controllers_role("foo");
+        let statement = &mut role["trustPolicy"]["Statement"][0];
+        statement["Condition"] = condition.clone();
+        statement["Action"] = action.clone();
+        let mut account = state(&iam);
+        account["roles"] = json!([role]);
+        std::fs::write(&iam, account.to_string()).expect("a file");
+        let run = Cli::new(
+            repository.path(),
+            &["adopt", "k8s-sa_bar_foo", "--format", "json"],
+        )
+        .sandbox(&iam)
+        .run();
+        let change = &run.json()["clusters"][0]["changes"][0];
+        let expected = if proves { "proven" } else { "unproven" };
+        assert_eq!(
+            change["reasonCode"], expected,
+            "{condition} {action}: {change}"
+        );
+        run.ends(if proves { 0 } else { 7 });
+    }
+}

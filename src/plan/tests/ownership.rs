@@ -104,10 +104,50 @@ fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
         r#"{"Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"},
             "Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example.com/id/1:sub":"system:serviceaccount:bar:foo"}}}]}"#,
     );
+    let statement = |body: &str| with_trust(role("bar/foo"), &format!(r#"{{"Statement":{body}}}"#));
+    let web_identity = |rest: &str| {
+        statement(&format!(
+            r#"{{"Principal":{{"Federated":"arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1"}},{rest}}}"#
+        ))
+    };
+    let exact = r#""Condition":{"StringEquals":{"OIDC.example.com/id/1:SUB":["system:serviceaccount:bar:foo"]}}"#;
     for (role, security) in [
         (intruder, true),
         (wildcard, true),
         (without_audience, false),
+        (
+            web_identity(&format!(r#""Effect":"Allow","Action":"sts:*",{exact}"#)),
+            false,
+        ),
+        (
+            web_identity(&format!(r#""NotAction":"sts:TagSession",{exact}"#)),
+            false,
+        ),
+        (web_identity(r#""Effect":"Allow""#), true),
+        (web_identity(r#""Effect":"Deny""#), false),
+        (
+            statement(&format!(r#"{{"Effect":"Allow","Principal":"*",{exact}}}"#)),
+            true,
+        ),
+        (
+            statement(&format!(
+                r#"{{"Effect":"Allow","Principal":{{"AWS":"*"}},{exact}}}"#
+            )),
+            true,
+        ),
+        (
+            statement(r#"{"Effect":"Allow","NotPrincipal":{"AWS":"a"}}"#),
+            true,
+        ),
+        (statement(r#"{"Action":"sts:AssumeRole"}"#), true),
+        (
+            statement(
+                r#"[{"Effect":"Deny","Principal":"*"},{"Effect":"Allow","Principal":{"Service":"s"}}]"#,
+            ),
+            true,
+        ),
+        (statement("[]"), false),
+        (with_trust(role("bar/foo"), "<html>"), false),
     ] {
         let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
         assert_eq!(words(&plan), [(FOO, "update")]);
