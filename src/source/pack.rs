@@ -31,6 +31,7 @@ const BATCH: u64 = 32 * 1024 * 1024;
 const FIRST: u64 = 12;
 /// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
 const DEEPEST: usize = 4095;
+const LONG_CHAIN: &str = "a chain of more deltas than git makes";
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
 const HEADER: u64 = 32;
 
@@ -259,47 +260,78 @@ fn find_roots(
     entries: &mut HashMap<u64, Rooted>,
 ) -> Result<Vec<u64>, Trouble> {
     let mut file = data::File::at(pack, Kind::Sha1)?;
+    let mut opened_at = 0;
     let mut added = Vec::new();
-    let mut passed = 0;
-    let damaged = |at, why: &str| Err(Trouble::Damaged(at, why.to_owned()));
     for offset in offsets {
-        if offset - passed > BATCH {
+        if offset - opened_at > BATCH {
             file = data::File::at(pack, Kind::Sha1)?;
-            passed = offset;
+            opened_at = offset;
         }
-        let start = added.len();
-        let mut at = offset;
-        let (root, mut depth) = loop {
-            if let Some(known) = entries.get(&at) {
-                break (known.root, known.depth + 1);
-            }
-            if added.len() - start > DEEPEST {
-                return damaged(offset, "a chain of more deltas than git makes");
-            }
-            let (base, size) = header(&file, index, at)?;
-            // Bases that go round in a circle have a root for now; whoever visits them will not find it.
-            let (root, depth) = (at, 0);
-            entries.insert(at, Rooted { root, depth, size });
-            added.push(at);
-            match base {
-                Some(base) => at = base,
-                None => break (at, 0),
-            }
-        };
+        let chain_start = added.len();
+        let end = follow_bases(&file, index, offset, entries, &mut added)?;
         if entries.len() > index.num_objects() as usize {
-            return damaged(offset, "more entries than the index has");
+            return Err(damaged(offset, "more entries than the index has"));
         }
-        for entry in added[start..].iter().rev() {
-            if let Some(entry) = entries.get_mut(entry) {
-                (entry.root, entry.depth) = (root, depth);
-            }
-            depth += 1;
-        }
-        if depth > DEEPEST + 1 {
-            return damaged(offset, "a chain of more deltas than git makes");
+        let depth = settle_chain(&added[chain_start..], end, entries);
+        if depth > DEEPEST {
+            return Err(damaged(offset, LONG_CHAIN));
         }
     }
     Ok(added)
+}
+
+/// Follows one entry from base to base up to one that is known or has no base. What it passes is
+/// added to `entries`, for now as a root of its own, and in its order to `added`. Returned is where the
+/// last entry that was added belongs: its root and its depth below that.
+fn follow_bases(
+    file: &data::File,
+    index: &index::File,
+    offset: u64,
+    entries: &mut HashMap<u64, Rooted>,
+    added: &mut Vec<u64>,
+) -> Result<(u64, usize), Trouble> {
+    let chain_start = added.len();
+    let mut at = offset;
+    loop {
+        // Bases that go round in a circle end here, too, at a root for now; whoever visits them will
+        // not find it.
+        if let Some(known) = entries.get(&at) {
+            return Ok((known.root, known.depth + 1));
+        }
+        if added.len() - chain_start > DEEPEST {
+            return Err(damaged(offset, LONG_CHAIN));
+        }
+        let (base, size) = header(file, index, at)?;
+        let (root, depth) = (at, 0);
+        entries.insert(at, Rooted { root, depth, size });
+        added.push(at);
+        match base {
+            Some(base) => at = base,
+            None => return Ok((at, 0)),
+        }
+    }
+}
+
+/// Says of the entries of a chain, each of which has the next one for its base, where they belong: the
+/// last one as given, each before it one deeper. Returned is the greatest depth, or that of the known
+/// entry if the chain is empty.
+fn settle_chain(
+    chain: &[u64],
+    (root, lowest): (u64, usize),
+    entries: &mut HashMap<u64, Rooted>,
+) -> usize {
+    let mut next = lowest;
+    for at in chain.iter().rev() {
+        if let Some(entry) = entries.get_mut(at) {
+            (entry.root, entry.depth) = (root, next);
+        }
+        next += 1;
+    }
+    next.saturating_sub(1)
+}
+
+fn damaged(at: u64, why: &str) -> Trouble {
+    Trouble::Damaged(at, why.to_owned())
 }
 
 /// The base of an entry, if it has one, and how many bytes the entry unpacks to.
