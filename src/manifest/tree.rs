@@ -75,6 +75,108 @@ pub(super) enum Content {
     LeftOut,
 }
 
+/// A mapping whose merge keys are being resolved.
+struct Merging<'t> {
+    tree: &'t Tree,
+    /// The entries that the mapping itself has, merge keys among them.
+    own: &'t [Entry],
+    /// Where the value of each key comes from so far.
+    origins: HashMap<Option<&'t str>, Origin>,
+    /// The entries of the mapping as it will be.
+    entries: Vec<Entry>,
+    /// What is ambiguous in the mapping.
+    ambiguities: Vec<Ambiguity>,
+    /// How many entries merge keys have brought into the document.
+    merged: usize,
+}
+
+/// Where the value of a key comes from.
+enum Origin {
+    /// From the mapping's own entries, at this place among them.
+    Own(usize),
+    /// From a merge key, whether or not the mapping has the key itself.
+    Merged,
+}
+
+impl<'t> Merging<'t> {
+    /// Starts with a mapping's own entries, the merge keys left out.
+    fn new(tree: &'t Tree, own: &'t [Entry]) -> Self {
+        let mut merging = Self {
+            tree,
+            own,
+            origins: HashMap::with_capacity(own.len()),
+            entries: Vec::with_capacity(own.len()),
+            ambiguities: vec![],
+            merged: tree.merged,
+        };
+        let mut has_merge_key = false;
+        for (place, (key, value)) in own.iter().enumerate() {
+            let origin = Origin::Own(place);
+            merging.origins.insert(tree.scalar(*key), origin);
+            if !tree.is_merge(*key) {
+                merging.entries.push((*key, *value));
+            } else if has_merge_key {
+                merging.note(*key, AmbiguityKind::Repeated);
+            } else {
+                has_merge_key = true;
+            }
+        }
+        merging
+    }
+
+    /// Brings in what the merge key at this place stands for: a mapping, or a list of them.
+    fn bring_in(&mut self, place: usize, value: NodeId) -> Option<()> {
+        let tree = self.tree;
+        let sources = tree.items(value).unwrap_or(std::slice::from_ref(&value));
+        for source in sources {
+            self.inherit_ambiguities(*source);
+            for entry in tree.entries(*source) {
+                self.merged += 1;
+                if self.merged > MAX_MERGED {
+                    return None;
+                }
+                self.bring_in_entry(place, *entry);
+            }
+        }
+        Some(())
+    }
+
+    /// Adds an entry if its key is new; notes it if the merge key stands after an own one that has
+    /// another value.
+    fn bring_in_entry(&mut self, place: usize, (key, value): Entry) {
+        let tree = self.tree;
+        match self.origins.insert(tree.scalar(key), Origin::Merged) {
+            None => self.entries.push((key, value)),
+            Some(Origin::Own(at)) if at < place => {
+                let (own_key, own_value) = self.own[at];
+                if tree.nodes[own_value].content != tree.nodes[value].content {
+                    self.note(own_key, AmbiguityKind::Overwritten);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// What is ambiguous in a mapping is so in the one that merges it.
+    fn inherit_ambiguities(&mut self, source: NodeId) {
+        let mapping = self.tree.len();
+        let inherited = self.tree.ambiguities_in(source).iter();
+        self.ambiguities.extend(inherited.map(|a| Ambiguity {
+            mapping,
+            ..a.clone()
+        }));
+    }
+
+    fn note(&mut self, key: NodeId, kind: AmbiguityKind) {
+        self.ambiguities.push(Ambiguity {
+            mapping: self.tree.len(),
+            at: self.tree.nodes[key].start,
+            key: self.tree.scalar(key).unwrap_or_default().to_owned(),
+            kind,
+        });
+    }
+}
+
 impl Tree {
     /// Adds a node whose children are there already; notes keys that a mapping has twice.
     pub(super) fn add(&mut self, node: Node) -> NodeId {
@@ -103,58 +205,23 @@ impl Tree {
     /// Resolves the merge keys among the entries of the mapping that is added next: its own entries
     /// win, then the first of several mappings. `None` if that is more than [`MAX_MERGED`].
     pub(super) fn merge(&mut self, own: Vec<Entry>) -> Option<Vec<Entry>> {
-        let merges: Vec<usize> = (0..own.len())
-            .filter(|at| self.is_merge(own[*at].0))
-            .collect();
-        if merges.is_empty() {
+        if !own.iter().any(|(key, _)| self.is_merge(*key)) {
             return Some(own);
         }
-        let mapping = self.nodes.len();
-        let ambiguity = |key: NodeId, kind| Ambiguity {
-            mapping,
-            at: self.nodes[key].start,
-            key: self.scalar(key).unwrap_or_default().to_owned(),
-            kind,
-        };
-        let again = merges.iter().skip(1);
-        let again = again.map(|at| ambiguity(own[*at].0, AmbiguityKind::Repeated));
-        let mut found: Vec<Ambiguity> = again.collect();
-        let mut entries: Vec<Entry> = own.clone();
-        entries.retain(|(key, _)| !self.is_merge(*key));
-        // For each key that is there: its place among the own entries, until a merge key brings it.
-        let mut there: HashMap<Option<&str>, Option<usize>> = (0..own.len())
-            .map(|at| (self.scalar(own[at].0), Some(at)))
-            .collect();
-        let mut merged = self.merged;
-        for merge in merges {
-            let value = &own[merge].1;
-            let sources = self.items(*value).unwrap_or(std::slice::from_ref(value));
-            for source in sources {
-                let inherited = self.ambiguities_in(*source).iter();
-                found.extend(inherited.map(|a| Ambiguity {
-                    mapping,
-                    ..a.clone()
-                }));
-                for (key, value) in self.entries(*source) {
-                    merged += 1;
-                    if merged > MAX_MERGED {
-                        return None;
-                    }
-                    match there.insert(self.scalar(*key), None) {
-                        None => entries.push((*key, *value)),
-                        Some(Some(at)) if at < merge => {
-                            let (key, overwritten) = own[at];
-                            if self.nodes[overwritten].content != self.nodes[*value].content {
-                                found.push(ambiguity(key, AmbiguityKind::Overwritten));
-                            }
-                        }
-                        Some(_) => {}
-                    }
-                }
+        let mut merging = Merging::new(self, &own);
+        for (place, (key, value)) in own.iter().enumerate() {
+            if self.is_merge(*key) {
+                merging.bring_in(place, *value)?;
             }
         }
+        let Merging {
+            entries,
+            ambiguities,
+            merged,
+            ..
+        } = merging;
         self.merged = merged;
-        self.ambiguities.extend(found);
+        self.ambiguities.extend(ambiguities);
         Some(entries)
     }
 
