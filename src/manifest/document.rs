@@ -71,60 +71,66 @@ impl Chunk<'_> {
     }
 
     /// Reads what is in it, and shows what is left out of its trees.
-    pub(super) fn read_and_show(self, leaving: &mut Leaving<'_>) -> Document {
-        let mut document = Document {
-            trees: vec![],
-            fault: None,
-        };
-        if self.fault.is_none() {
-            self.parse(&mut document, leaving);
-        } else {
-            document.fault = self.fault;
+    pub(super) fn read_and_show(mut self, leaving: &mut Leaving<'_>) -> Document {
+        match self.fault.take().or_else(|| self.forbidden_character()) {
+            Some(fault) => Document::refused(fault),
+            None if self.is_like_json() => self.read_like_json(leaving),
+            None => self.read_yaml(leaving).unwrap_or_else(Document::refused),
         }
-        document
     }
 
-    fn parse(&self, document: &mut Document, leaving: &mut Leaving<'_>) {
-        let Self {
-            text,
-            offset,
-            found,
-            ..
-        } = *self;
-        if let Some((at, c)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
-            let message = format!("control character U+{:04X}", u32::from(c));
-            document.fault = Some(Fault::new(Code::InvalidYaml, offset + at, message));
-            return;
+    fn forbidden_character(&self) -> Option<Fault> {
+        let mut characters = self.text.char_indices();
+        let (at, c) = characters.find(|(_, c)| is_forbidden(*c))?;
+        let message = format!("control character U+{:04X}", u32::from(c));
+        Some(Fault::new(Code::InvalidYaml, self.offset + at, message))
+    }
+
+    /// Reads a chunk that starts with `{`. At the start of a file kubectl takes it for JSON, whatever
+    /// it is; a later one without any JSON value may be a flow mapping of YAML.
+    fn read_like_json(&self, leaving: &mut Leaving<'_>) -> Document {
+        let (trees, fault) = json::read(self.text, self.offset, leaving);
+        let Some(fault) = fault else {
+            return Document { trees, fault };
+        };
+        let is_meant = is_meant_as_json(self.text.trim_start());
+        let fault = match fault.hint {
+            None if !is_meant => fault.hint(MEANT_AS_YAML),
+            _ => fault,
+        };
+        let starts_file = self.offset <= BYTE_ORDER_MARK.len_utf8();
+        if starts_file || !trees.is_empty() {
+            let fault = Some(fault);
+            return Document { trees, fault };
         }
-        let mut json_fault = None;
-        if self.is_like_json() {
-            let (trees, fault) = json::read(text, offset, leaving);
-            let is_json = is_meant_as_json(text.trim_start());
-            json_fault = fault.map(|fault| match fault.hint {
-                None if !is_json => fault.hint(MEANT_AS_YAML),
-                _ => fault,
-            });
-            // That is what kubectl does; a later document may be a flow mapping of YAML.
-            let starts_file = offset <= BYTE_ORDER_MARK.len_utf8();
-            if json_fault.is_none() || !trees.is_empty() || starts_file {
-                document.trees = trees;
-                document.fault = json_fault;
-                return;
-            }
-            json_fault = json_fault.filter(|_| is_json);
-        }
+        let yaml = self.read_yaml(leaving);
+        yaml.unwrap_or_else(|yaml_fault| {
+            Document::refused(if is_meant { fault } else { yaml_fault })
+        })
+    }
+
+    /// Reads a document of YAML; with a second parser, too, if it may be ours.
+    fn read_yaml(&self, leaving: &mut Leaving<'_>) -> Result<Document, Fault> {
+        let (text, offset) = (self.text, self.offset);
         let read = yaml::read(text, offset, leaving).and_then(|tree| {
-            if found != Found::Nothing {
+            if self.found != Found::Nothing {
                 yaml::confirm(text, offset)?;
             }
             Ok(tree)
         });
-        match read {
-            Ok(tree) => document.trees.extend(tree),
-            Err(fault) => {
-                let fault = json_fault.unwrap_or(fault);
-                document.fault = Some(explained(fault, text, offset));
-            }
+        let tree = read.map_err(|fault| explained(fault, text, offset))?;
+        Ok(Document {
+            trees: tree.into_iter().collect(),
+            fault: None,
+        })
+    }
+}
+
+impl Document {
+    fn refused(fault: Fault) -> Self {
+        Self {
+            trees: vec![],
+            fault: Some(fault),
         }
     }
 }
