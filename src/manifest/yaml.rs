@@ -223,26 +223,39 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Whether a collection is an item of a List, all by itself, that cannot be ours: a List may
-    /// have a hundred thousand.
+    /// Whether a collection is an item of a List that stands for itself and cannot be ours: a List
+    /// may have a hundred thousand.
     fn is_irrelevant(&self, open: &Open, end: usize) -> bool {
+        open.is_mapping
+            && self.is_in_items()
+            && self.is_unreferenced(open)
+            && self.cannot_be_ours(open.start, end)
+    }
+
+    /// Whether what is read now is an item of the list under the document's key `items`.
+    fn is_in_items(&self) -> bool {
         let [root, list] = self.open.as_slice() else {
             return false;
         };
-        let key = root.children.last();
-        open.is_mapping
-            && open.anchor == 0
-            && open.references == self.references()
-            && !list.is_mapping
-            && root.is_mapping
-            && root.children.len() % 2 == 1
-            && key.is_some_and(|key| self.tree.scalar(*key) == Some("items"))
-            && self
-                .text
-                .get(open.start - self.offset..end - self.offset)
-                .is_some_and(|item| scan::look(item.as_bytes()) == Found::Nothing)
+        // A mapping has a key more than values while a value is read.
+        let is_value = root.is_mapping && root.children.len() % 2 == 1;
+        let is_items = |key: &NodeId| self.tree.scalar(*key) == Some("items");
+        is_value && !list.is_mapping && root.children.last().is_some_and(is_items)
     }
 
+    /// Whether a collection has no anchor, and neither anchors nor aliases are in it: no other part of
+    /// the document points to its nodes, and they to none.
+    fn is_unreferenced(&self, open: &Open) -> bool {
+        open.anchor == 0 && open.references == self.references()
+    }
+
+    /// Whether a part of the file, by its bytes alone, cannot hold our annotation.
+    fn cannot_be_ours(&self, start: usize, end: usize) -> bool {
+        let part = self.text.get(start - self.offset..end - self.offset);
+        part.is_some_and(|part| scan::look(part.as_bytes()) == Found::Nothing)
+    }
+
+    /// How many anchors and aliases there were so far.
     fn references(&self) -> usize {
         self.aliases + self.anchors.len()
     }
