@@ -49,16 +49,10 @@ impl Reader<'_> {
     /// is not our business.
     pub(super) fn service_account(&mut self, tree: &Tree, object: NodeId, place: &str) {
         let parts = Parts::of(tree, object);
-        let managed = parts.annotation(tree, MANAGED_ANNOTATION);
         let ambiguities = tree.ambiguities_of(object);
         let mut faults: Vec<Fault> = ambiguities.iter().map(|a| ambiguous(a)).collect();
-        if managed.is_none() {
-            let fault = if let Some(shapeless) = shape_fault(tree, object) {
-                self.extract.completeness = Completeness::Partial;
-                shapeless
-            } else if let Some(stray) = spelling::stray_managed(tree, object) {
-                stray
-            } else {
+        if parts.annotation(tree, MANAGED_ANNOTATION).is_none() {
+            let Some(fault) = self.unmarked(tree, object) else {
                 return;
             };
             // Of two mappings the annotation may be in the second one.
@@ -66,53 +60,52 @@ impl Reader<'_> {
                 faults.push(fault);
             }
         }
-        if ambiguities
-            .iter()
-            .any(|ambiguity| parts.is_named_by(ambiguity))
-        {
+        if ambiguities.iter().any(|a| parts.is_named_by(a)) {
             self.extract.completeness = Completeness::Partial;
         }
-        let reference = self.reference(tree, parts, &mut faults);
+        let service_account = self.reference(tree, parts, &mut faults);
+        if service_account.is_none() {
+            self.extract.completeness = Completeness::Partial;
+        }
         faults.extend(parts.faults(tree));
-        let asked = managed.map_or(Ok(Management::Invalid), |id| asked(tree, id));
-        let mut management = asked.unwrap_or_else(|fault| {
-            if !faults.iter().any(|known| known.at == fault.at) {
-                faults.push(fault);
-            }
-            Management::Invalid
-        });
-        let role_arn = parts.annotation(tree, ROLE_ARN_ANNOTATION);
-        if role_arn.is_some_and(|id| is_no_text(tree, id)) {
-            management = Management::Invalid;
-        } else if faults.is_empty() {
-            faults.extend(schema_fault(tree, object));
-        }
-        if !faults.is_empty() {
-            management = Management::Invalid;
-        }
-        let role_arn = role_arn.map(|id| self.annotation(tree, id, ROLE_ARN_ANNOTATION));
-        let audience = parts
-            .annotation(tree, AUDIENCE_ANNOTATION)
-            .map(|id| self.annotation(tree, id, AUDIENCE_ANNOTATION));
-        if reference.is_none() {
-            self.extract.completeness = Completeness::Partial;
-        }
-        for mut fault in faults {
-            fault.message.insert_str(0, place);
-            let mut diagnostic = self.text.diagnostic(Severity::Error, fault);
-            diagnostic.service_account.clone_from(&reference);
-            self.extract.diagnostics.push(diagnostic);
-        }
-        if let Some(service_account) = reference {
+        let management = parts.management(tree, &mut faults);
+        let role_arn = self.annotation(tree, parts, ROLE_ARN_ANNOTATION);
+        let audience = self.annotation(tree, parts, AUDIENCE_ANNOTATION);
+        self.report(faults, place, service_account.as_ref());
+        if let Some(service_account) = service_account {
             let location = self.text.location(tree.node(object).start);
-            let declaration = Declaration {
+            self.extract.declarations.push(Declaration {
                 service_account,
                 location,
                 management,
                 role_arn,
                 audience,
-            };
-            self.extract.declarations.push(declaration);
+            });
+        }
+    }
+
+    /// What is wrong with a ServiceAccount that does not carry the managed annotation but was meant to,
+    /// or may. `None` if it is not our business.
+    fn unmarked(&mut self, tree: &Tree, object: NodeId) -> Option<Fault> {
+        let shapeless = shape_fault(tree, object);
+        if shapeless.is_some() {
+            self.extract.completeness = Completeness::Partial;
+        }
+        shapeless.or_else(|| spelling::stray_managed(tree, object))
+    }
+
+    /// Reports what is wrong with one ServiceAccount; `place` says which items of which Lists it is.
+    fn report(
+        &mut self,
+        faults: Vec<Fault>,
+        place: &str,
+        service_account: Option<&ServiceAccountRef>,
+    ) {
+        for mut fault in faults {
+            fault.message.insert_str(0, place);
+            let mut diagnostic = self.text.diagnostic(Severity::Error, fault);
+            diagnostic.service_account = service_account.cloned();
+            self.extract.diagnostics.push(diagnostic);
         }
     }
 
@@ -153,7 +146,8 @@ impl Reader<'_> {
 
     /// The value of an annotation as it is written; a line break that a block scalar put at its end
     /// is taken off.
-    fn annotation(&mut self, tree: &Tree, id: NodeId, key: &str) -> Annotation {
+    fn annotation(&mut self, tree: &Tree, parts: Parts, key: &str) -> Option<Annotation> {
+        let id = parts.annotation(tree, key)?;
         let node = tree.node(id);
         let written = self.text.excerpt(node.start, node.end);
         let text = tree.scalar(id).filter(|_| !is_no_text(tree, id));
@@ -165,11 +159,11 @@ impl Reader<'_> {
             let fault = Fault::new(Code::TrailingNewline, node.start, message);
             self.warn(fault.hint("the SDKs in the pod get the line break too: write the value on the line of its key"));
         }
-        Annotation {
+        Some(Annotation {
             value: value.to_owned(),
             location: self.text.location(node.start),
             source_line: self.text.line(node.start).to_owned(),
-        }
+        })
     }
 }
 
@@ -186,6 +180,31 @@ impl Parts {
 
     fn annotation(self, tree: &Tree, key: &str) -> Option<NodeId> {
         tree.get(self.annotations?, key)
+    }
+
+    /// What the managed annotation declares, if nothing is wrong with the ServiceAccount. Faults of the
+    /// annotation, and those of Kubernetes' schema where there is no other, are added to `faults`.
+    fn management(self, tree: &Tree, faults: &mut Vec<Fault>) -> Management {
+        let mut management = Management::Invalid;
+        if let Some(managed) = self.annotation(tree, MANAGED_ANNOTATION) {
+            match declared(tree, managed) {
+                Ok(declared) => management = declared,
+                Err(fault) if faults.iter().any(|known| known.at == fault.at) => {}
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let role_arn = self.annotation(tree, ROLE_ARN_ANNOTATION);
+        if role_arn.is_some_and(|id| is_no_text(tree, id)) {
+            return Management::Invalid;
+        }
+        if faults.is_empty() {
+            faults.extend(schema_fault(tree, self.object));
+        }
+        if faults.is_empty() {
+            management
+        } else {
+            Management::Invalid
+        }
     }
 
     /// Whether the name that Kubernetes reads may be another one for it.
@@ -225,8 +244,8 @@ impl Parts {
     }
 }
 
-/// What the managed annotation asks for.
-fn asked(tree: &Tree, managed: NodeId) -> Result<Management, Fault> {
+/// What the managed annotation declares.
+fn declared(tree: &Tree, managed: NodeId) -> Result<Management, Fault> {
     match tree.scalar(managed) {
         Some("true") => Ok(Management::Managed),
         Some("false") => Ok(Management::Unmanaged),
