@@ -15,10 +15,13 @@ mod error;
 mod git;
 mod history;
 mod link;
+mod listing;
 mod pack;
 mod remote;
 mod revision;
+mod revision_name;
 mod threads;
+mod tree;
 
 pub use cache::Cache;
 pub use credentials::{Credentials, Token};
@@ -124,13 +127,6 @@ impl Scope {
 }
 
 impl<T> Snapshot<T> {
-    fn add(&mut self, read: blobs::Read<T>) {
-        match read {
-            blobs::Read::Found(path, found) => self.files.push((path, found)),
-            blobs::Read::Unread(unread) => self.unread.push(unread),
-        }
-    }
-
     /// Brings everything into the order of the paths, which no walk order changes.
     fn sort(&mut self) {
         self.files.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use git2::Oid;
 use url::Url;
 
 use crate::model::commit::CommitId;
@@ -299,6 +300,21 @@ impl Error {
         };
         Some(hint)
     }
+}
+
+/// The error of an object that Git cannot read. The path is where the object is found, or what it is
+/// a part of.
+pub(super) fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
+    Error::Object {
+        id: id.to_string(),
+        path: RepoPath::new(path),
+        reason: reason(error),
+    }
+}
+
+/// What Git says of an error, in its own words.
+pub(super) fn reason(error: &git2::Error) -> String {
+    error.message().trim().to_owned()
 }
 
 /// How to say which of several meanings counts; `spell` gives the arguments for one of them.

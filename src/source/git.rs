@@ -9,21 +9,14 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, StatusOptions};
 use tempfile::TempDir;
 
-use super::blobs::read_content;
+use super::blobs::{self, read_content};
 use super::credentials::Credentials;
-use super::link::Links;
+use super::error::{damaged, reason};
+use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
-use super::{
-    Cache, Error, MAX_ENTRIES, MAX_TREE_DEPTH, Scope, Snapshot, Unread, UnreadReason, directory,
-    is_manifest, pack,
-};
+use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
-
-pub(super) const SYMLINK: i32 = 0o120_000;
-const SUBMODULE: i32 = 0o160_000;
-const DIRECTORY: i32 = 0o040_000;
-const KIND_OF_ENTRY: i32 = 0o170_000;
 
 /// An open repository: one on this machine, or a temporary clone.
 pub struct Repository {
@@ -36,14 +29,6 @@ pub struct Repository {
     label: String,
     /// Deleted with the clone in it.
     _clone: Option<TempDir>,
-}
-
-/// An entry of a tree that is still to be looked at.
-struct Pending {
-    path: RepoPath,
-    id: Oid,
-    mode: i32,
-    depth: usize,
 }
 
 impl Repository {
@@ -97,8 +82,8 @@ impl Repository {
                 alternates: borrowed,
             });
         }
-        pack::check_indexes(&packs(&git))?;
-        // As it is written: whom Git would ask instead is the affair of whoever runs it.
+        pack::check_indexes(&pack::packs(&git))?;
+        // As it is written: `url.….insteadOf` is not applied.
         let config = git.config().and_then(|mut config| config.snapshot());
         let origin = config.and_then(|config| config.get_string("remote.origin.url"));
         let url = origin.ok().map(|url| remote::without_credentials(&url));
@@ -153,85 +138,35 @@ impl Repository {
         commit: &CommitId,
         scope: &Scope,
         cache: Option<&Cache>,
-        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+        extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Snapshot<T>, Error> {
+        let root = self.tree(commit)?;
+        let is_empty = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
+        let listing = listing::list(&self.objects, (commit, root), scope, &is_empty)?;
         let mut snapshot = Snapshot {
             repository: self.label.clone(),
             commit: Some(commit.clone()),
             files: vec![],
-            unread: vec![],
-            files_seen: 0,
+            unread: listing.unread,
+            files_seen: listing.blobs.len(),
         };
-        let mut blobs: Vec<(RepoPath, Oid)> = Vec::new();
-        let mut directories: Vec<(RepoPath, Oid)> = Vec::new();
-        let mut links: Vec<(RepoPath, Oid)> = Vec::new();
-        let known = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
-        let mut pending = self.starts(commit, scope)?;
-        let mut entries = 0;
-        while let Some(entry) = pending.pop() {
-            entries += 1;
-            if entries + pending.len() > MAX_ENTRIES {
-                let (commit, limit) = (commit.clone(), MAX_ENTRIES);
-                return Err(Error::TooMany { commit, limit });
-            }
-            let is_start = scope.paths.contains(&entry.path);
-            match entry.mode & KIND_OF_ENTRY {
-                SUBMODULE => {
-                    let (path, reason) = (entry.path, UnreadReason::Submodule);
-                    snapshot.unread.push(Unread { path, reason });
-                }
-                SYMLINK if is_manifest(&entry.path) || is_start => {
-                    let (path, reason) = (entry.path, UnreadReason::Symlink);
-                    snapshot.unread.push(Unread { path, reason });
-                }
-                SYMLINK => links.push((entry.path, entry.id)),
-                kind if kind != DIRECTORY && !is_manifest(&entry.path) => {
-                    if is_start {
-                        return Err(Error::NoManifest { path: entry.path });
-                    }
-                }
-                _ if known(&entry.id) => {}
-                DIRECTORY => {
-                    self.list(&entry, &known, &mut pending)?;
-                    directories.push((entry.path, entry.id));
-                }
-                _ => blobs.push((entry.path, entry.id)),
-            }
-        }
-        if !links.is_empty() {
-            let mut of_commit = Links::new(&self.objects, self.tree(commit)?);
-            snapshot
-                .unread
-                .extend(links.iter().filter_map(|(path, id)| {
-                    let reason = of_commit.reason(path, *id)?;
-                    let path = path.clone();
-                    Some(Unread { path, reason })
-                }));
-        }
-        snapshot.files_seen = blobs.len();
-        let look = |path: &RepoPath, id: &Oid, content: &[u8]| {
-            let read = read_content(path, content, look);
+        let links = &listing.links;
+        snapshot
+            .unread
+            .extend(link::hidden(&self.objects, root, links));
+        let read_blob = |path: &RepoPath, id: &Oid, content: &[u8]| {
+            let read = read_content(path, content, extract);
             if let (None, Some(cache)) = (&read, cache) {
                 cache.add(id);
             }
             read
         };
-        for read in self.read_blobs(blobs, &look)? {
+        for read in blobs::read(&self.git, listing.blobs, &read_blob)? {
             snapshot.add(read);
         }
         snapshot.sort();
         if let Some(cache) = cache {
-            let something = snapshot.files.iter().map(|(path, _)| path);
-            let something = something.chain(snapshot.unread.iter().map(|unread| &unread.path));
-            // What a link hides depends on more than the directory that it is in.
-            let something = something.chain(links.iter().map(|(path, _)| path));
-            let above: HashSet<&[u8]> = something
-                .flat_map(|path| directories_above(path.as_bytes()))
-                .collect();
-            let empty = directories
-                .iter()
-                .filter(|(path, _)| !above.contains(path.as_bytes()));
-            empty.for_each(|(_, id)| cache.add(id));
+            learn_directories(cache, &listing.directories, links, &snapshot);
             cache.save();
         }
         Ok(snapshot)
@@ -246,75 +181,6 @@ impl Repository {
         })?;
         let found = self.objects.find_commit(id);
         Ok(found.map_err(|e| damaged(id, b"", &e))?.tree_id())
-    }
-
-    /// Where a walk over the scope starts.
-    fn starts(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<Pending>, Error> {
-        let root = Pending {
-            path: "".into(),
-            id: self.tree(commit)?,
-            mode: DIRECTORY,
-            depth: 0,
-        };
-        let roots = scope.roots().into_iter().map(|path| {
-            let mut at = Pending {
-                path: root.path.clone(),
-                ..root
-            };
-            if path.as_bytes().is_empty() {
-                return Ok(at);
-            }
-            for part in path.as_bytes().split(|byte| *byte == b'/') {
-                let missing = || Error::MissingPath {
-                    path: path.clone(),
-                    commit: commit.clone(),
-                };
-                if at.mode & KIND_OF_ENTRY != DIRECTORY {
-                    return Err(missing());
-                }
-                let tree = self
-                    .objects
-                    .find_tree(at.id)
-                    .map_err(|e| damaged(at.id, at.path.as_bytes(), &e))?;
-                let entry = tree.iter().find(|entry| entry.name_bytes() == part);
-                let entry = entry.ok_or_else(missing)?;
-                at = Pending {
-                    path: RepoPath::new(joined(at.path.as_bytes(), part)),
-                    id: entry.id(),
-                    mode: entry.filemode(),
-                    depth: at.depth + 1,
-                };
-            }
-            Ok(at)
-        });
-        roots.collect()
-    }
-
-    /// Finds what is in a directory, without the files and directories that are known to hold nothing.
-    fn list(
-        &self,
-        directory: &Pending,
-        known: &impl Fn(&Oid) -> bool,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(), Error> {
-        let Pending { path, id, .. } = directory;
-        let depth = directory.depth + 1;
-        if depth > MAX_TREE_DEPTH {
-            let (path, limit) = (path.clone(), MAX_TREE_DEPTH);
-            return Err(Error::TooDeep { path, limit });
-        }
-        let tree = self.objects.find_tree(*id);
-        let tree = tree.map_err(|error| damaged(*id, path.as_bytes(), &error))?;
-        let is_read = |entry: &git2::TreeEntry<'_>| {
-            is_kind(entry, SUBMODULE) || is_kind(entry, SYMLINK) || !known(&entry.id())
-        };
-        pending.extend(tree.iter().filter(is_read).map(|entry| Pending {
-            path: RepoPath::new(joined(path.as_bytes(), entry.name_bytes())),
-            id: entry.id(),
-            mode: entry.filemode(),
-            depth,
-        }));
-        Ok(())
     }
 
     /// Files in scope that the work tree has otherwise than the commit that is checked out, as far
@@ -351,11 +217,6 @@ impl Repository {
         };
         paths.filter(concerns_us).collect()
     }
-}
-
-/// Whether an entry of a tree is of a kind, whatever its permissions.
-pub(super) fn is_kind(entry: &git2::TreeEntry<'_>, kind: i32) -> bool {
-    entry.filemode() & KIND_OF_ENTRY == kind
 }
 
 /// Whether a repository may read objects from a place outside itself.
@@ -407,35 +268,32 @@ fn enclosing(path: &Path) -> Option<Error> {
     })
 }
 
-pub(super) fn packs(git: &git2::Repository) -> PathBuf {
-    git.commondir().join("objects/pack")
+/// Remembers the directories in which nothing was found at any depth.
+fn learn_directories<T>(
+    cache: &Cache,
+    directories: &[Named],
+    links: &[Named],
+    snapshot: &Snapshot<T>,
+) {
+    let files = snapshot.files.iter().map(|(path, _)| path);
+    let unread = snapshot.unread.iter().map(|unread| &unread.path);
+    // What a link hides depends on more than the directory that it is in.
+    let links = links.iter().map(|(path, _)| path);
+    let found = files.chain(unread).chain(links);
+    let holding: HashSet<&[u8]> = found
+        .flat_map(|path| directories_above(path.as_bytes()))
+        .collect();
+    for (path, id) in directories {
+        if !holding.contains(path.as_bytes()) {
+            cache.add(id);
+        }
+    }
 }
 
 /// The directories that a path is in, the root last.
 fn directories_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = (0..path.len()).rev().filter(|at| path[*at] == b'/');
     ends.chain([0]).map(|end| &path[..end])
-}
-
-pub(super) fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
-    Error::Object {
-        id: id.to_string(),
-        path: RepoPath::new(path),
-        reason: reason(error),
-    }
-}
-
-/// Git's own words.
-pub(super) fn reason(error: &git2::Error) -> String {
-    error.message().trim().to_owned()
-}
-
-pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() {
-        name.to_vec()
-    } else {
-        [directory, b"/", name].concat()
-    }
 }
 
 impl std::fmt::Debug for Repository {

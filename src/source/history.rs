@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 
 use git2::{ObjectType, Oid, Sort, Tree};
 
-use super::git::{SYMLINK, damaged, is_kind, joined};
+use super::error::damaged;
+use super::tree::{SYMLINK, is_kind, joined};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};

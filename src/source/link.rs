@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use git2::{ObjectType, Oid, Repository};
 
-use super::git::{SYMLINK, is_kind, joined};
-use super::{MAX_ENTRIES, UnreadReason, is_manifest};
+use super::tree::{SYMLINK, is_kind, joined};
+use super::{MAX_ENTRIES, Unread, UnreadReason, is_manifest};
 use crate::model::location::RepoPath;
 
 /// How many links a path may lead through, as in Linux.
@@ -23,8 +23,24 @@ const MAX_LENGTH: usize = 4096;
 /// How long the ending of a file's name is at most.
 const MAX_ENDING: usize = 5;
 
+/// The links, among those of the commit with this tree, that could hide manifests.
+pub(super) fn hidden(objects: &Repository, root: Oid, links: &[(RepoPath, Oid)]) -> Vec<Unread> {
+    let known = HashMap::new();
+    let mut of_commit = Links {
+        objects,
+        root,
+        known,
+    };
+    let unread = |(path, id): &(RepoPath, Oid)| {
+        let reason = of_commit.reason(path, *id)?;
+        let path = path.clone();
+        Some(Unread { path, reason })
+    };
+    links.iter().filter_map(unread).collect()
+}
+
 /// The links of one commit.
-pub(super) struct Links<'r> {
+struct Links<'r> {
     objects: &'r Repository,
     root: Oid,
     /// Which directories hold manifests.
@@ -37,19 +53,9 @@ enum Target {
     Directory(RepoPath, Oid),
 }
 
-impl<'r> Links<'r> {
-    /// The links of the commit with this tree.
-    pub(super) fn new(objects: &'r Repository, root: Oid) -> Self {
-        let known = HashMap::new();
-        Self {
-            objects,
-            root,
-            known,
-        }
-    }
-
+impl Links<'_> {
     /// Why a link could hide manifests; `None` if it is harmless.
-    pub(super) fn reason(&mut self, link: &RepoPath, id: Oid) -> Option<UnreadReason> {
+    fn reason(&mut self, link: &RepoPath, id: Oid) -> Option<UnreadReason> {
         let Some(text) = self.text(id) else {
             return Some(UnreadReason::Symlink);
         };

@@ -75,6 +75,11 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// The directory of a repository's packs.
+pub(super) fn packs(git: &git2::Repository) -> PathBuf {
+    git.commondir().join("objects/pack")
+}
+
 /// Compares the index of every pack of a directory with its checksum.
 ///
 /// # Errors
@@ -427,8 +432,8 @@ mod tests {
         for (id, _) in &blobs {
             builder.insert_object(*id, None).expect("inserted");
         }
-        builder.write(&packs(directory.path()), 0).expect("a pack");
-        let index = indexes(&packs(directory.path())).pop().expect("an index");
+        builder.write(&packs(&git), 0).expect("a pack");
+        let index = indexes(&packs(&git)).pop().expect("an index");
         let ids: Vec<Oid> = blobs.iter().map(|(id, _)| *id).collect();
         // The last one stays unseen, as a base that nobody asked for.
         let wanted: Vec<usize> = (0..ids.len() - 1).collect();
@@ -445,9 +450,5 @@ mod tests {
             assert_eq!(seen, wanted, "{batch_size}");
         }
         assert!(!is_blob(b"another", ids[0]));
-    }
-
-    fn packs(repository: &Path) -> PathBuf {
-        repository.join("objects/pack")
     }
 }

@@ -16,8 +16,8 @@ use url::Url;
 
 use super::Error;
 use super::credentials::{Attempts, Credentials};
-use super::git::reason;
-use super::revision::split;
+use super::error::reason;
+use super::revision_name::split;
 
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(10);
