@@ -5,16 +5,18 @@
 
 use std::fmt;
 
-use super::cluster::Issuer;
-use super::role::{InvalidRole, RoleName, RolePath};
+use super::identifier::{InvalidRole, Issuer, RoleName, RolePath};
+use super::newtype::newtype;
 
-/// The partition of an ARN: `aws`, `aws-cn`, `aws-us-gov`, `aws-iso`, `aws-eusc` and so on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Partition(String);
+newtype! {
+    /// The partition of an ARN: `aws`, `aws-cn`, `aws-us-gov`, `aws-iso`, `aws-eusc` and so on.
+    Partition
+}
 
-/// The twelve digits of an AWS account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AwsAccountId(String);
+newtype! {
+    /// The twelve digits of an AWS account.
+    AwsAccountId
+}
 
 /// Why a text is not an ARN of the kind that was wanted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -63,11 +65,6 @@ impl Partition {
         }
     }
 
-    /// The partition as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The partition a region belongs to, by the prefixes AWS has published.
     ///
     /// See <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>.
@@ -97,23 +94,6 @@ impl AwsAccountId {
         } else {
             Err(InvalidArn::Account(text.to_owned()))
         }
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Partition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for AwsAccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

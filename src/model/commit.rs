@@ -1,13 +1,14 @@
 //! Commit ids.
 
-use std::fmt;
+use super::newtype::newtype;
 
-/// The full id of a Git commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits.
-///
-/// Abbreviated ids are refused: a role is tagged with the commit that made it, and an
-/// abbreviation that is unique today need not be so tomorrow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(String);
+newtype! {
+    /// The full id of a Git commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits.
+    ///
+    /// Abbreviated ids are refused: a role is tagged with the commit that made it, and an
+    /// abbreviation that is unique today need not be so tomorrow.
+    CommitId
+}
 
 /// The text is not a full commit id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -25,20 +26,9 @@ impl CommitId {
         }
     }
 
-    /// The full id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The first twelve digits, for people to read.
     pub fn short(&self) -> &str {
         &self.0[..12]
-    }
-}
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

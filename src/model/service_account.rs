@@ -2,17 +2,21 @@
 
 use std::fmt;
 
-/// A namespace: an RFC 1123 label.
-///
-/// See <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Namespace(String);
+use super::newtype::newtype;
 
-/// The name of a ServiceAccount: an RFC 1123 subdomain.
-///
-/// See <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceAccountName(String);
+newtype! {
+    /// A namespace: an RFC 1123 label.
+    ///
+    /// See <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>.
+    Namespace
+}
+
+newtype! {
+    /// The name of a ServiceAccount: an RFC 1123 subdomain.
+    ///
+    /// See <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>.
+    ServiceAccountName
+}
 
 /// Why a text is not a Kubernetes name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -51,11 +55,6 @@ impl Namespace {
         check(text, "namespace", 63, FORM, is_label)?;
         Ok(Self(text.to_owned()))
     }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl ServiceAccountName {
@@ -66,11 +65,6 @@ impl ServiceAccountName {
             t.split('.').all(is_label)
         })?;
         Ok(Self(text.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -105,18 +99,6 @@ fn check(
 fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for ServiceAccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Which ServiceAccount: its namespace and name, written `NAMESPACE/NAME`.

@@ -4,7 +4,8 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules>.
 
 use std::collections::BTreeMap;
-use std::fmt;
+
+use super::newtype::newtype;
 
 /// Which program made the role. The controller's key.
 pub const MANAGED_BY: &str = "role.k8s.aws/managed-by";
@@ -38,13 +39,16 @@ pub const RESERVED: [&str; 8] = [
 /// The most tags IAM allows on one role.
 pub const MAX_TAGS: usize = 50;
 
-/// A tag key: 1 to 128 of the characters IAM allows, not starting with `aws:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagKey(String);
+newtype! {
+    /// A tag key: 1 to 128 of the characters IAM allows, not starting with `aws:`.
+    TagKey
+}
 
-/// A tag value: at most 256 of the characters IAM allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TagValue(String);
+newtype! {
+    /// A tag value: at most 256 of the characters IAM allows.
+    #[derive(Default)]
+    TagValue
+}
 
 /// Why a text cannot be a tag.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -83,11 +87,6 @@ impl TagKey {
             Err(InvalidTag::Key(text.to_owned()))
         }
     }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl TagValue {
@@ -115,23 +114,6 @@ impl TagValue {
             }
         };
         Self(text.chars().skip(excess).map(fit).collect())
-    }
-
-    /// The value as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TagKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for TagValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
