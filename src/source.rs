@@ -1,8 +1,8 @@
 //! Where manifests come from: a Git repository at one commit, or a plain directory.
 //!
-//! In: what to read ([`Scope`]) and a function that looks at one blob. Out: a [`Snapshot`] of what
+//! In: what to read ([`Scope`]) and a function that reads one blob. Out: a [`Snapshot`] of what
 //! that function found, in the order of the paths, and everything in scope that could not be
-//! looked at. Knows nothing of YAML, Kubernetes or IAM; `git2` and `walkdir` stop here.
+//! read. Knows nothing of YAML, Kubernetes or IAM; `git2` and `walkdir` stop here.
 
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -34,7 +34,7 @@ pub use remote::Phase;
 /// accident or an attack.
 const MAX_FILE_SIZE: u64 = 256 * 1024 * 1024;
 
-/// The most files and directories that are looked at: a few objects of a few bytes can stand for
+/// The most files and directories that are listed: a few objects of a few bytes can stand for
 /// more than any machine has memory for.
 const MAX_ENTRIES: usize = 2_000_000;
 
@@ -60,22 +60,22 @@ pub struct Snapshot<T> {
     pub commit: Option<CommitId>,
     /// What was found, by path.
     pub files: Vec<(RepoPath, T)>,
-    /// What is in scope and was not looked at, by path.
+    /// What is in scope and was not read, by path.
     pub unread: Vec<Unread>,
-    /// How many files with a manifest's ending were looked at.
+    /// How many files with a manifest's ending were read.
     pub files_seen: usize,
 }
 
-/// Something in scope that could hold manifests and was not looked at.
+/// Something in scope that could hold manifests and was not read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unread {
-    /// Where.
+    /// Its path below the root of the repository or directory.
     pub path: RepoPath,
-    /// Why.
+    /// What kept it from being read.
     pub reason: UnreadReason,
 }
 
-/// Why something was not looked at.
+/// Why something was not read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnreadReason {
     /// A submodule: never fetched.

@@ -1,7 +1,7 @@
 //! Blobs, parts of blobs and trees that are known to hold nothing, so that they need not be read again.
 //!
 //! A sorted table of ids in one file, opened by one read. It holds negatives only: an id names its
-//! content, so a stale table costs nothing. A poisoned one can hide a manifest from a plan, and what
+//! content, so a table of any age is right. A poisoned one can hide a manifest from a plan, and what
 //! that manifest holds; so before a run writes, everything is read again without it, and runs that
 //! retire roles do not use it. One that is damaged, of another version or somebody else's is left
 //! aside. Parts of files have ids of their own, which are no object's.
@@ -21,7 +21,7 @@ const CHECKSUM: usize = 32;
 
 type Id = [u8; 20];
 
-/// An open cache.
+/// The cache of one directory: what the file knew when it was opened, and what was learned since.
 #[derive(Debug)]
 pub struct Cache {
     path: PathBuf,
@@ -31,8 +31,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache of a directory for one version of whatever looks at the blobs; empty if there
-    /// is none that can be used.
+    /// Opens the cache of a directory for one version of the reader of blobs; it is empty if there is
+    /// no file that can be used.
     pub fn open(directory: &Path, version: &str) -> Self {
         let path = directory.join(format!("nothing-{version}.ids"));
         let file = match std::fs::read(&path) {
@@ -86,7 +86,7 @@ impl Cache {
         self.known().binary_search(id).is_ok()
     }
 
-    /// Sorted.
+    /// The ids in the file, sorted.
     fn known(&self) -> &[Id] {
         let ids = self.file.get(MAGIC.len() + CHECKSUM..);
         ids.unwrap_or_default().as_chunks().0
@@ -132,13 +132,13 @@ fn part_id(part: &[u8]) -> Id {
     *hash.first_chunk().expect("a hash of 32 bytes")
 }
 
-/// The ids of a file that is whole and sorted.
+/// The ids in a cache's file; `None` if it is cut, changed or of another format.
 fn parse(bytes: &[u8]) -> Option<&[Id]> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (checksum, ids) = rest.split_at_checked(CHECKSUM)?;
     let (ids, rest) = ids.as_chunks::<20>();
-    let whole = rest.is_empty() && Sha256::digest(ids.as_flattened()).as_slice() == checksum;
-    (whole && ids.is_sorted()).then_some(ids)
+    let is_intact = rest.is_empty() && Sha256::digest(ids.as_flattened()).as_slice() == checksum;
+    (is_intact && ids.is_sorted()).then_some(ids)
 }
 
 #[cfg(test)]

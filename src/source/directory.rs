@@ -26,7 +26,7 @@ pub fn read<T: Send>(
     directory: &Path,
     scope: &Scope,
     commit: Option<CommitId>,
-    look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+    extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
 ) -> Result<Snapshot<T>, Error> {
     let mut snapshot = Snapshot {
         repository: directory.display().to_string(),
@@ -60,11 +60,11 @@ pub fn read<T: Send>(
             }
             seen += 1;
             read_file(&file, &path, &mut content)?;
-            reads.extend(read_content(&path, &content, look));
+            reads.extend(read_content(&path, &content, extract));
         }
         Ok((seen, reads))
     };
-    // Some read while one walks on.
+    // One thread walks on while the others read.
     let found = walks.into_iter().flatten();
     for piece in threads::in_pieces(&(), || Some(()), found, PIECE, read_piece) {
         let (seen, reads) = piece?;
@@ -112,7 +112,7 @@ fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, 
 
 /// Why a link without a manifest's ending could hide manifests; `None` if it is harmless.
 ///
-/// As for a commit, but what is outside the directory is not looked at: a link to a directory there
+/// As for a commit, but what is outside the directory is not inspected: a link to a directory there
 /// is not read, whatever it holds.
 fn hidden(directory: &Path, link: &Path) -> Option<UnreadReason> {
     match link.metadata() {
@@ -133,7 +133,7 @@ fn hidden(directory: &Path, link: &Path) -> Option<UnreadReason> {
     Some(target.unwrap_or(UnreadReason::Symlink))
 }
 
-/// Whether a part of a path is a symbolic link; the directory itself is the user's own affair.
+/// Whether a part of a path below the directory is a symbolic link; the directory itself may be one.
 fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
     let mut at = directory.to_owned();
     os_path(path).components().any(|part| {

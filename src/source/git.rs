@@ -1,7 +1,8 @@
 //! A Git repository: objects at one commit, straight from the object database.
 //!
-//! The work tree, hooks, filters and the repository's own configuration have no say. Replace refs
-//! are not looked at by libgit2, and grafts cannot be where there is no path. Not gix: libgit2 does everything a clone needs, gix has no ssh of its own.
+//! The work tree, hooks, filters and the repository's own configuration change nothing of what is read.
+//! libgit2 does not apply replace refs, and an object database without a repository has no grafts. Not
+//! gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,19 +23,20 @@ use crate::model::location::RepoPath;
 pub struct Repository {
     /// References and the work tree.
     pub(super) git: git2::Repository,
-    /// The objects alone.
+    /// The object database alone, without references, work tree and configuration.
     objects: git2::Repository,
     /// Whether a part of the history is missing.
     is_shallow: bool,
+    /// The repository for people: a URL without credentials, or a path.
     label: String,
-    /// Deleted with the clone in it.
+    /// The directory of a clone, which is deleted with this value.
     _clone: Option<TempDir>,
 }
 
 impl Repository {
     /// Opens a path (work tree or bare), or clones a URL into a temporary directory.
     ///
-    /// `progress` hears how far a clone is.
+    /// `progress` is called with how far a clone is.
     ///
     /// # Errors
     ///
@@ -99,7 +101,7 @@ impl Repository {
             path: git.path().to_owned(),
             reason: reason(&error),
         })?;
-        // libgit2 looks into the work tree's own directory only.
+        // libgit2 inspects the work tree's own directory only.
         let shallow = git.commondir().join("shallow");
         let is_shallow = git.is_shallow() || shallow.metadata().is_ok_and(|file| file.len() > 0);
         Ok(Self {
@@ -224,11 +226,11 @@ impl Repository {
 pub enum Alternates {
     /// It may not: the place may be anybody's.
     Refused,
-    /// The user said so.
+    /// It may: the user said so with `--allow-alternates`.
     Allowed,
 }
 
-/// The repository that a path is in, as `safe.directory` wants it.
+/// The repository that a path is in, in the form that Git's `safe.directory` takes.
 fn root(path: &Path) -> PathBuf {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let is_root = |path: &&Path| path.join(".git").exists() || path.join("objects").is_dir();

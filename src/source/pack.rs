@@ -1,11 +1,11 @@
 //! Packs, read along their delta trees: each entry is unpacked once and each delta applied once.
 //!
-//! A pack keeps most objects as differences from others. Whoever asks for one object after the other
-//! unpacks the same bases again and again; here every base is followed by all that is built on it.
+//! A pack keeps most objects as differences from others. To read one object after the other is to unpack
+//! the same bases again and again; here every base is followed by all that is built on it.
 //! In: a directory of packs and ids of blobs. Out: the content of each; what is used of it is checked
 //! against its id. What is not handed over is left to libgit2, which reads loose objects too. libgit2
 //! follows whatever an index and an entry's header say, right out of its memory if they are damaged,
-//! so both are checked here before it may look.
+//! so both are checked here before libgit2 reads.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -109,10 +109,11 @@ fn indexes(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Hands blobs over that are in the packs of a directory, in no order and from several threads, by
-/// their place among the ids; says of each whether it was. The ids are sorted.
+/// their place among the ids; returns for each whether it was taken. The ids are sorted.
 ///
-/// The index and every entry have been compared with their checksums by then. Whoever uses a content
-/// and does not only pass over it asks whether it is that of the id, and says `false` if it is not.
+/// The index and every entry have been compared with their checksums by then. `take` is given the place
+/// of an id, a content, and a test whether the content has that id, which costs a hash: if it finds
+/// something in the content it runs the test, and returns `false` if that fails.
 ///
 /// # Errors
 ///
@@ -120,46 +121,46 @@ fn indexes(directory: &Path) -> Vec<PathBuf> {
 pub(super) fn read(
     directory: &Path,
     ids: &[Oid],
-    see: &(impl Fn(usize, &[u8], &dyn Fn() -> bool) -> bool + Sync),
+    take: &(impl Fn(usize, &[u8], &dyn Fn() -> bool) -> bool + Sync),
 ) -> Result<Vec<bool>, Error> {
-    let seen: Vec<AtomicBool> = ids.iter().map(|_| AtomicBool::new(false)).collect();
-    let see = |place: usize, content: &[u8]| {
+    let taken: Vec<AtomicBool> = ids.iter().map(|_| AtomicBool::new(false)).collect();
+    let take = |place: usize, content: &[u8]| {
         let is_it = || is_blob(content, ids[place]);
-        if !seen[place].load(Ordering::Relaxed) && see(place, content, &is_it) {
-            seen[place].store(true, Ordering::Relaxed);
+        if !taken[place].load(Ordering::Relaxed) && take(place, content, &is_it) {
+            taken[place].store(true, Ordering::Relaxed);
         }
     };
     for index in indexes(directory) {
-        let missing = |place: &usize| !seen[*place].load(Ordering::Relaxed);
-        let wanted: Vec<usize> = (0..ids.len()).filter(missing).collect();
-        if wanted.is_empty() {
+        let missing = |place: &usize| !taken[*place].load(Ordering::Relaxed);
+        let needed: Vec<usize> = (0..ids.len()).filter(missing).collect();
+        if needed.is_empty() {
             break;
         }
-        match read_pack(&index, ids, &wanted, BATCH, &see) {
+        match read_pack(&index, ids, &needed, BATCH, &take) {
             Ok(()) => {}
-            Err(Trouble::Damaged(offset, error)) => {
+            Err(VisitError::Damaged(offset, error)) => {
                 let path = index.with_extension("pack");
                 let reason = format!("at byte {offset}: {error}");
                 return Err(Error::Pack { path, reason });
             }
-            Err(Trouble::Unread(reason)) => {
+            Err(VisitError::Unread(reason)) => {
                 let pack = index.display();
                 tracing::info!(%pack, %reason, "the rest of a pack is read object by object");
             }
         }
     }
-    Ok(seen.into_iter().map(AtomicBool::into_inner).collect())
+    Ok(taken.into_iter().map(AtomicBool::into_inner).collect())
 }
 
 /// Why the visit of a pack stopped early.
-enum Trouble {
+enum VisitError {
     /// The header of the entry at this place makes no sense.
     Damaged(u64, String),
     /// Another way of reading may get further, or say what is damaged.
     Unread(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Trouble {
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for VisitError {
     fn from(error: E) -> Self {
         Self::Unread(error.into())
     }
@@ -174,22 +175,22 @@ fn is_blob(content: &[u8], id: Oid) -> bool {
     hash.is_ok_and(|hash| hash.as_bytes() == id.as_bytes())
 }
 
-/// Visits the wanted blobs of one pack and their bases, some trees at a time; an error if it stopped
+/// Visits the needed blobs of one pack and their bases, some trees at a time; an error if it stopped
 /// early.
 fn read_pack(
     index: &Path,
     ids: &[Oid],
-    wanted: &[usize],
+    needed: &[usize],
     batch_size: u64,
-    see: &(impl Fn(usize, &[u8]) + Sync),
-) -> Result<(), Trouble> {
+    take: &(impl Fn(usize, &[u8]) + Sync),
+) -> Result<(), VisitError> {
     let pack = index.with_extension("pack");
     let index = index::File::at(index, Kind::Sha1)?;
     let place = |place: &usize| {
         let id = ObjectId::try_from(ids[*place].as_bytes()).ok()?;
         Some((offset_of(&index, &id)?, *place))
     };
-    let mut places: Vec<(u64, usize)> = wanted.iter().filter_map(place).collect();
+    let mut places: Vec<(u64, usize)> = needed.iter().filter_map(place).collect();
     places.sort_unstable();
     let offsets = places.iter().map(|(at, _)| *at);
     let mut entries = HashMap::with_capacity(2 * places.len());
@@ -197,8 +198,8 @@ fn read_pack(
     if places.len() < FEWEST {
         return Ok(());
     }
-    // Every tree is built from a stream that starts at the first entry; what is wrong with that one
-    // need not concern anybody.
+    // The library builds every tree from a stream that starts at the first entry, needed or not. A
+    // fault of an entry that is not needed ends this way of reading and no more.
     let first = find_roots(&pack, &index, [FIRST], &mut HashMap::new());
     let first = first.map_err(|_| "the first entry makes no sense")?;
     let batches = batches(&entries, &places, &first, batch_size);
@@ -213,7 +214,7 @@ fn read_pack(
     let layout = Layout::new(&index);
     let visit = |(): &(), batches: Vec<Vec<Visited>>| {
         let mut batches = batches.into_iter();
-        batches.try_for_each(|batch| visit(&pack, &layout, batch.into_iter(), each, see))
+        batches.try_for_each(|batch| visit(&pack, &layout, batch.into_iter(), each, take))
     };
     let batches = batches.into_iter();
     let results = threads::in_pieces(&(), || Some(()), batches, together, visit);
@@ -263,7 +264,7 @@ fn find_roots(
     index: &index::File,
     offsets: impl IntoIterator<Item = u64>,
     entries: &mut HashMap<u64, Rooted>,
-) -> Result<Vec<u64>, Trouble> {
+) -> Result<Vec<u64>, VisitError> {
     let mut file = data::File::at(pack, Kind::Sha1)?;
     let mut opened_at = 0;
     let mut added = Vec::new();
@@ -294,12 +295,12 @@ fn follow_bases(
     offset: u64,
     entries: &mut HashMap<u64, Rooted>,
     added: &mut Vec<u64>,
-) -> Result<(u64, usize), Trouble> {
+) -> Result<(u64, usize), VisitError> {
     let chain_start = added.len();
     let mut at = offset;
     loop {
-        // Bases that go round in a circle end here, too, at a root for now; whoever visits them will
-        // not find it.
+        // Bases that go round in a circle end here, too, at a root for now; the visit will not find
+        // that root.
         if let Some(known) = entries.get(&at) {
             return Ok((known.root, known.depth + 1));
         }
@@ -335,17 +336,21 @@ fn settle_chain(
     next.saturating_sub(1)
 }
 
-fn damaged(at: u64, why: &str) -> Trouble {
-    Trouble::Damaged(at, why.to_owned())
+fn damaged(at: u64, why: &str) -> VisitError {
+    VisitError::Damaged(at, why.to_owned())
 }
 
 /// The base of an entry, if it has one, and how many bytes the entry unpacks to.
-fn header(file: &data::File, index: &index::File, at: u64) -> Result<(Option<u64>, u64), Trouble> {
+fn header(
+    file: &data::File,
+    index: &index::File,
+    at: u64,
+) -> Result<(Option<u64>, u64), VisitError> {
     let end = file.pack_end() as u64;
     let header = file.entry_slice(at..at.saturating_add(HEADER).min(end));
     let header = header.ok_or("an entry lies outside")?;
     let entry = data::Entry::from_bytes(header, at, Kind::Sha1)
-        .map_err(|error| Trouble::Damaged(at, error.to_string()))?;
+        .map_err(|error| VisitError::Damaged(at, error.to_string()))?;
     let size = entry.decompressed_size.min(MAX_FILE_SIZE + 1);
     let base = match entry.header {
         Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(at, base_distance),
@@ -353,7 +358,7 @@ fn header(file: &data::File, index: &index::File, at: u64) -> Result<(Option<u64
         Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
             if size > MAX_FILE_SIZE {
                 let why = format!("an object of {} bytes", entry.decompressed_size);
-                return Err(Trouble::Damaged(at, why));
+                return Err(VisitError::Damaged(at, why));
             }
             return Ok((None, size));
         }
@@ -367,8 +372,8 @@ fn visit(
     layout: &Layout<'_>,
     entries: impl Iterator<Item = Visited>,
     threads: usize,
-    see: &(impl Fn(usize, &[u8]) + Sync),
-) -> Result<(), Trouble> {
+    take: &(impl Fn(usize, &[u8]) + Sync),
+) -> Result<(), VisitError> {
     let file = data::File::at(pack, Kind::Sha1)?;
     let stop = AtomicBool::new(false);
     let tree = Tree::from_offsets_in_pack(
@@ -394,7 +399,7 @@ fn visit(
         file.pack_end() as u64,
         |(_, place), _, context| {
             if let Some(place) = place {
-                see(*place, context.decompressed);
+                take(*place, context.decompressed);
             }
             let held = context.decompressed.len() * usize::from(context.level);
             if held > MOST_BYTES {
@@ -414,7 +419,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_blob_is_seen_once_however_small_the_batches() {
+    fn every_blob_is_taken_once_however_small_the_batches() {
         let directory = tempfile::tempdir().expect("a directory");
         let git = git2::Repository::init_bare(directory.path()).expect("a repository");
         let line = |n: usize| format!("line {n}: {}\n", n * 7919);
@@ -435,19 +440,19 @@ mod tests {
         builder.write(&packs(&git), 0).expect("a pack");
         let index = indexes(&packs(&git)).pop().expect("an index");
         let ids: Vec<Oid> = blobs.iter().map(|(id, _)| *id).collect();
-        // The last one stays unseen, as a base that nobody asked for.
-        let wanted: Vec<usize> = (0..ids.len() - 1).collect();
+        // The last one is not handed over, like a base that is not needed itself.
+        let needed: Vec<usize> = (0..ids.len() - 1).collect();
         for batch_size in [0, 1, 2000, u64::MAX] {
-            let seen = Mutex::new(Vec::new());
-            let see = |place: usize, content: &[u8]| {
+            let taken = Mutex::new(Vec::new());
+            let take = |place: usize, content: &[u8]| {
                 assert!(content == blobs[place].1.as_bytes() && is_blob(content, ids[place]));
-                seen.lock().expect("nobody panicked").push(place);
+                taken.lock().expect("nobody panicked").push(place);
             };
-            let read = read_pack(&index, &ids, &wanted, batch_size, &see);
+            let read = read_pack(&index, &ids, &needed, batch_size, &take);
             assert!(read.is_ok(), "{batch_size}");
-            let mut seen = seen.into_inner().expect("nobody panicked");
-            seen.sort_unstable();
-            assert_eq!(seen, wanted, "{batch_size}");
+            let mut taken = taken.into_inner().expect("nobody panicked");
+            taken.sort_unstable();
+            assert_eq!(taken, needed, "{batch_size}");
         }
         assert!(!is_blob(b"another", ids[0]));
     }

@@ -7,7 +7,7 @@
 use git2::{ErrorCode, Oid};
 
 use super::error::damaged;
-use super::revision_name::{WHOLE_ID, id_of, split};
+use super::revision_name::{FULL_ID, id_of, split};
 use super::{Error, Repository};
 use crate::model::commit::CommitId;
 
@@ -41,7 +41,7 @@ impl Repository {
 
     /// The commit that a branch is at, for rules about what may be applied: a plain name is that of
     /// a local branch or, without one, of a remote's. Other references count by their full names
-    /// only, as others than those who look after the branch may set them; a commit id is one.
+    /// only, as others than the branch's maintainers may set them; a commit id is a full name.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Repository {
                     full: format!("{full}{rest}"),
                 });
             }
-            // A search for a message would look through all references.
+            // A search for a message would go through all references.
             None if rest.starts_with(':') => return Err(self.missing(revision)),
             _ => {}
         }
@@ -107,11 +107,11 @@ impl Repository {
         if let Some(id) = id_of(name) {
             let found = self.git.find_object_by_prefix(id, None);
             let found = found.ok().filter(|object| object.peel_to_commit().is_ok());
-            let is_whole = id.len() == WHOLE_ID;
+            let is_full = id.len() == FULL_ID;
             match found {
                 Some(object) => meanings.push(object.id().to_string()),
-                // A whole id is one, also of a commit that was not fetched.
-                None if is_whole && id == name => meanings.push(id.to_owned()),
+                // A full id names a commit even if that was not fetched.
+                None if is_full && id == name => meanings.push(id.to_owned()),
                 None => {}
             }
         }
@@ -176,7 +176,7 @@ impl Repository {
         let missing = || self.missing(revision);
         let spec = match &meaning {
             Some(full) => format!("{full}{rest}"),
-            // libgit2 would go on to look for it below refs/tags.
+            // libgit2 would go on and search for it below refs/tags.
             None if revision.starts_with("refs/") => return Err(missing()),
             None => revision.to_owned(),
         };

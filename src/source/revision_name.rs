@@ -1,7 +1,7 @@
 //! How a revision is written: a name, and what follows it. Knows nothing of what is in a repository.
 
 /// How long an id is, and the shortest abbreviation that Git takes for one.
-pub(super) const WHOLE_ID: usize = 40;
+pub(super) const FULL_ID: usize = 40;
 const SHORTEST_ID: usize = 4;
 
 /// The name that a revision starts with, and what follows it, such as `~1` or `^{}`.
@@ -16,7 +16,7 @@ pub(super) fn split(revision: &str) -> (&str, &str) {
     (if name == "@" { "HEAD" } else { name }, rest)
 }
 
-/// The id, whole or abbreviated, that a name has the form of: by itself, or as `git describe` ends.
+/// The id, full or abbreviated, that a name has the form of: by itself, or as `git describe` ends.
 pub(super) fn id_of(name: &str) -> Option<&str> {
     let described = || {
         let (before, id) = name.rsplit_once("-g")?;
@@ -25,8 +25,7 @@ pub(super) fn id_of(name: &str) -> Option<&str> {
         is_count.then_some(id)
     };
     let is_id = |text: &&str| {
-        (SHORTEST_ID..=WHOLE_ID).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_hexdigit())
+        (SHORTEST_ID..=FULL_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
     };
     Some(name)
         .filter(is_id)
