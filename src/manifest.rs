@@ -1,6 +1,6 @@
 //! What manifests say of ServiceAccounts: bytes of one file in, [`Declaration`]s and diagnostics out.
 //!
-//! Pure. Reads YAML and JSON as Kubernetes does (`document`), looks for our annotations before it
+//! Pure. Reads YAML and JSON as Kubernetes does (`document`), searches for our annotations before it
 //! parses anything (`scan`), and knows which objects are ServiceAccounts (`object`), what fields they
 //! have (`service_account`), what was meant to be one of ours (`spelling`), and whether a file that
 //! lost one is whole (`whole`). Does not know how roles are named or where files come from;
@@ -31,7 +31,7 @@ use text::{Fault, Text};
 
 pub use whole::{Defect, check_whole, holds};
 
-/// The annotation that asks for a managed role, `"true"` or `"false"`. The controller's key.
+/// The annotation that declares a managed role, `"true"` or `"false"`. The controller's key.
 pub const MANAGED_ANNOTATION: &str = "security.kaluza.com/iam-role-managed";
 /// The annotation that names the role a pod assumes.
 /// See <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>.
@@ -54,7 +54,7 @@ pub struct Declaration {
     pub service_account: ServiceAccountRef,
     /// Where the object starts.
     pub location: Location,
-    /// What the managed annotation asks for.
+    /// What the managed annotation declares.
     pub management: Management,
     /// The role-arn annotation, where there is one.
     pub role_arn: Option<Annotation>,
@@ -76,7 +76,7 @@ impl Declaration {
     }
 }
 
-/// What the managed annotation asks for.
+/// What the managed annotation declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Management {
     /// `"true"`: there is to be a role.
@@ -165,7 +165,7 @@ impl Memory for () {
 
 /// As [`extract`], but documents that were in order before are not parsed again.
 pub fn extract_with(path: &RepoPath, bytes: &[u8], memory: &impl Memory) -> Option<Extract> {
-    let found = scan::look(bytes);
+    let found = scan::search(bytes);
     if found == Found::Nothing {
         return None;
     }
@@ -195,8 +195,8 @@ pub fn extract_with(path: &RepoPath, bytes: &[u8], memory: &impl Memory) -> Opti
     (found != Found::Like || extract.has(&typos)).then_some(extract)
 }
 
-/// Reads the documents of a file. Those that cannot be ours are read, too, so that somebody hears that
-/// they are broken; but not again, and not all of a million.
+/// Reads the documents of a file. Those that cannot hold our annotation are read, too, so that it is
+/// reported if they are broken; but none of them again, and no more than [`MAX_OTHERS`] bytes of them.
 fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
     let mut others = 0;
     for chunk in document::split(text) {
@@ -227,6 +227,18 @@ fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
 pub fn is_readable(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes);
     text.is_ok_and(|text| document::split(text).all(|chunk| chunk.read().fault.is_none()))
+}
+
+impl Declaration {
+    /// What it declares, wherever it stands: the managed annotation, the role's ARN and the audience.
+    pub fn declares(&self) -> (Management, Option<&str>, Option<&str>) {
+        let role_arn = self.role_arn.as_ref().map(|arn| arn.value.as_str());
+        let audience = self
+            .audience
+            .as_ref()
+            .map(|audience| audience.value.as_str());
+        (self.management, role_arn, audience)
+    }
 }
 
 impl Extract {

@@ -52,14 +52,14 @@ pub(super) fn split(text: &str) -> impl Iterator<Item = Chunk<'_>> {
         Some(Chunk {
             text: chunk,
             offset: end - chunk.len(),
-            found: scan::look(chunk.as_bytes()),
+            found: scan::search(chunk.as_bytes()),
             fault,
         })
     })
 }
 
 impl Chunk<'_> {
-    /// Whether kubectl reads it as JSON, if it is the first.
+    /// Whether kubectl reads it as JSON if it is the first chunk of its file.
     pub(super) fn is_like_json(&self) -> bool {
         let content = self.text.trim_start();
         content.starts_with('{') && !content.starts_with("{{")
@@ -67,11 +67,11 @@ impl Chunk<'_> {
 
     /// Reads what is in it.
     pub(super) fn read(self) -> Document {
-        self.read_and_show(&mut |_, _| ())
+        self.read_and_visit(&mut |_, _| ())
     }
 
-    /// Reads what is in it, and shows what is left out of its trees.
-    pub(super) fn read_and_show(mut self, leaving: &mut Leaving<'_>) -> Document {
+    /// Reads what is in it; `leaving` visits what is left out of its trees.
+    pub(super) fn read_and_visit(mut self, leaving: &mut Leaving<'_>) -> Document {
         match self.fault.take().or_else(|| self.forbidden_character()) {
             Some(fault) => Document::refused(fault),
             None if self.is_like_json() => self.read_like_json(leaving),

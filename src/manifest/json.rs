@@ -28,7 +28,7 @@ pub(super) fn read(
         };
         let root = value
             .map_err(|error| reader.fault(text, &error))
-            .and_then(|raw| reader.value(raw.get(), 0, Role::Root));
+            .and_then(|raw| reader.value(raw.get(), 0, Position::Root));
         match root {
             Ok(root) => {
                 reader.tree.root = root;
@@ -47,9 +47,9 @@ struct Reader<'a, 's> {
     leaving: &'s mut Leaving<'s>,
 }
 
-/// What a value is to the List that a document may be.
+/// Where a value is in the List that a document may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Position {
     Root,
     Items,
     Item,
@@ -60,7 +60,7 @@ enum Role {
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Reader<'a, '_> {
-    fn value(&mut self, raw: &'a str, depth: usize, role: Role) -> Result<NodeId, Fault> {
+    fn value(&mut self, raw: &'a str, depth: usize, position: Position) -> Result<NodeId, Fault> {
         let (start, first) = (self.place(raw), self.tree.len());
         if depth >= MAX_DEPTH && raw.starts_with(['{', '[']) {
             return Err(too_deep(start));
@@ -69,25 +69,25 @@ impl<'a> Reader<'a, '_> {
             Some(b'"') => Content::Text(self.parse::<String>(raw)?),
             Some(b'[') => {
                 let items: Vec<&RawValue> = self.parse(raw)?;
-                let role = match role {
-                    Role::Items => Role::Item,
-                    _ => Role::Other,
+                let position = match position {
+                    Position::Items => Position::Item,
+                    _ => Position::Other,
                 };
                 let items = items
                     .into_iter()
-                    .map(|item| self.value(item.get(), depth + 1, role));
+                    .map(|item| self.value(item.get(), depth + 1, position));
                 Content::Sequence(items.collect::<Result<_, _>>()?)
             }
             Some(b'{') => {
                 let Entries(entries) = self.parse(raw)?;
                 let mut nodes = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
-                    let key = self.value(key.get(), depth + 1, Role::Other)?;
-                    let role = match (role, self.tree.scalar(key)) {
-                        (Role::Root, Some("items")) => Role::Items,
-                        _ => Role::Other,
+                    let key = self.value(key.get(), depth + 1, Position::Other)?;
+                    let position = match (position, self.tree.scalar(key)) {
+                        (Position::Root, Some("items")) => Position::Items,
+                        _ => Position::Other,
                     };
-                    nodes.push((key, self.value(value.get(), depth + 1, role)?));
+                    nodes.push((key, self.value(value.get(), depth + 1, position)?));
                 }
                 Content::Mapping(nodes)
             }
@@ -100,9 +100,9 @@ impl<'a> Reader<'a, '_> {
             content,
         });
         // An item of a List that cannot be ours: a List may have a hundred thousand.
-        let irrelevant = role == Role::Item
+        let irrelevant = position == Position::Item
             && self.tree.is_mapping(id)
-            && scan::look(raw.as_bytes()) == Found::Nothing;
+            && scan::search(raw.as_bytes()) == Found::Nothing;
         Ok(if irrelevant {
             (self.leaving)(&self.tree, id);
             self.tree.empty_last(first)

@@ -1,4 +1,4 @@
-//! What the objects of a document are: ServiceAccounts, Lists of them, or none of our business.
+//! What the objects of a document are: ServiceAccounts, Lists of them, or anything else.
 
 use std::collections::BTreeSet;
 
@@ -99,13 +99,14 @@ impl Reader<'_> {
     /// Reads an object; notes which ambiguities are those of a ServiceAccount.
     fn object(&mut self, place: Place<'_>, id: NodeId, reported: &mut BTreeSet<usize>) {
         match kind(place.tree, id) {
-            Kind::ServiceAccount => self.account(place, id, reported),
+            Kind::ServiceAccount => self.service_account_at(place, id, reported),
             Kind::List(of) => self.list(place, id, of, reported),
             Kind::Other => self.other(place, id),
         }
     }
 
-    fn account(&mut self, place: Place<'_>, id: NodeId, reported: &mut BTreeSet<usize>) {
+    /// Reads a ServiceAccount; if anything is reported of it, so are its ambiguities.
+    fn service_account_at(&mut self, place: Place<'_>, id: NodeId, reported: &mut BTreeSet<usize>) {
         let before = self.extract.diagnostics.len();
         self.service_account(place.tree, id, place.path);
         if self.extract.diagnostics.len() > before {
@@ -154,7 +155,7 @@ impl Reader<'_> {
                 tree.get(*item, "kind").is_none() && tree.get(*item, "apiVersion").is_none();
             if tree.is_mapping(*item) {
                 if of == Items::ServiceAccounts && untyped {
-                    self.account(place, *item, reported);
+                    self.service_account_at(place, *item, reported);
                 } else {
                     self.object(place, *item, reported);
                 }
@@ -166,10 +167,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Something that is not a ServiceAccount is not our business, unless it was meant to be one.
+    /// An object that is not a ServiceAccount is passed over, unless it was meant to be one.
     ///
-    /// Then it is a warning only, for Kubernetes applies it as what it is; but whether its role is
-    /// still wanted is not known, so nothing is pruned.
+    /// Then it is a warning only, because Kubernetes applies it as what it is; but whether it still
+    /// declares its role is not known, so nothing is pruned.
     fn other(&mut self, place: Place<'_>, id: NodeId) {
         let Place { tree, path, .. } = place;
         let annotations = tree

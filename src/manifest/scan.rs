@@ -44,21 +44,21 @@ static KEY: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| [MANAGED_ANNOTATION, BINARY].map(Finder::new));
 const BINARY: &str = "!!binary";
 
-/// Looks for the managed annotation's key in any spelling.
-pub(super) fn look(bytes: &[u8]) -> Found {
-    let found = look_plain(bytes);
+/// Searches for the managed annotation's key in any spelling.
+pub(super) fn search(bytes: &[u8]) -> Found {
+    let found = search_plain(bytes);
     if found == Found::Key {
         found
     } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
         utf16(bytes)
     } else if memchr::memchr(b'\\', bytes).is_some() {
-        found.max(look_plain(&unescaped(bytes)))
+        found.max(search_plain(&unescaped(bytes)))
     } else {
         found
     }
 }
 
-fn look_plain(bytes: &[u8]) -> Found {
+fn search_plain(bytes: &[u8]) -> Found {
     if !HINTS.is_match(bytes) {
         Found::Nothing
     } else if KEY.iter().any(|key| key.find(bytes).is_some()) {
@@ -129,7 +129,7 @@ mod tests {
             r#""\U00000073ecurity.kaluza.com/iam-role-managed": "true""#,
             "\"security.kaluza.com/\\\n     iam-role-managed\": \"true\"",
         ] {
-            assert_eq!(look(text.as_bytes()), Found::Key, "{text}");
+            assert_eq!(search(text.as_bytes()), Found::Key, "{text}");
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             "eks.amazonaws.com/audience: x",
             "a: \"\\\\u0073\"",
         ] {
-            assert_eq!(look(text.as_bytes()), Found::Nothing, "{text}");
+            assert_eq!(search(text.as_bytes()), Found::Nothing, "{text}");
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
             "security.kalusa.com/iam-role-managed: 'true'",
             r#"{"security.kalusa.com/i\u0061m-role-managed":"true"}"#,
         ] {
-            assert_eq!(look(text.as_bytes()), Found::Like, "{text}");
+            assert_eq!(search(text.as_bytes()), Found::Like, "{text}");
         }
     }
 
@@ -164,8 +164,8 @@ mod tests {
         let text = "\u{feff}security.kaluza.com/iam-role-managed: x";
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(look(&little), Found::Utf16Key);
-        assert_eq!(look(&big), Found::Utf16Key);
-        assert_eq!(look(&little[..20]), Found::Nothing);
+        assert_eq!(search(&little), Found::Utf16Key);
+        assert_eq!(search(&big), Found::Utf16Key);
+        assert_eq!(search(&little[..20]), Found::Nothing);
     }
 }

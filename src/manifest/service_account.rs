@@ -29,7 +29,7 @@ struct Parts {
 }
 
 impl Reader<'_> {
-    /// A document, or a part of one, that nobody can say the content of.
+    /// Reports a document, or a part of one, whose content is not known.
     pub(super) fn unreadable(&mut self, fault: Fault) {
         self.extract.completeness = Completeness::Partial;
         let fault = match fault.hint {
@@ -45,8 +45,8 @@ impl Reader<'_> {
         self.extract.diagnostics.push(diagnostic);
     }
 
-    /// Reads one ServiceAccount. One that neither carries the managed annotation nor was meant to
-    /// is not our business.
+    /// Reads one ServiceAccount. One that neither carries the managed annotation nor was meant to is
+    /// passed over.
     pub(super) fn service_account(&mut self, tree: &Tree, object: NodeId, place: &str) {
         let parts = Parts::of(tree, object);
         let ambiguities = tree.ambiguities_of(object);
@@ -85,7 +85,7 @@ impl Reader<'_> {
     }
 
     /// What is wrong with a ServiceAccount that does not carry the managed annotation but was meant to,
-    /// or may. `None` if it is not our business.
+    /// or may. `None` if it was not.
     fn unmarked(&mut self, tree: &Tree, object: NodeId) -> Option<Fault> {
         let shapeless = shape_fault(tree, object);
         if shapeless.is_some() {
@@ -109,8 +109,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Whose it is, as far as the names can be read. Where a name may be another one in truth, what
-    /// is there stands for it, and the file is not understood whole.
+    /// The namespace and name, as far as they can be read. Where Kubernetes may read another name, the
+    /// one that is written stands for it, and the file counts as understood in part.
     fn reference(
         &mut self,
         tree: &Tree,
@@ -217,7 +217,7 @@ impl Parts {
         keys.contains(&ambiguity.key.as_str())
     }
 
-    /// What is no string where Kubernetes wants one, what has a tag, and what is misspelled beside
+    /// What is no string where Kubernetes requires one, what has a tag, and what is misspelled beside
     /// the managed annotation.
     fn faults(self, tree: &Tree) -> Vec<Fault> {
         let labels = self.metadata.and_then(|id| tree.get(id, "labels"));

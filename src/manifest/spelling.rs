@@ -13,7 +13,7 @@ use crate::diagnostic::Code;
 /// How many letters may be wrong, missing, added or swapped with their neighbour.
 const MAX_TYPOS: usize = 2;
 
-/// Where annotations belong.
+/// The keys that lead to the annotations of an object.
 const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
 
 const HELD: &str = "the role is left as it is until the key is right or gone";
@@ -24,7 +24,7 @@ pub(super) fn is_like_service_account(kind: &str) -> bool {
 }
 
 /// The managed annotation in a ServiceAccount that has it not where it belongs: under a misspelled
-/// key, or in a place where Kubernetes does not look.
+/// key, or in a place that Kubernetes does not read.
 pub(super) fn stray_managed(tree: &Tree, object: NodeId) -> Option<Fault> {
     let mut path = Vec::new();
     let key = find_managed(tree, object, &mut path, &mut HashSet::new())?;
@@ -78,7 +78,7 @@ pub(super) fn misspelled(tree: &Tree, annotations: NodeId) -> impl Iterator<Item
     })
 }
 
-/// Looks for the managed annotation or one like it; leaves the keys that lead there in `path`.
+/// Searches for the managed annotation or one like it; leaves the keys that lead there in `path`.
 fn find_managed(
     tree: &Tree,
     id: NodeId,

@@ -41,7 +41,7 @@ fn read(text: &str) -> Extract {
 }
 
 /// What is declared, what is wrong and whether all was understood, in one line.
-fn gist(extract: &Extract) -> String {
+fn summary(extract: &Extract) -> String {
     let mut parts: Vec<String> = Vec::new();
     for declaration in &extract.declarations {
         parts.push(format!(
@@ -70,7 +70,7 @@ fn gist(extract: &Extract) -> String {
 fn check(rows: &[(&str, String, &str)]) {
     let mut wrong = Vec::new();
     for (row, text, expected) in rows {
-        let found = gist(&read(text));
+        let found = summary(&read(text));
         if found != *expected {
             wrong.push(format!(
                 "{row}\n  expected: {expected}\n  found:    {found}"

@@ -9,20 +9,20 @@ use serde_json::{Map, Number, Value};
 
 use super::scalar::{self, Reading};
 
-/// How many entries the merge keys of a document may bring in all: a short text can ask for
-/// millions.
+/// How many entries the merge keys of a document may bring in all: a short text can stand
+/// for millions.
 pub(super) const MAX_MERGED: usize = 20_000;
 
 /// The index of a node in its tree.
 pub(super) type NodeId = usize;
 
-/// Is shown each item of a List that is left out of its tree, while it is still there.
+/// Visits each item of a List that is left out of its tree, while it is still there.
 pub(super) type Leaving<'a> = dyn FnMut(&Tree, NodeId) + 'a;
 
 /// A key and its value.
 pub(super) type Entry = (NodeId, NodeId);
 
-/// One document.
+/// The nodes of one document, children before their parents.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: Vec<Node>,

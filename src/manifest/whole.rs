@@ -3,8 +3,8 @@
 //!
 //! A cut *between* two objects leaves what a removal of the later ones leaves, and a cut at the end
 //! of a line behind a ServiceAccount's namespace, in the last object of its file, what taking its
-//! annotations off leaves: nobody can tell these two apart, so they count as what they look like.
-//! Every other cut is told.
+//! annotations off leaves: no reader can tell these two apart, so both count as a removal.
+//! Every other cut is detected.
 
 use std::collections::BTreeSet;
 
@@ -29,15 +29,15 @@ pub enum Defect {
     /// The reader has an error for it.
     #[error("line {line}: {message}")]
     Unreadable {
-        /// Where.
+        /// The line of the error, from 1.
         line: u32,
-        /// The reader's words.
+        /// What the reader says of it.
         message: String,
     },
     /// Something in it is no Kubernetes object that is there on its own.
     #[error("line {line}: {what}")]
     NoObject {
-        /// Where it starts.
+        /// The line where it starts, from 1.
         line: u32,
         /// What keeps it from being one.
         what: String,
@@ -53,10 +53,10 @@ pub enum Defect {
     },
 }
 
-/// An object by which it can be found in another version of its file.
+/// Kind and name of an object, by which it is found in another version of its file.
 type Identity = (String, String);
 
-/// What is seen of the objects of a file that lost a ServiceAccount.
+/// What is known so far of the objects of a file that lost a ServiceAccount.
 struct Check<'a> {
     text: &'a Text<'a>,
     defect: Option<Defect>,
@@ -108,7 +108,7 @@ pub fn check_whole(
         extract: Extract::default(),
     };
     for chunk in document::split(readable) {
-        let document = show_objects(chunk, &mut |tree, id| check.object(tree, id));
+        let document = visit_objects(chunk, &mut |tree, id| check.object(tree, id));
         check.end_document(&document);
         reader.read(document);
     }
@@ -130,30 +130,30 @@ pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let mut holds = false;
     for chunk in document::split(text) {
-        show_objects(chunk, &mut |tree, id| {
+        visit_objects(chunk, &mut |tree, id| {
             holds |= is(tree, id, service_account)
         });
     }
     holds
 }
 
-/// Reads a document and shows every object in it: its roots and, instead of a List, its items.
-fn show_objects(chunk: Chunk<'_>, see: &mut Leaving<'_>) -> Document {
-    let document = chunk.read_and_show(&mut |tree, id| show(tree, id, see));
+/// Reads a document and visits every object in it: its roots and, instead of a List, its items.
+fn visit_objects(chunk: Chunk<'_>, visit: &mut Leaving<'_>) -> Document {
+    let document = chunk.read_and_visit(&mut |tree, id| visit_object(tree, id, visit));
     for tree in &document.trees {
-        show(tree, tree.root, see);
+        visit_object(tree, tree.root, visit);
     }
     document
 }
 
-fn show(tree: &Tree, id: NodeId, see: &mut Leaving<'_>) {
+fn visit_object(tree: &Tree, id: NodeId, visit: &mut Leaving<'_>) {
     match items(tree, id) {
         Some(items) => {
-            // What was left out was shown before.
+            // What was left out was visited before.
             let left = items.iter().filter(|item| !tree.is_left_out(**item));
-            left.for_each(|item| show(tree, *item, see));
+            left.for_each(|item| visit_object(tree, *item, visit));
         }
-        None => see(tree, id),
+        None => visit(tree, id),
     }
 }
 
@@ -292,7 +292,7 @@ impl Check<'_> {
         }
         let (mut with, mut without) = (BTreeSet::new(), BTreeSet::new());
         for chunk in document::split(before) {
-            show_objects(chunk, &mut |tree, id| {
+            visit_objects(chunk, &mut |tree, id| {
                 let side = match namespace(tree, id) {
                     Some(_) => &mut with,
                     None => &mut without,
@@ -327,7 +327,7 @@ fn check_cut(before: &str, after: &str, service_account: &ServiceAccountRef) -> 
     // Whether the cut goes through an object, and whether any but the ServiceAccount lost something.
     let (mut through, mut others) = (false, false);
     for chunk in document::split(before) {
-        show_objects(chunk, &mut |tree, id| {
+        visit_objects(chunk, &mut |tree, id| {
             let node = tree.node(id);
             let lost = before.get(cut.max(node.start)..node.end).unwrap_or("");
             if lost.lines().map(str::trim).any(|line| is_content(&line)) {

@@ -252,7 +252,7 @@ impl Builder<'_> {
     /// Whether a part of the file, by its bytes alone, cannot hold our annotation.
     fn cannot_be_ours(&self, start: usize, end: usize) -> bool {
         let part = self.text.get(start - self.offset..end - self.offset);
-        part.is_some_and(|part| scan::look(part.as_bytes()) == Found::Nothing)
+        part.is_some_and(|part| scan::search(part.as_bytes()) == Found::Nothing)
     }
 
     /// How many anchors and aliases there were so far.

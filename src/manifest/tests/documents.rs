@@ -248,13 +248,13 @@ fn m22_control_characters_and_bad_encodings_are_refused() {
         .expect("it is there");
     latin1[at] = 0xe9;
     let found = extract(&"a.yaml".into(), &latin1).expect("it holds the annotation");
-    assert_eq!(gist(&found), "invalid-encoding@9:14, partial");
+    assert_eq!(summary(&found), "invalid-encoding@9:14, partial");
     let utf16: Vec<u8> = format!("\u{feff}{}", service_account(&[]))
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
     let found = extract(&"a.yaml".into(), &utf16).expect("it holds the annotation");
-    assert_eq!(gist(&found), "invalid-encoding@1:1, partial");
+    assert_eq!(summary(&found), "invalid-encoding@1:1, partial");
 }
 
 #[test]
@@ -392,12 +392,12 @@ fn block_scalars_end_with_a_line_break_that_is_taken_off() {
         "    eks.amazonaws.com/role-arn: |\n      arn:aws:iam::123456789012:role/x",
     ]);
     let found = read(&text);
-    assert_eq!(gist(&found), "bar/foo Managed, trailing-newline?@9:7");
+    assert_eq!(summary(&found), "bar/foo Managed, trailing-newline?@9:7");
     assert_eq!(arn(&found), Some("arn:aws:iam::123456789012:role/x"));
     // In quotes it was meant.
     let text = service_account(&["    eks.amazonaws.com/role-arn: \"x\\n\""]);
     let found = read(&text);
-    assert_eq!(gist(&found), GOOD);
+    assert_eq!(summary(&found), GOOD);
     assert_eq!(arn(&found), Some("x\n"));
 }
 
@@ -412,7 +412,7 @@ fn m9_a_role_arn_that_is_no_text_is_kept_as_it_is_written() {
         let found = read(&service_account(&[&format!(
             "    eks.amazonaws.com/role-arn: {value}"
         )]));
-        assert_eq!(gist(&found), "bar/foo Invalid", "{value}");
+        assert_eq!(summary(&found), "bar/foo Invalid", "{value}");
         assert_eq!(arn(&found), Some(value));
     }
 }
@@ -427,7 +427,7 @@ fn m25_documents_that_cannot_be_ours_are_read_up_to_a_limit() {
         service_account(&[])
     );
     assert_eq!(
-        gist(&read(&text)),
+        summary(&read(&text)),
         "bar/foo Managed, bar/two Managed, invalid-yaml@10:4, unrendered-template@100014:2, partial"
     );
 }
@@ -474,7 +474,7 @@ fn a_document_that_is_in_order_and_not_ours_is_parsed_once() {
     let extract = extract_with(&"a.yaml".into(), text.as_bytes(), &log).expect("it is ours");
     assert_eq!(log.0.into_inner(), ["b: 1\n"], "learned");
     assert_eq!(
-        gist(&extract),
+        summary(&extract),
         format!("{GOOD}, invalid-yaml@12:4, partial")
     );
 }

@@ -23,7 +23,7 @@ fn m7_a_misspelled_managed_annotation_holds_the_role() {
         "security.kaluza.com/managed",
     ] {
         let found = read(&with(KEY, key));
-        assert_eq!(gist(&found), "bar/foo Invalid, misspelled@7:5", "{key}");
+        assert_eq!(summary(&found), "bar/foo Invalid, misspelled@7:5", "{key}");
         let message = &found.diagnostics[0].message;
         assert!(
             message.contains(&format!("did you mean `{KEY}`?")),
