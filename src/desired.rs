@@ -20,7 +20,7 @@ mod conflict;
 pub mod role_name;
 mod trust_policy;
 
-/// What the manifests ask for, by ServiceAccount.
+/// What the manifests declare, by ServiceAccount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// Every ServiceAccount that carries the managed annotation.
@@ -29,7 +29,7 @@ pub struct Resolved {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What one ServiceAccount asks for.
+/// What one ServiceAccount declares, and what follows for its role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The name of its role.
@@ -61,16 +61,16 @@ pub enum Verdict {
 pub struct Wanted {
     /// The name of its role.
     pub role: RoleName,
-    /// The audience its own annotation asks for.
+    /// The audience that its own annotation names.
     pub audience: Option<Audience>,
 }
 
 /// A role as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredRole {
-    /// Its ARN.
+    /// Its ARN: partition, account, path and name.
     pub arn: RoleArn,
-    /// Whose it is.
+    /// The ServiceAccount whose pods may assume it.
     pub service_account: ServiceAccountRef,
     /// Where it is declared.
     pub location: Location,
@@ -105,8 +105,8 @@ pub fn resolve<'a>(
     let mut resolved = Resolved::default();
     for (service_account, mut places) in by_service_account {
         places.sort_by(|a, b| a.location.cmp(&b.location));
-        let (first, diagnostics) = conflict::reconcile(&places);
-        let conflicting = diagnostics.iter().find(|d| conflict::is_held(d));
+        let (first, diagnostics) = conflict::settle(&places);
+        let conflicting = diagnostics.iter().find(|d| conflict::holds(d));
         let verdict = match (conflicting, first.management) {
             (Some(diagnostic), _) => Verdict::Held {
                 reason: diagnostic.message.clone(),
@@ -119,8 +119,8 @@ pub fn resolve<'a>(
                     reason: "its manifest has errors".to_owned(),
                 }
             }
-            (None, Management::Managed) => match check::wanted(first, naming) {
-                Ok(wanted) => Verdict::Wanted(wanted),
+            (None, Management::Managed) => match check::accept(first, naming) {
+                Ok(accepted) => Verdict::Wanted(accepted),
                 Err(diagnostic) => {
                     let reason = diagnostic.message.clone();
                     resolved.diagnostics.push(*diagnostic);
@@ -129,13 +129,13 @@ pub fn resolve<'a>(
             },
         };
         resolved.diagnostics.extend(diagnostics);
-        let request = Request {
+        let declared = Request {
             role: role_name::label(naming, service_account),
             location: first.location.clone(),
             role_arn: first.role_arn.as_ref().map(|arn| arn.value.clone()),
             verdict,
         };
-        resolved.requests.insert(service_account.clone(), request);
+        resolved.requests.insert(service_account.clone(), declared);
     }
     conflict::hold_collisions(&mut resolved);
     resolved
@@ -163,22 +163,22 @@ pub fn resolve<'a>(
 ///     tags: vec![],
 /// };
 /// let foo = service_account::ServiceAccountRef::parse("bar/foo")?;
-/// let wanted = Wanted { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };
+/// let accepted = Wanted { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };
 /// let at = location::Location { path: "apps/foo.yaml".into(), line: 1, column: 1 };
 ///
-/// let role = desired_role(&foo, &wanted, &at, &cluster, "github.com/acme/apps");
+/// let role = desired_role(&foo, &accepted, &at, &cluster, "github.com/acme/apps");
 /// assert_eq!(role.arn.to_string(), "arn:aws:iam::123456789012:role/k8s-sa_bar_foo");
 /// assert_eq!(role.tags.get("serviceaccount.k8s.aws/stack"), Some("bar/foo"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn desired_role(
     service_account: &ServiceAccountRef,
-    wanted: &Wanted,
+    accepted: &Wanted,
     location: &Location,
     cluster: &Cluster,
     repository: &str,
 ) -> DesiredRole {
-    let own_audience = wanted.audience.clone();
+    let own_audience = accepted.audience.clone();
     let audience = own_audience.as_ref().or(cluster.audience.as_ref());
     let mut tags: Tags = cluster
         .tags
@@ -189,7 +189,7 @@ pub fn desired_role(
         tags.set(key, value);
     }
     DesiredRole {
-        arn: cluster.role_arn(&wanted.role),
+        arn: cluster.role_arn(&accepted.role),
         service_account: service_account.clone(),
         location: location.clone(),
         trust_policy: trust_policy::trust_policy(service_account, audience, cluster).to_document(),
@@ -213,18 +213,18 @@ impl DesiredRole {
     }
 }
 
-/// Every role that a cluster should have, built once for whoever asks.
+/// Every role that a cluster should have, by ServiceAccount.
 pub fn for_cluster(
     resolved: &Resolved,
     cluster: &Cluster,
     repository: &str,
 ) -> BTreeMap<ServiceAccountRef, DesiredRole> {
-    let desired = |(service_account, request): (&ServiceAccountRef, &Request)| {
-        let Verdict::Wanted(wanted) = &request.verdict else {
+    let desired = |(service_account, declared): (&ServiceAccountRef, &Request)| {
+        let Verdict::Wanted(accepted) = &declared.verdict else {
             return None;
         };
-        let at = &request.location;
-        let role = desired_role(service_account, wanted, at, cluster, repository);
+        let at = &declared.location;
+        let role = desired_role(service_account, accepted, at, cluster, repository);
         Some((service_account.clone(), role))
     };
     resolved.requests.iter().filter_map(desired).collect()
@@ -273,11 +273,11 @@ mod tests {
 
     fn verdicts(declarations: &[Declaration]) -> Vec<(String, bool)> {
         let resolved = resolve(declarations, &Naming::default());
-        let wanted = |r: &Request| matches!(r.verdict, Verdict::Wanted(_));
+        let accepted = |r: &Request| matches!(r.verdict, Verdict::Wanted(_));
         resolved
             .requests
             .iter()
-            .map(|(sa, r)| (sa.to_string(), wanted(r)))
+            .map(|(sa, r)| (sa.to_string(), accepted(r)))
             .collect()
     }
 

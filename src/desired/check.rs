@@ -10,7 +10,7 @@ use crate::model::cluster::{Audience, Naming};
 use crate::model::role::{InvalidRole, RoleName};
 
 /// Accepts a declaration, or says what is wrong with it and which value would be right.
-pub(super) fn wanted(
+pub(super) fn accept(
     declaration: &Declaration,
     naming: &Naming,
 ) -> Result<Wanted, Box<Diagnostic>> {
@@ -44,20 +44,20 @@ fn check_role_arn(
 ) -> Result<(), Box<Diagnostic>> {
     let Some(annotation) = &declaration.role_arn else {
         let message = format!("annotation `{ROLE_ARN_ANNOTATION}` is missing");
-        let expected = Expected::new(naming, role, None);
+        let desired = DesiredArn::new(naming, role, None);
         return Err(Box::new(
             Diagnostic::error(Code::MissingRoleArn, message)
                 .on(&declaration.service_account)
                 .at(declaration.location.clone())
-                .with_hint(format!("add `{ROLE_ARN_ANNOTATION}: {expected}`")),
+                .with_hint(format!("add `{ROLE_ARN_ANNOTATION}: {desired}`")),
         ));
     };
     let value = &annotation.value;
     let parsed = RoleArn::parse(value);
-    let expected = Expected::new(naming, role, parsed.as_ref().ok());
+    let desired = DesiredArn::new(naming, role, parsed.as_ref().ok());
     let (code, what) = match &parsed {
-        Ok(arn) if expected.fits(arn) => return Ok(()),
-        Ok(arn) => (Code::RoleArnMismatch, expected.difference(arn)),
+        Ok(arn) if desired.fits(arn) => return Ok(()),
+        Ok(arn) => (Code::RoleArnMismatch, desired.difference(arn)),
         Err(error) => (Code::InvalidRoleArn, error.to_string()),
     };
     let message = format!(
@@ -65,12 +65,13 @@ fn check_role_arn(
         declaration.service_account
     );
     Err(Box::new(
-        on(declaration, annotation, code, message).with_hint(format!("use `{expected}`")),
+        on(declaration, annotation, code, message).with_hint(format!("use `{desired}`")),
     ))
 }
 
-/// The ARN that the annotation should have; parts nobody told an offline check are open.
-struct Expected {
+/// The ARN that the annotation should have. A partition or account that an offline check was not told is
+/// that of the annotation; without an annotation it is `aws` and the word `ACCOUNT`.
+struct DesiredArn {
     partition: String,
     account: String,
     resource: String,
@@ -78,7 +79,7 @@ struct Expected {
     partition_known: bool,
 }
 
-impl Expected {
+impl DesiredArn {
     fn new(naming: &Naming, role: &RoleName, given: Option<&RoleArn>) -> Self {
         let partition = naming
             .partition
@@ -114,7 +115,7 @@ impl Expected {
     }
 }
 
-impl std::fmt::Display for Expected {
+impl std::fmt::Display for DesiredArn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             partition,
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn m9_m10_m11_m12_m13_the_annotation_must_be_the_computed_arn() {
         let right = "arn:aws:iam::123456789012:role/k8s-sa_bar_foo";
-        assert!(wanted(&declaration(Some(right)), &naming()).is_ok());
+        assert!(accept(&declaration(Some(right)), &naming()).is_ok());
         // One row each for M9, M10 (three), M11, M12, M13 and a wrong name.
         for (value, code, says) in [
             (None, Code::MissingRoleArn, "is missing"),
@@ -230,7 +231,7 @@ mod tests {
                 "expected `role/k8s-sa_bar_foo`, got `role/k8s-sa_bar_fooo`",
             ),
         ] {
-            let refused = wanted(&declaration(value), &naming()).expect_err("refused");
+            let refused = accept(&declaration(value), &naming()).expect_err("refused");
             assert_eq!(refused.code, code, "{value:?}");
             assert!(
                 refused.message.contains(says),
@@ -252,9 +253,9 @@ mod tests {
             "arn:aws:iam::123456789012:role/k8s-sa_bar_foo",
             "arn:aws-cn:iam::210987654321:role/k8s-sa_bar_foo",
         ] {
-            assert!(wanted(&declaration(Some(arn)), &naming).is_ok(), "{arn}");
+            assert!(accept(&declaration(Some(arn)), &naming).is_ok(), "{arn}");
         }
         let wrong = declaration(Some("arn:aws:iam::123456789012:role/k8s-sa_bar_baz"));
-        assert!(wanted(&wrong, &naming).is_err());
+        assert!(accept(&wrong, &naming).is_err());
     }
 }

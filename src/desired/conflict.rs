@@ -13,7 +13,7 @@ const MAX_PLACES: usize = 5;
 ///
 /// Identical declarations are one. Differing ones are an error at every place: choosing either
 /// would give somebody a role that the other place says they should not have.
-pub(super) fn reconcile<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec<Diagnostic>) {
+pub(super) fn settle<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec<Diagnostic>) {
     let (first, others) = places
         .split_first()
         .expect("a ServiceAccount is only known by a declaration");
@@ -28,36 +28,36 @@ pub(super) fn reconcile<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec
     (first, diagnostics)
 }
 
-/// Whether a finding of [`reconcile`] keeps the role from being touched.
-pub(super) fn is_held(diagnostic: &Diagnostic) -> bool {
+/// Whether a finding of [`settle`] holds the role.
+pub(super) fn holds(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
 }
 
 /// Holds ServiceAccounts whose role names differ only in letter case: IAM would refuse the second.
 pub(super) fn hold_collisions(resolved: &mut Resolved) {
     let mut by_key: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for (service_account, request) in &resolved.requests {
-        if let Verdict::Wanted(wanted) = &request.verdict {
-            let key = wanted.role.collision_key();
+    for (service_account, declared) in &resolved.requests {
+        if let Verdict::Wanted(accepted) = &declared.verdict {
+            let key = accepted.role.collision_key();
             by_key.entry(key).or_default().push(service_account.clone());
         }
     }
     for colliding in by_key.into_values().filter(|group| group.len() > 1) {
         for service_account in &colliding {
-            let Some(request) = resolved.requests.get_mut(service_account) else {
+            let Some(declared) = resolved.requests.get_mut(service_account) else {
                 continue;
             };
             let reason = format!(
                 "role name `{}` is also that of another ServiceAccount, ignoring letter case",
-                request.role
+                declared.role
             );
             resolved.diagnostics.push(
                 Diagnostic::error(Code::RoleNameCollision, reason.clone())
                     .on(service_account)
-                    .at(request.location.clone())
+                    .at(declared.location.clone())
                     .with_hint("rename one of the ServiceAccounts"),
             );
-            request.verdict = Verdict::Held { reason };
+            declared.verdict = Verdict::Held { reason };
         }
     }
 }

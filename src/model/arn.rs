@@ -18,7 +18,7 @@ newtype! {
     AwsAccountId
 }
 
-/// Why a text is not an ARN of the kind that was wanted.
+/// Why a text is not an ARN of the kind that it should be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidArn {
     /// Whoever wrote the partition: it is not `aws` or `aws-…`.
@@ -100,13 +100,13 @@ impl AwsAccountId {
 /// The ARN of a role: `arn:PARTITION:iam::ACCOUNT:rolePATHNAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleArn {
-    /// The partition.
+    /// The partition of the account, such as `aws`.
     pub partition: Partition,
-    /// The account.
+    /// The account that the role is in.
     pub account: AwsAccountId,
     /// The path, `/` for most roles.
     pub path: RolePath,
-    /// The name.
+    /// The name, without the path.
     pub name: RoleName,
 }
 
@@ -168,9 +168,9 @@ pub fn policy(text: &str) -> Result<String, InvalidArn> {
 /// The ARN of an IAM OIDC provider: `arn:PARTITION:iam::ACCOUNT:oidc-provider/ISSUER`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OidcProviderArn {
-    /// The partition.
+    /// The partition of the account, such as `aws`.
     pub partition: Partition,
-    /// The account.
+    /// The account that the provider is registered in.
     pub account: AwsAccountId,
     /// The cluster's issuer, without `https://`.
     pub issuer: Issuer,

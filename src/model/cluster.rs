@@ -34,7 +34,7 @@ pub struct Cluster {
     pub account: AwsAccountId,
     /// Its OIDC issuers; several while a cluster is being replaced. Never empty.
     pub issuers: Vec<Issuer>,
-    /// The audience trust policies ask for; `None` leaves `aud` out, as the controller did.
+    /// The audience that trust policies require; `None` leaves `aud` out, as the controller did.
     pub audience: Option<Audience>,
     /// The ARN of the permissions boundary that new roles get.
     pub permissions_boundary: Option<String>,

@@ -13,11 +13,11 @@ pub use super::identifier::{InvalidRole, RoleId, RoleLabel, RoleName, RolePath, 
 /// See <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html>.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedRole {
-    /// Its name.
+    /// Its name, unique in the account without regard to letter case.
     pub name: RoleName,
-    /// Its id.
+    /// Its id, which no other role ever has.
     pub id: RoleId,
-    /// Its path.
+    /// Its path, which is a part of its ARN but not of its name.
     pub path: RolePath,
     /// Who may assume it.
     pub trust_policy: TrustDocument,
@@ -32,7 +32,7 @@ pub struct ListedRole {
 pub struct CurrentRole {
     /// What `ListRoles` would have said as well.
     pub listed: ListedRole,
-    /// All its tags.
+    /// All its tags, ours and those of others.
     pub tags: Tags,
     /// The ARN of its permissions boundary.
     pub permissions_boundary: Option<String>,
@@ -49,7 +49,7 @@ pub struct NewRole {
     pub arn: RoleArn,
     /// Who may assume it.
     pub trust_policy: TrustDocument,
-    /// All its tags.
+    /// All the tags it is made with.
     pub tags: Tags,
     /// The ARN of its permissions boundary.
     pub permissions_boundary: Option<String>,
@@ -85,7 +85,7 @@ impl Attachments {
     }
 }
 
-/// What was read from IAM: every role as listed, and in full those that were asked for.
+/// What was read from IAM: every role as listed, and some of them in full.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurrentRoles {
     listed: BTreeMap<String, ListedRole>,
@@ -124,7 +124,7 @@ impl CurrentRoles {
         self.listed.get(&name.collision_key())
     }
 
-    /// A role in full, if it was asked for.
+    /// A role in full, if it was read so.
     pub fn detail(&self, name: &RoleName) -> Option<&CurrentRole> {
         self.details.get(name)
     }
@@ -134,7 +134,7 @@ impl CurrentRoles {
         self.attachments.insert(name.clone(), attachments);
     }
 
-    /// What is attached to a role, if that was asked for.
+    /// What is attached to a role, if that was read.
     pub fn attachments(&self, name: &RoleName) -> Option<&Attachments> {
         self.attachments.get(name)
     }

@@ -12,7 +12,7 @@ newtype! {
 }
 
 newtype! {
-    /// The audience a token is made for, `sts.amazonaws.com` unless somebody says otherwise.
+    /// The audience a token is made for, `sts.amazonaws.com` unless the settings or a ServiceAccount name another.
     Audience
 }
 
@@ -61,7 +61,7 @@ impl Issuer {
 }
 
 impl Audience {
-    /// What EKS puts into tokens unless a ServiceAccount asks for another audience.
+    /// What EKS puts into tokens unless a ServiceAccount declares another audience.
     pub const DEFAULT: &str = "sts.amazonaws.com";
 
     /// Checks that the text is one plain value: no wildcard, no policy variable.
@@ -94,7 +94,7 @@ impl ClusterName {
 }
 
 impl RolePrefix {
-    /// The controller's default.
+    /// The prefix that iam-service-account-controller uses by default.
     pub const DEFAULT: &str = "k8s-sa";
 
     /// Checks that a role name with this prefix parses back to one pair only.

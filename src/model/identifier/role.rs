@@ -35,7 +35,7 @@ pub enum InvalidRole {
     /// Whoever chose the name: IAM would refuse its length.
     #[error("role name `{name}` has {length} characters, {excess} more than IAM's limit of 64")]
     TooLong {
-        /// The name.
+        /// The name that was given.
         name: String,
         /// Its length in characters.
         length: usize,
@@ -119,7 +119,7 @@ impl RoleId {
 }
 
 impl SessionDuration {
-    /// Checks IAM's range.
+    /// Checks IAM's range: one hour to twelve.
     pub fn from_seconds(seconds: u32) -> Result<Self, InvalidRole> {
         if (3600..=43200).contains(&seconds) {
             Ok(Self(seconds))
