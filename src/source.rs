@@ -83,7 +83,7 @@ pub enum UnreadReason {
     /// A symbolic link with a manifest's ending, or to what could be a directory: never followed.
     Symlink,
     /// A symbolic link to a directory of the same revision: what is there is read under its own path
-    /// only, by whoever reads that.
+    /// only, if that is in scope.
     LinkedDirectory(RepoPath),
     /// A Git LFS pointer where a manifest is expected.
     LfsPointer,

@@ -11,8 +11,8 @@ const MAX_PLACES: usize = 5;
 
 /// Picks the declaration that counts (the first by place) and says what is wrong with the others.
 ///
-/// Identical declarations are one. Differing ones are an error at every place: choosing either
-/// would give somebody a role that the other place says they should not have.
+/// Identical declarations are one. Differing ones are an error at every place: to choose one would give
+/// pods a role that the other place says they should not have.
 pub(super) fn settle<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec<Diagnostic>) {
     let (first, others) = places
         .split_first()

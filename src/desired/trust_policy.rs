@@ -10,7 +10,7 @@ use crate::model::cluster::{Audience, Cluster};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::trust_policy::{Statement, TrustPolicy};
 
-/// Lets the ServiceAccount, and nobody else, assume the role; without an audience only the subject
+/// Lets the ServiceAccount, and no other, assume the role; without an audience only the subject
 /// is checked, as the controller did.
 pub(super) fn trust_policy(
     service_account: &ServiceAccountRef,

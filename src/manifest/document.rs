@@ -175,7 +175,7 @@ fn is_forbidden(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
 }
 
-/// Says so if the reason is probably that nobody rendered the template, or a directive.
+/// The fault as it is, or the probable reason for it: a template that was not rendered, or a directive.
 fn explained(mut fault: Fault, text: &str, offset: usize) -> Fault {
     if fault.code != Code::InvalidYaml {
         return fault;

@@ -26,7 +26,7 @@ pub(super) enum Found {
 }
 
 /// What two typos of the key hardly spoil all at once, the role's annotation beside it included; and
-/// the tag behind which nobody can search for it.
+/// the tag behind which a search for bytes cannot find it.
 static HINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let hints = [
         "kaluza",

@@ -18,7 +18,7 @@ pub(super) struct Text<'a> {
     characters: Vec<usize>,
 }
 
-/// Something wrong at an offset of the file.
+/// Something wrong at an offset of the file, in bytes from its start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) code: Code,

@@ -261,7 +261,7 @@ impl Builder<'_> {
     }
 
     /// Refuses what Kubernetes refuses: a key that is no scalar, a merge key whose value is no
-    /// mapping or list of mappings. And what nobody can search for: an encoded key.
+    /// mapping or list of mappings. And a key that a search for bytes cannot find, because it is encoded.
     fn check_key(&self, key: NodeId, value: NodeId) -> Result<(), Fault> {
         let node = self.tree.node(key);
         let refused = |message: &str| Err(Fault::new(Code::InvalidYaml, node.start, message));

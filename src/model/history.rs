@@ -27,7 +27,7 @@ pub enum Ancestry {
     Elsewhere,
     /// It is not in this clone, although nothing of our own history is missing.
     Unknown,
-    /// A part of our own history is missing, as in a shallow clone, so nobody can say.
+    /// A part of our own history is missing, as in a shallow clone, so it is not known.
     Unproven,
 }
 

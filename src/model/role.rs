@@ -104,8 +104,8 @@ impl CurrentRoles {
         }
     }
 
-    /// Adds what reading one role in full gave; `None` means that it is gone, so the listing was
-    /// behind the times.
+    /// Adds what reading one role in full gave; `None` means that it is gone, so the listing
+    /// was older than that.
     pub fn add_detail(&mut self, name: &RoleName, detail: Option<CurrentRole>) {
         match detail {
             Some(role) => {

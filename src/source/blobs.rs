@@ -49,7 +49,7 @@ pub(super) fn read<T: Send>(
         if !reads.is_empty() && !is_it() {
             return false;
         }
-        // Whoever panicked while holding it left a whole list.
+        // A thread that panicked while it held the lock left a complete list: `extend` is the last step.
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         found.extend(reads);
         true

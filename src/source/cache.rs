@@ -3,7 +3,7 @@
 //! A sorted table of ids in one file, opened by one read. It holds negatives only: an id names its
 //! content, so a table of any age is right. A poisoned one can hide a manifest from a plan, and what
 //! that manifest holds; so before a run writes, everything is read again without it, and runs that
-//! retire roles do not use it. One that is damaged, of another version or somebody else's is left
+//! retire roles do not use it. One that is damaged or of another version is left
 //! aside. Parts of files have ids of their own, which are no object's.
 
 use std::collections::HashSet;
@@ -27,6 +27,7 @@ pub struct Cache {
     path: PathBuf,
     /// The file of the run before; empty if there is none that can be used.
     file: Vec<u8>,
+    /// What was learned since.
     fresh: Mutex<HashSet<Id>>,
 }
 
@@ -93,7 +94,7 @@ impl Cache {
     }
 
     fn fresh(&self) -> MutexGuard<'_, HashSet<Id>> {
-        // Whoever panicked while holding it left a whole set.
+        // A thread that panicked while it held the lock left a usable set.
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -224,7 +224,7 @@ impl Repository {
 /// Whether a repository may read objects from a place outside itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alternates {
-    /// It may not: the place may be anybody's.
+    /// It may not: another user may write to that place.
     Refused,
     /// It may: the user said so with `--allow-alternates`.
     Allowed,

@@ -2,7 +2,7 @@
 //!
 //! No link is followed to anything that is read. A link is harmless if it leads to a file of its own
 //! commit, to a directory there without manifests, or to a name that no directory is likely to have,
-//! such as `notes.md`. A link to a directory that is read anyway is harmless to whoever reads that.
+//! such as `notes.md`. A link to a directory that is in scope is harmless, because that directory is read.
 //! Every other link is not read: it leads to a directory out of scope, out of the repository, into a
 //! submodule, or nowhere.
 
@@ -39,11 +39,11 @@ pub(super) fn hidden(objects: &Repository, root: Oid, links: &[(RepoPath, Oid)])
     links.iter().filter_map(unread).collect()
 }
 
-/// The links of one commit.
+/// The links of one commit, and what was found out about the directories that they lead to.
 struct Links<'r> {
     objects: &'r Repository,
     root: Oid,
-    /// Which directories hold manifests.
+    /// Which directories hold manifests, as far as that was needed.
     known: HashMap<Oid, bool>,
 }
 

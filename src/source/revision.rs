@@ -1,7 +1,7 @@
 //! Which commit a revision names: one, or none.
 //!
-//! Git takes the first of several things that a name may stand for, a tag before a branch, and
-//! whoever may push a tag could so choose what is read or applied. Here a name with two meanings is
+//! Git takes the first of several things that a name may stand for, a tag before a branch, so that a
+//! user who may push a tag could choose what is read or applied. Here a name with two meanings is
 //! an error that lists both in full; a full name (`refs/heads/main`) means what it says.
 
 use git2::{ErrorCode, Oid};

@@ -10,9 +10,9 @@ pub(super) fn available() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| usize::from(threads).min(MOST))
 }
 
-/// Works through items in pieces of so many, whoever is free taking the next; the results are in the
-/// order of the items. This thread works with what is its own, each helper with what `start` gives
-/// it: a helper or a thread that cannot be had is one helper less.
+/// Works through items in pieces of `size`; a thread that is free takes the next one. The results are in
+/// the order of the items. This thread works with `own`, each helper with what `start` gives it: where
+/// `start` gives nothing or no thread can be started, there is one helper less.
 pub(super) fn in_pieces<C, T: Send, R: Send>(
     own: &C,
     start: impl Fn() -> Option<C> + Sync,
@@ -29,7 +29,7 @@ pub(super) fn in_pieces<C, T: Send, R: Send>(
     let pieces = Mutex::new(pieces.enumerate());
     let take_all = |with: &C| -> Vec<_> {
         let take = || {
-            // Whoever panicked here ends the program's work anyway.
+            // A panic of `items` ends the work of all threads anyway.
             let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
             next.map(|(index, piece)| (index, work(with, piece)))
         };
