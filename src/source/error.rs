@@ -22,9 +22,9 @@ pub enum Error {
     /// The user: there is no repository at that path.
     #[error("cannot open `{}` as a Git repository: {reason}", path.display())]
     NotARepository {
-        /// The path.
+        /// The path that was given, or that of the repository.
         path: PathBuf,
-        /// Git's reason.
+        /// What Git says of it, in its own words.
         reason: String,
     },
     /// The user: the path is inside a repository, and none itself.
@@ -32,7 +32,7 @@ pub enum Error {
         "`{given}` is not the root of a repository: it is inside the one at `{root}`, which would be read as a whole"
     )]
     Inside {
-        /// What was given.
+        /// The path or URL that was given.
         given: String,
         /// The repository it is inside of, as a path or URL like the one that was given.
         root: String,
@@ -44,35 +44,35 @@ pub enum Error {
     /// The machine's owner: the repository belongs to another user.
     #[error("the repository at `{}` belongs to another user", path.display())]
     Owner {
-        /// The path.
+        /// The root of that repository, as Git's `safe.directory` takes it.
         path: PathBuf,
     },
     /// The repository: it reads objects from outside itself.
     #[error("the repository borrows objects from another place (`{}`)", alternates.display())]
     Alternates {
-        /// The file that says so.
+        /// The file that names the other place.
         alternates: PathBuf,
     },
     /// The repository: there is nothing in it yet.
     #[error("`{repository}` has no commit yet")]
     NoCommit {
-        /// The repository.
+        /// The repository for people, without credentials.
         repository: String,
     },
     /// The user: the revision is not there.
     #[error("`{revision}` is not in `{repository}`")]
     Revision {
-        /// What was asked for.
+        /// The revision as it was given.
         revision: String,
-        /// The repository.
+        /// The repository for people, without credentials.
         repository: String,
         /// Whether a part of the history is missing here.
         shallow: bool,
     },
-    /// The user, or whoever pushed a reference: a name has two meanings.
+    /// The user, or the one who pushed a reference: a name has two meanings.
     #[error("`{revision}` has more than one meaning: {}", meanings.join(" and "))]
     Ambiguous {
-        /// What was given.
+        /// The revision as it was given.
         revision: String,
         /// What it can mean, each in full.
         meanings: Vec<String>,
@@ -80,7 +80,7 @@ pub enum Error {
     /// The user: only a branch counts, and the name is that of something else.
     #[error("`{revision}` is not a branch but {full}")]
     NotABranch {
-        /// What was given.
+        /// The revision as it was given.
         revision: String,
         /// What it means, in full.
         full: String,
@@ -88,25 +88,25 @@ pub enum Error {
     /// The user: a path that was to be read is not there.
     #[error("path `{path}` does not exist at commit {commit}")]
     MissingPath {
-        /// The path.
+        /// The path as it was given, below the root.
         path: RepoPath,
-        /// The commit.
+        /// The commit that has no such path.
         commit: CommitId,
     },
     /// The repository: an object is missing or damaged.
     #[error("cannot read object {id} (`{path}`): {reason}")]
     Object {
-        /// The object.
+        /// The full id of the object.
         id: String,
         /// Where it stands in the tree.
         path: RepoPath,
-        /// Git's reason.
+        /// What Git says of it, in its own words.
         reason: String,
     },
     /// The repository: a pack or its index is damaged.
     #[error("`{}` is damaged: {reason}", path.display())]
     Pack {
-        /// The file.
+        /// The pack or index.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -114,7 +114,7 @@ pub enum Error {
     /// The repository: a file is too large.
     #[error("`{path}` has {size} bytes; the limit is {limit}")]
     TooLarge {
-        /// The file.
+        /// The file, below the root.
         path: RepoPath,
         /// Its size in bytes.
         size: u64,
@@ -124,29 +124,29 @@ pub enum Error {
     /// The repository: directories nest too deeply.
     #[error("`{path}` is nested more than {limit} directories deep")]
     TooDeep {
-        /// The directory.
+        /// The directory, below the root.
         path: RepoPath,
-        /// The limit.
+        /// How many directories may nest.
         limit: usize,
     },
     /// The repository: there are too many files and directories.
     #[error("commit {commit} has more than {limit} files and directories")]
     TooMany {
-        /// The commit.
+        /// The commit that was to be read.
         commit: CommitId,
-        /// The limit.
+        /// How many files and directories are listed at most.
         limit: usize,
     },
     /// The user: a path that was to be read is no place for manifests.
     #[error("path `{path}` is neither a directory nor a file that ends in .yaml, .yml or .json")]
     NoManifest {
-        /// The path.
+        /// The path as it was given, below the root.
         path: RepoPath,
     },
     /// The user: a path leads out of the directory that was to be read.
     #[error("path `{path}` leads out of the directory")]
     Outside {
-        /// The path.
+        /// The path as it was given.
         path: RepoPath,
     },
     /// The file system: a file or directory cannot be read.
@@ -154,22 +154,22 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// The system's reason.
+        /// What the operating system says of it.
         #[source]
         source: std::io::Error,
     },
     /// The network or the other side: it cannot be reached or does not answer.
     #[error("cannot reach {host}: {reason}; no roles were examined")]
     Unreachable {
-        /// The host.
+        /// The name of the host, without credentials.
         host: String,
-        /// What happened.
+        /// What the attempt ended with.
         reason: String,
     },
     /// The credentials: the other side refused them, or there are none.
     #[error("{host} refused {tried}")]
     Refused {
-        /// The host.
+        /// The name of the host, without credentials.
         host: String,
         /// Where the credentials came from.
         tried: String,
@@ -177,7 +177,7 @@ pub enum Error {
     /// The other side: its ssh host key or certificate is unknown or another one.
     #[error("{host} is not known to be what it says: {reason}")]
     Identity {
-        /// The host.
+        /// The name of the host, without credentials.
         host: String,
         /// What is wrong, with the key's fingerprint.
         reason: String,
@@ -187,7 +187,7 @@ pub enum Error {
     Clone {
         /// The repository, without credentials.
         url: String,
-        /// What happened.
+        /// What ended the clone, without credentials.
         reason: String,
     },
 }
@@ -195,11 +195,11 @@ pub enum Error {
 /// Whose fault it is, as far as exit codes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The command line.
+    /// The command line: the user named something that cannot be read.
     Usage,
-    /// The repository or what was asked of it.
+    /// The repository, or the revision or path that was given for it.
     Rejected,
-    /// The way to it.
+    /// The network, the host or the credentials: another run may succeed.
     Unavailable,
 }
 
@@ -232,7 +232,7 @@ impl Error {
         }
     }
 
-    /// The same error for whoever gave a URL of a local path.
+    /// The same error where the path was given as a `file` URL.
     pub(super) fn at_url(self, url: &Url) -> Self {
         match self {
             Self::Inside {
