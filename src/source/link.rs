@@ -53,6 +53,45 @@ enum Target {
     Directory(RepoPath, Oid),
 }
 
+/// A walk along a path, through the links that it leads to.
+struct Walk {
+    /// The parts that are still to be walked, the next one last.
+    parts: Vec<Vec<u8>>,
+    /// The directories from the root to the one that was reached, with their paths.
+    directories: Vec<(Vec<u8>, Oid)>,
+    /// How many links were followed.
+    links: usize,
+}
+
+/// Whether a walk goes on after a step.
+#[derive(PartialEq, Eq)]
+enum Step {
+    GoesOn,
+    EndsAtFile,
+}
+
+impl Walk {
+    /// Puts a path before what is still to be walked.
+    fn push(&mut self, path: &[u8]) {
+        let parts = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec);
+        self.parts.extend(parts.rev());
+    }
+
+    /// Goes on along the text of a link; `None` if that is absolute, so that it leads out of the
+    /// repository, or if it is one link too many.
+    fn follow(&mut self, text: &[u8]) -> Option<()> {
+        self.links += 1;
+        self.push(text);
+        (self.links <= MAX_LINKS && !text.starts_with(b"/")).then_some(())
+    }
+
+    /// Goes up; `None` if that leads out of the repository.
+    fn leave(&mut self) -> Option<()> {
+        self.directories.pop();
+        self.directories.last().map(|_| ())
+    }
+}
+
 impl Links<'_> {
     /// Why a link could hide manifests; `None` if it is harmless.
     fn reason(&mut self, link: &RepoPath, id: Oid) -> Option<UnreadReason> {
@@ -76,53 +115,47 @@ impl Links<'_> {
         Some(blob.content().to_vec())
     }
 
-    /// Where a link leads within the commit.
+    /// Where a link leads within the commit; `None` if it leads out of it or nowhere.
     fn target(&self, link: &RepoPath, text: &[u8]) -> Option<Target> {
-        // The parts that are still to be walked, the next one last.
-        let mut parts: Vec<Vec<u8>> = Vec::new();
-        let push = |parts: &mut Vec<Vec<u8>>, path: &[u8]| {
-            let all = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec);
-            parts.extend(all.rev());
+        let mut walk = Walk {
+            parts: vec![],
+            directories: vec![(Vec::new(), self.root)],
+            links: 0,
         };
-        push(&mut parts, text);
+        walk.follow(text)?;
         let above = link.as_bytes().iter().rposition(|byte| *byte == b'/');
-        push(&mut parts, &link.as_bytes()[..above.unwrap_or(0)]);
-        let mut at = vec![(Vec::new(), self.root)];
-        let mut links = 1;
-        let mut is_absolute = text.starts_with(b"/");
-        while let Some(part) = parts.pop() {
-            if is_absolute {
-                return None;
-            }
-            if part.is_empty() || part == b"." {
-                continue;
-            }
-            if part == b".." {
-                at.pop();
-                // Out of the repository.
-                at.last()?;
-                continue;
-            }
-            let (directory, tree) = at.last()?;
-            let tree = self.objects.find_tree(*tree).ok()?;
-            let entry = tree.iter().find(|entry| entry.name_bytes() == part)?;
-            match entry.kind()? {
-                ObjectType::Tree => at.push((joined(directory, &part), entry.id())),
-                ObjectType::Blob if is_kind(&entry, SYMLINK) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return None;
+        walk.push(&link.as_bytes()[..above.unwrap_or(0)]);
+        while let Some(part) = walk.parts.pop() {
+            match part.as_slice() {
+                b"" | b"." => {}
+                b".." => walk.leave()?,
+                name => {
+                    if self.enter(&mut walk, name)? == Step::EndsAtFile {
+                        return Some(Target::File);
                     }
-                    let text = self.text(entry.id())?;
-                    is_absolute = text.starts_with(b"/");
-                    push(&mut parts, &text);
                 }
-                ObjectType::Blob if parts.is_empty() => return Some(Target::File),
-                _ => return None,
             }
         }
-        let (path, id) = at.pop().filter(|_| !is_absolute)?;
+        let (path, id) = walk.directories.pop()?;
         Some(Target::Directory(RepoPath::new(path), id))
+    }
+
+    /// Goes to what a walk's directory has under a name: a directory, what a link leads to, or a file if
+    /// nothing is left to be walked.
+    fn enter(&self, walk: &mut Walk, name: &[u8]) -> Option<Step> {
+        let (directory, tree) = walk.directories.last()?;
+        let tree = self.objects.find_tree(*tree).ok()?;
+        let entry = tree.iter().find(|entry| entry.name_bytes() == name)?;
+        match entry.kind()? {
+            ObjectType::Tree => {
+                let path = joined(directory, name);
+                walk.directories.push((path, entry.id()));
+            }
+            ObjectType::Blob if is_kind(&entry, SYMLINK) => walk.follow(&self.text(entry.id())?)?,
+            ObjectType::Blob if walk.parts.is_empty() => return Some(Step::EndsAtFile),
+            _ => return None,
+        }
+        Some(Step::GoesOn)
     }
 
     /// Whether a directory holds a manifest, or something that could.
