@@ -62,20 +62,6 @@ pub struct Declaration {
     pub audience: Option<Annotation>,
 }
 
-impl Declaration {
-    /// What it declares, wherever it stands: equal for two that mean the same role.
-    pub fn declares(&self) -> (Management, Option<&str>, Option<&str>) {
-        fn value(annotation: &Option<Annotation>) -> Option<&str> {
-            annotation.as_ref().map(|a| a.value.as_str())
-        }
-        (
-            self.management,
-            value(&self.role_arn),
-            value(&self.audience),
-        )
-    }
-}
-
 /// What the managed annotation declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Management {

@@ -434,7 +434,7 @@ fn every_change_has_a_reason_code_in_json_and_sarif() {
     let base = world.repository.commit("Remove a cart");
     world
         .repository
-        .write("apps/new.yaml", &service_account("bar", "new"));
+        .write("apps/new.yaml", service_account("bar", "new"));
     world.repository.commit("Add one");
     let range = format!("{base}..HEAD");
     for (arguments, expected) in [
