@@ -44,11 +44,10 @@ Examples:
     irsa-gitops plan --sandbox iam.json --cluster-name prod --oidc-provider oidc.example.com/id/1
 
   Make IAM match the commit that was merged:
-    irsa-gitops apply --revision \"$GITHUB_SHA\" --cluster-name prod --oidc-provider \"$ISSUER\"
+    irsa-gitops apply --revision \"$GITHUB_SHA\" --cluster-name prod --oidc-provider \"$ISSUER\"";
 
-Exit codes: 0 done, 2 usage, 3 changes pending (--exit-code), 4 input rejected, 5 a guard refused,
-6 Git or AWS unavailable, 7 some items held or failed, 8 an outcome is unknown, 9 superseded,
-130 and 143 stopped by a signal.";
+/// How a command that only prints something can end.
+const PRINTED: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
 
 /// What is said after a panic, which has said itself what happened and where.
 const BUG: &str = "\
@@ -63,7 +62,7 @@ hint: run again, it starts from what IAM has; and please report the line above w
 /// repairs trust policies. Every role carries the commit that created it. Permissions policies are
 /// never touched.
 #[derive(Debug, Parser)]
-#[command(name = "irsa-gitops", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "irsa-gitops", version, after_help = after_help(EXAMPLES, &Exit::ALL), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -82,12 +81,19 @@ enum Command {
     Explain(explain::ExplainArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     /// Print the completion script of a shell
+    #[command(after_help = Exit::list(PRINTED))]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(after_help = Exit::list(PRINTED))]
     Man,
+}
+
+/// What stands below the flags in the help of a command.
+fn after_help(examples: &str, exits: &[Exit]) -> String {
+    format!("{examples}\n\n{}", Exit::list(exits))
 }
 
 /// Runs the command that the arguments name and says how it ended.

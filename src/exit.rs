@@ -10,7 +10,7 @@ pub enum Exit {
     Bug = 1,
     /// Usage or configuration.
     Usage = 2,
-    /// Changes are pending, and `--exit-code` asked to hear of it.
+    /// Changes are pending, and `--exit-code` or `--fail-on` asked to hear of it.
     ChangesPending = 3,
     /// The input was rejected; nothing was written.
     InputRejected = 4,
@@ -52,17 +52,26 @@ impl Exit {
         self as u8
     }
 
-    /// One line of what it means.
+    /// What each of these means, a line each, as the help of a command ends.
+    pub fn list(exits: &[Self]) -> String {
+        let line = |exit: &Self| format!("\n  {:<3}  {}", exit.code(), exit.meaning());
+        let lines: String = exits.iter().map(line).collect();
+        format!("Exit codes:{lines}")
+    }
+
+    /// One line of what it means: the only text of it.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Success => "done, or nothing to do",
             Self::Bug => "a bug of this program",
             Self::Usage => "usage or configuration",
-            Self::ChangesPending => "changes are pending (plan --exit-code)",
+            Self::ChangesPending => "changes are pending (--exit-code or --fail-on)",
             Self::InputRejected => "input rejected: nothing written",
             Self::Refused => "a guard refused: nothing written",
             Self::Unavailable => "Git or AWS unavailable, or access denied, before the first write",
-            Self::Incomplete => "finished, but some items are held or failed",
+            Self::Incomplete => {
+                "finished, but some items are held or failed, or a report was not written"
+            }
             Self::OutcomeUnknown => "at least one write has an unknown outcome",
             Self::Superseded => "superseded: a newer commit has been applied already",
             Self::Interrupted => "stopped by SIGINT, after a safe stop",

@@ -15,6 +15,7 @@ use crate::plan::{Action, Change, Difference, Origin};
 
 mod counts;
 mod difference;
+pub mod ending;
 pub mod explanation;
 mod finding;
 pub mod github;

@@ -6,15 +6,35 @@ use super::args::{ClusterArgs, IamArgs, NamedSourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
-use super::output::{ReportArgs, is_incomplete};
+use super::output::ReportArgs;
 use super::signals::Signals;
-use crate::apply::Outcome;
 use crate::exit::Exit;
 use crate::model::role::RoleName;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, adopt, explain};
+use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
 use crate::source;
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops adopt k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::OutcomeUnknown,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
 
 /// Take over roles that were made by hand or by the controller
 ///
@@ -22,14 +42,7 @@ use crate::source;
 /// ServiceAccount already. Nothing else of it changes, so nobody loses access; the next apply
 /// brings its trust policy to what is declared. Shows what it would do unless --yes is given.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops adopt k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue
-
-Exit codes: 0 done, 2 usage, 4 input rejected, 6 Git or AWS unavailable, 7 some roles were not
-taken over, 8 the outcome of a write is unknown.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct AdoptArgs {
     /// Names of the roles
     #[arg(value_name = "ROLE", required = true)]
@@ -77,24 +90,17 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
     };
     let section = signals.told(super::runtime()?.block_on(section))?;
     let sections = vec![section];
-    let outcomes = || {
-        sections[0]
-            .entries
-            .iter()
-            .filter_map(|entry| entry.outcome.as_ref())
-    };
-    let exit = if outcomes().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
-        Exit::OutcomeUnknown
-    } else if is_incomplete(&sections) || outcomes().any(|o| *o != Outcome::Done) {
-        Exit::Incomplete
-    } else {
-        Exit::Success
+    let ending = Ending {
+        command: Command::Adopt,
+        sections: &sections,
+        heed: Heed::Nothing,
+        signal: signals.caught(),
     };
     Ok(Report {
         command: Command::Adopt,
         repository: Some(manifests.repository().to_owned()),
         commit: manifests.commit().cloned(),
-        exit,
+        exit: ending.exit(),
         clusters: sections,
         error: None,
         listing: args.report.listing(),

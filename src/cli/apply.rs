@@ -8,32 +8,46 @@ use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
-use super::output::{ReportArgs, is_incomplete};
+use super::output::ReportArgs;
 use super::progress::Watcher;
-use super::signals::{Signals, Stopped};
-use crate::apply::{Cause, Outcome};
+use super::signals::Signals;
 use crate::exit::Exit;
 use crate::iam::audit::AuditLog;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::apply::Bounds;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Manifests};
-use crate::report::{Command, Report, Section};
+use crate::report::ending::{Ending, Heed};
+use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops apply --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json ...
+  irsa-gitops apply --sandbox iam.json ...";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Refused,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::OutcomeUnknown,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
 
 /// Make IAM match the manifests of a revision
 ///
 /// Does what `plan` lists. Every role is read again right before it is written to; a role that
 /// somebody else changed meanwhile is left alone. Ctrl-C stops safely.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops apply --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json ...
-  irsa-gitops apply --sandbox iam.json ...
-
-Exit codes: 0 done, 2 usage, 4 input rejected, 5 a guard refused, 6 Git or AWS unavailable,
-7 some items are held or failed, 8 the outcome of a write is unknown, 130 and 143 stopped.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     source: SourceArgs,
@@ -97,11 +111,17 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     let work = reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect);
     let sections = signals.told(super::runtime()?.block_on(work))?;
     drop(watcher);
+    let ending = Ending {
+        command: Command::Apply,
+        sections: &sections,
+        heed: Heed::Nothing,
+        signal: signals.caught(),
+    };
     Ok(Report {
         command: Command::Apply,
         repository: Some(manifests.repository().to_owned()),
         commit: manifests.commit().cloned(),
-        exit: exit(&sections, signals.caught()),
+        exit: ending.exit(),
         clusters: sections,
         error: None,
         listing: args.report.listing(),
@@ -121,40 +141,4 @@ fn open_log(path: &Path, manifests: &Manifests) -> Result<AuditLog, Error> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn exit(sections: &[Section], signal: Option<Stopped>) -> Exit {
-    let outcomes = || {
-        sections
-            .iter()
-            .flat_map(|s| &s.entries)
-            .filter_map(|e| e.outcome.as_ref())
-    };
-    let caused_by = |cause| outcomes().any(|outcome| is_caused_by(outcome, cause));
-    if caused_by(Cause::Bug) {
-        Exit::Bug
-    } else if let Some(Stopped {
-        exit,
-        at_once: true,
-    }) = signal
-    {
-        exit
-    } else if outcomes().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
-        Exit::OutcomeUnknown
-    } else if let Some(signal) = signal {
-        signal.exit
-    } else if caused_by(Cause::Superseded) {
-        Exit::Superseded
-    } else if is_incomplete(sections) || outcomes().any(|outcome| *outcome != Outcome::Done) {
-        Exit::Incomplete
-    } else {
-        Exit::Success
-    }
-}
-
-fn is_caused_by(outcome: &Outcome, cause: Cause) -> bool {
-    match outcome {
-        Outcome::Failed(failure) | Outcome::Unknown(failure) => failure.cause == cause,
-        Outcome::Done | Outcome::NotAttempted => false,
-    }
 }

@@ -8,25 +8,36 @@ use super::args::{ClusterArgs, RepositoryArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
-use super::output::{ReportArgs, is_incomplete};
+use super::output::ReportArgs;
 use super::progress::Watcher;
 use crate::exit::Exit;
 use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
-use crate::report::{Command, Report, Section};
+use crate::report::ending::{Ending, Heed};
+use crate::report::{Command, Report};
 use crate::source;
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops diff origin/main...HEAD
+  irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --path clusters/prod --format json";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::ChangesPending,
+    Exit::InputRejected,
+    Exit::Unavailable,
+    Exit::Incomplete,
+];
 
 /// Show the roles that change between two commits, offline and without credentials
 ///
 /// Compares the manifests of two commits: roles that are added, that are no longer declared, whose
 /// audience changes, and ServiceAccounts that are renamed. Safe for pull requests from forks.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops diff origin/main...HEAD
-  irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --path clusters/prod --format json
-
-Exit codes: 0 compared, 2 usage, 3 roles change (with --exit-code), 4 input rejected,
-6 the repository cannot be reached, 7 some ServiceAccounts are held.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct DiffArgs {
     /// The two commits: BASE..HEAD, BASE...HEAD for what HEAD changes since it left BASE, or BASE
     /// alone for BASE..HEAD of the repository
@@ -75,19 +86,21 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let before = Manifests::at_base(&repository, &old, &paths)?;
     let after = Manifests::at(&repository, &new, &paths, None)?;
     let sections = compare::compare(&clusters, names, &before, &after)?;
-    let changes = |section: &Section| section.entries.iter().any(|entry| entry.change.is_change());
-    let exit = if is_incomplete(&sections) {
-        Exit::Incomplete
-    } else if args.exit_code && sections.iter().any(changes) {
-        Exit::ChangesPending
-    } else {
-        Exit::Success
+    let ending = Ending {
+        command: Command::Diff,
+        sections: &sections,
+        heed: if args.exit_code {
+            Heed::ThisChange
+        } else {
+            Heed::Nothing
+        },
+        signal: None,
     };
     Ok(Report {
         command: Command::Diff,
         repository: Some(after.repository().to_owned()),
         commit: after.commit().cloned(),
-        exit,
+        exit: ending.exit(),
         clusters: sections,
         error: None,
         listing: args.report.listing(),

@@ -13,6 +13,20 @@ use crate::reconcile::{Terms, explain};
 use crate::report::explanation;
 use crate::source;
 
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops explain bar/foo --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops explain k8s-sa_bar_foo --mode sync --format json ...";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Unavailable,
+];
+
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
 ///
 /// Says where the ServiceAccount is declared, which commits introduced and last changed it, which
@@ -20,12 +34,7 @@ use crate::source;
 /// drifted trust policy is that of an earlier commit or was edited by somebody. Of several clusters
 /// it takes the one that declares it, or the one of --cluster-name.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops explain bar/foo --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops explain k8s-sa_bar_foo --mode sync --format json ...
-
-Exit codes: 0 explained, 2 usage, 4 input rejected, 6 Git or AWS unavailable.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct ExplainArgs {
     /// A ServiceAccount as NAMESPACE/NAME, or the name of a role
     #[arg(value_name = "NAMESPACE/NAME|ROLE")]

@@ -9,16 +9,21 @@ use crate::exit::Exit;
 use crate::model::arn::Partition;
 use crate::permissions::{self, Job};
 
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops iam-policy --for plan --account 123456789012 --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops iam-policy --for apply --mode sync --config clusters.yaml";
+
+/// How it can end.
+const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
+
 /// Print the least-privilege IAM policy for a job that runs this program
 ///
 /// Needs the settings that the job has, and the account: --account, or that of the role to assume.
 /// Writes are limited to the names of our roles, and to the tags that make them ours. Several
 /// clusters give one document.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops iam-policy --for plan --account 123456789012 --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops iam-policy --for apply --mode sync --config clusters.yaml")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct IamPolicyArgs {
     /// The job that the policy is for
     #[arg(long = "for", value_name = "JOB", value_enum)]

@@ -7,11 +7,27 @@ use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
-use crate::diagnostic::Severity;
 use crate::exit::Exit;
 use crate::reconcile::{Declarations, manifests};
+use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops lint
+  irsa-gitops lint --revision origin/main --path clusters/prod --account 123456789012
+  irsa-gitops lint --directory rendered/ --format json";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Unavailable,
+    Exit::Incomplete,
+];
 
 /// Check the manifests of a revision, offline and without credentials
 ///
@@ -19,13 +35,7 @@ use crate::settings::ClusterSettings;
 /// and the value that would be right. Without --account and --region any account and partition in
 /// a role-arn annotation will do. Takes the flags of its neighbours, and needs none.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops lint
-  irsa-gitops lint --revision origin/main --path clusters/prod --account 123456789012
-  irsa-gitops lint --directory rendered/ --format json
-
-Exit codes: 0 no errors, 2 usage, 4 errors found, 6 the repository cannot be reached.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct LintArgs {
     #[command(flatten)]
     source: SourceArgs,
@@ -50,17 +60,20 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         account: settings.naming().account.clone(),
         entries: vec![],
     };
-    let mut report = Report {
+    let sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
+    let ending = Ending {
+        command: Command::Lint,
+        sections: &sections,
+        heed: Heed::Nothing,
+        signal: None,
+    };
+    Ok(Report {
         command: Command::Lint,
         repository: Some(found.repository().to_owned()),
         commit: found.commit().cloned(),
-        exit: Exit::Success,
-        clusters: clusters.iter().zip(names).map(section).collect(),
+        exit: ending.exit(),
+        clusters: sections,
         error: None,
         listing: args.report.listing(),
-    };
-    if report.count(Severity::Error) > 0 {
-        report.exit = Exit::InputRejected;
-    }
-    Ok(report)
+    })
 }

@@ -11,14 +11,10 @@ use clap::{Args, ValueEnum};
 
 use super::console::Console;
 use super::error::Error;
-use crate::diagnostic::Severity;
 use crate::exit::Exit;
-use crate::plan::Action;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
-use crate::report::{
-    Command, Entry, Listing, Report, Section, github, gitlab, json, markdown, sarif,
-};
+use crate::report::{Command, Listing, Report, github, gitlab, json, markdown, sarif};
 
 /// Where GitHub Actions takes the summary of a step from:
 /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
@@ -183,15 +179,6 @@ impl ReportArgs {
         }
         exit
     }
-}
-
-/// Whether something was held, or an error was found, so that the run is not all it could be.
-pub(super) fn is_incomplete(sections: &[Section]) -> bool {
-    let is_held = |entry: &Entry| entry.change.action == Action::Held;
-    sections.iter().any(|section| {
-        let mut found = section.diagnostics.iter();
-        section.entries.iter().any(is_held) || found.any(|d| d.severity == Severity::Error)
-    })
 }
 
 fn stopped_report(error: &Error, command: Command, listing: Listing) -> Report {

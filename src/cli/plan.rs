@@ -8,29 +8,43 @@ use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
-use super::output::{ReportArgs, is_incomplete};
+use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
 use crate::exit::Exit;
-use crate::plan::Origin;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Event};
-use crate::report::{Command, Entry, Report};
+use crate::report::ending::{Ending, Heed};
+use crate::report::{Command, Report};
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops plan --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops plan https://github.com/acme/apps --revision main --path clusters/prod ...
+  irsa-gitops plan --sandbox iam.json --exit-code --format json ...";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::ChangesPending,
+    Exit::InputRejected,
+    Exit::Refused,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
 
 /// Show what apply would do, with read-only access to IAM
 ///
 /// Compares the manifests of a revision with IAM and lists every change with its reason. It is given
 /// an IAM client that has no method to write.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  irsa-gitops plan --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops plan https://github.com/acme/apps --revision main --path clusters/prod ...
-  irsa-gitops plan --sandbox iam.json --exit-code --format json ...
-
-Exit codes: 0 nothing to do or changes listed, 2 usage, 3 changes pending (with --exit-code),
-4 input rejected, 5 a guard refused, 6 Git or AWS unavailable, 7 some items are held.")]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     source: SourceArgs,
@@ -82,15 +96,13 @@ enum FailOn {
 }
 
 impl PlanArgs {
-    /// Whether the user wants to hear of a change by the exit code.
-    fn minds(&self, entry: &Entry) -> bool {
-        let of_this_change = entry.origin == Some(Origin::ThisChange);
-        match self.fail_on {
-            Some(FailOn::ThisChange) if of_this_change && entry.change.is_change() => true,
-            // A role that waits in quarantine, or for mode sync, would make every run fail.
-            Some(FailOn::Any) if entry.change.writes() => true,
-            Some(FailOn::Any) if of_this_change && entry.change.is_change() => true,
-            _ => self.exit_code && entry.change.writes(),
+    /// Which changes the user wants to hear of by the exit code.
+    fn heed(&self) -> Heed {
+        match (self.fail_on, self.exit_code) {
+            (None, false) => Heed::Nothing,
+            (None, true) => Heed::Writes,
+            (Some(FailOn::ThisChange), false) => Heed::ThisChange,
+            (Some(FailOn::ThisChange), true) | (Some(FailOn::Any), _) => Heed::Any,
         }
     }
 }
@@ -130,21 +142,17 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
             source,
         })?;
     }
-    let pending = sections
-        .iter()
-        .any(|s| s.entries.iter().any(|entry| args.minds(entry)));
-    let exit = if is_incomplete(&sections) {
-        Exit::Incomplete
-    } else if pending {
-        Exit::ChangesPending
-    } else {
-        Exit::Success
+    let ending = Ending {
+        command: Command::Plan,
+        sections: &sections,
+        heed: args.heed(),
+        signal: None,
     };
     Ok(Report {
         command: Command::Plan,
         repository: Some(manifests.repository().to_owned()),
         commit: manifests.commit().cloned(),
-        exit,
+        exit: ending.exit(),
         clusters: sections,
         error: None,
         listing: args.report.listing(),

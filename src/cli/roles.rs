@@ -11,14 +11,17 @@ use crate::exit::Exit;
 use crate::reconcile;
 use crate::report::inventory::{self, Inventory};
 
-/// List the owned roles, with their age, commits, state, last use and what is attached to them
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Examples:
   irsa-gitops roles --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops roles --format html --cluster-name prod --oidc-provider ISSUER > roles.html
+  irsa-gitops roles --format html --cluster-name prod --oidc-provider ISSUER > roles.html";
 
-Exit codes: 0 listed, 2 usage, 6 AWS unavailable or access denied.")]
+/// How it can end.
+const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
+
+/// List the owned roles, with their age, commits, state, last use and what is attached to them
+#[derive(Debug, Args)]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct RolesArgs {
     #[command(flatten)]
     cluster: ClusterArgs,

@@ -9,21 +9,13 @@ use super::error::Error;
 use crate::apply::Stop;
 use crate::exit::Exit;
 use crate::reconcile;
-
-/// That the run was stopped by a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stopped {
-    /// What the process ends with.
-    pub(super) exit: Exit,
-    /// A second signal came, and nothing more was waited for.
-    pub(super) at_once: bool,
-}
+use crate::report::ending::Caught;
 
 /// One listener for a whole run. It has a thread of its own, so that a signal is heard while the
 /// run's thread is busy, and none is lost between planning and writing.
 pub(super) struct Signals {
     stop: Stop,
-    caught: Arc<Mutex<Option<Stopped>>>,
+    caught: Arc<Mutex<Option<Caught>>>,
 }
 
 impl Signals {
@@ -46,14 +38,14 @@ impl Signals {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
             drop(entered);
-            let heard = move |stopped| {
+            let heard = move |signal| {
                 // Whoever panicked while holding it left a whole value.
-                *caught.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped);
+                *caught.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal);
             };
             let listen = move || {
                 runtime.block_on(async {
                     let exit = next(&mut interrupt, &mut terminate).await;
-                    heard(Stopped {
+                    heard(Caught {
                         exit,
                         at_once: false,
                     });
@@ -62,7 +54,7 @@ impl Signals {
                         "stopping: calls under way are waited for, nothing new is started; a second signal leaves at once"
                     );
                     next(&mut interrupt, &mut terminate).await;
-                    heard(Stopped {
+                    heard(Caught {
                         exit,
                         at_once: true,
                     });
@@ -81,7 +73,7 @@ impl Signals {
     }
 
     /// What was heard so far.
-    pub(super) fn caught(&self) -> Option<Stopped> {
+    pub(super) fn caught(&self) -> Option<Caught> {
         *self.caught.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +88,7 @@ impl Signals {
     /// Says by which signal a run was stopped.
     pub(super) fn told<T>(&self, result: Result<T, reconcile::Error>) -> Result<T, Error> {
         result.map_err(|error| match (error, self.caught()) {
-            (reconcile::Error::Stopped, Some(stopped)) => Error::Stopped(stopped.exit),
+            (reconcile::Error::Stopped, Some(signal)) => Error::Stopped(signal.exit),
             (error, _) => error.into(),
         })
     }
@@ -124,7 +116,7 @@ mod tests {
         while !signals.stop().is_requested() {
             std::thread::yield_now();
         }
-        let exit = signals.caught().map(|stopped| stopped.exit);
+        let exit = signals.caught().map(|signal| signal.exit);
         assert_eq!(exit, Some(Exit::Interrupted));
         let told = signals.told::<()>(Err(reconcile::Error::Stopped));
         assert!(matches!(told, Err(Error::Stopped(Exit::Interrupted))));

@@ -54,6 +54,36 @@ fn p2_a_signal_stops_safely() {
 }
 
 #[test]
+fn p2_an_adoption_that_is_stopped_ends_as_an_apply_does() {
+    let repository = accounts(30);
+    let server = IamServer::empty();
+    apply(&repository, &server).ends(0);
+    let names = server.state(|state| {
+        let roles = state.roles.iter_mut().map(|role| {
+            role.tags.clear();
+            role.name.clone()
+        });
+        roles.collect::<Vec<_>>()
+    });
+    let delayed = Fault::Delayed(Duration::from_millis(400));
+    server.script(vec![("TagRole", 0, delayed)]);
+    let mut arguments = vec!["adopt", "--yes", "--format", "json"];
+    arguments.extend(names.iter().map(String::as_str));
+    let child = Cli::new(repository.path(), &arguments)
+        .endpoint(&server.url)
+        .start();
+    wait_for(|| !server.writes().is_empty());
+    let kill = std::process::Command::new("kill")
+        .args(["-s", "TERM", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill can be run").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(143));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\"not-attempted\""), "{text}");
+}
+
+#[test]
 fn p1_a_killed_run_is_finished_by_the_next() {
     let actions = [
         ("CreateRole", 1),

@@ -55,8 +55,18 @@ impl Cli {
             .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 
+    /// Runs it to its end, which must be one that its help names.
+    #[track_caller]
     pub fn run(mut self) -> Run {
         let output = self.0.output().expect("the program can be run");
+        let verb = self.0.get_args().next().and_then(|verb| verb.to_str());
+        if let (Some(verb), Some(code)) = (verb, output.status.code()) {
+            assert!(
+                names_exit_code(verb, code),
+                "{verb} ended with {code}, which its help does not name: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
         Run {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -113,6 +123,18 @@ impl Run {
         all.map(|d| d["code"].as_str().unwrap_or_default().to_owned())
             .collect()
     }
+}
+
+/// Whether the help of a verb, which docs/reference.md repeats, names an exit code.
+fn names_exit_code(verb: &str, code: i32) -> bool {
+    let reference = include_str!("../../docs/reference.md");
+    let Some(section) = reference.split(&format!("\n### `{verb}`\n")).nth(1) else {
+        return true;
+    };
+    let section = section.split("\n### ").next().unwrap_or_default();
+    let listed = section.split("Exit codes:\n").nth(1).unwrap_or_default();
+    let line = format!("  {code} ");
+    listed.lines().any(|listed| listed.starts_with(&line))
 }
 
 /// A sandbox file with the test cluster's provider and no roles.
