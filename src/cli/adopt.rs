@@ -66,7 +66,9 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
         .iter()
         .map(|name| RoleName::new(name).map_err(reconcile::Error::Role));
     let names = names.collect::<Result<Vec<_>, _>>()?;
-    let source = args.source.source();
+    let mut source = args.source.source();
+    // A cache can hide what speaks against a role, and has no say in what is written.
+    source.repository.no_cache |= args.yes;
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let [settings] = &clusters[..] else {
         return Err(reconcile::Error::WhichCluster(explain::names(&clusters)).into());

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::iam::client::Endpoint;
@@ -75,54 +75,38 @@ pub(super) struct SourceArgs {
     pub(super) commit: Option<String>,
 }
 
-/// Which manifests are read, for verbs whose positional arguments are something else.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "What to read")]
-pub(super) struct NamedSourceArgs {
-    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file)
-    #[arg(
-        long,
-        value_name = "REPO",
-        default_value = ".",
-        env = "IRSA_GITOPS_REPO"
-    )]
-    repo: String,
-    /// Branch, tag or commit to read
-    #[arg(
-        long,
-        value_name = "REV",
-        default_value = "HEAD",
-        env = "IRSA_GITOPS_REVISION"
-    )]
-    revision: String,
-    /// Read only this directory or file below the root (can be repeated) [default: everything]
-    #[arg(
-        long = "path",
-        value_name = "DIR",
-        env = "IRSA_GITOPS_PATH",
-        value_delimiter = ','
-    )]
-    paths: Vec<String>,
-    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
-    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
-    ssh_key: Option<PathBuf>,
-}
+/// Which manifests are read, for verbs whose positional arguments are something else: the same,
+/// but that the repository is given by a flag.
+#[derive(Clone, Debug)]
+pub(super) struct NamedSourceArgs(SourceArgs);
 
 impl NamedSourceArgs {
     pub(super) fn source(&self) -> SourceArgs {
-        SourceArgs {
-            repository: RepositoryArgs {
-                repo: self.repo.clone(),
-                paths: self.paths.clone(),
-                ssh_key: self.ssh_key.clone(),
-                allow_alternates: false,
-                cache_dir: None,
-                no_cache: true,
-            },
-            revision: self.revision.clone(),
-            directory: None,
-            commit: None,
-        }
+        self.0.clone()
+    }
+
+    fn with_flag(command: clap::Command) -> clap::Command {
+        command.mut_arg("repo", |arg| arg.long("repo").value_name("REPO"))
+    }
+}
+
+impl Args for NamedSourceArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        Self::with_flag(SourceArgs::augment_args(command))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::with_flag(SourceArgs::augment_args_for_update(command))
+    }
+}
+
+impl FromArgMatches for NamedSourceArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        SourceArgs::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }
 

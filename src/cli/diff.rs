@@ -83,8 +83,9 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     if dots == "..." {
         old = compare::fork(&repository, (base, head), &old, &new)?;
     }
-    let before = Manifests::at_base(&repository, &old, &paths)?;
-    let after = Manifests::at(&repository, &new, &paths, None)?;
+    let cache = input::cache(&args.repository);
+    let before = Manifests::at_base(&repository, &old, &paths, cache.as_ref())?;
+    let after = Manifests::at(&repository, &new, &paths, cache.as_ref())?;
     let sections = compare::compare(&clusters, names, &before, &after)?;
     let ending = Ending {
         command: Command::Diff,

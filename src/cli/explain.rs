@@ -70,7 +70,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> {
-    let source = args.source.source();
+    let source = args.changes.source(&args.source.source());
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let paths = all_paths(&clusters);
     let manifests = input::read(&source, &paths, console).map_err(|error| {

@@ -44,7 +44,7 @@ pub(super) fn address(args: &RepositoryArgs, revision: &str) -> Address {
 }
 
 /// The cache that the user wants; nowhere to keep one is no fault.
-fn cache(args: &RepositoryArgs) -> Option<Cache> {
+pub(super) fn cache(args: &RepositoryArgs) -> Option<Cache> {
     if args.no_cache {
         return None;
     }

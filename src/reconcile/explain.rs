@@ -75,7 +75,11 @@ pub async fn explain(
         last_changed_by: versions.first().map(|version| (&version.commit).into()),
         state: state.to_owned(),
         reason,
-        drift: drift(&survey, &label, &service_account, &versions),
+        // Plain files have no history that could have declared it.
+        drift: manifests
+            .repository
+            .as_ref()
+            .and_then(|_| drift(&survey, &label, &service_account, &versions)),
         current: current.map(|role| facts(&role, attached, terms)),
     })
 }

@@ -207,15 +207,16 @@ impl Manifests {
         repository: &Rc<Repository>,
         commit: &CommitId,
         paths: &[RepoPath],
+        cache: Option<&Cache>,
     ) -> Result<Self, Error> {
         let mut existing = paths.to_vec();
         loop {
-            match Self::at(repository, commit, &existing, None) {
+            match Self::at(repository, commit, &existing, cache) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
                     existing.retain(|other| *other != path);
                     if existing.is_empty() {
                         // No path at all would mean everything.
-                        let mut nothing = Self::at(repository, commit, &[], None)?;
+                        let mut nothing = Self::at(repository, commit, &[], cache)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
@@ -235,7 +236,7 @@ impl Manifests {
     pub fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
         let base = |repository: &Rc<Repository>| {
             let commit = repository.resolve(revision)?;
-            Self::at_base(repository, &commit, paths)
+            Self::at_base(repository, &commit, paths, None)
         };
         self.repository.as_ref().map(base).transpose()
     }

@@ -79,7 +79,7 @@ impl Repository {
             }),
         })?;
         let borrowed = git.commondir().join("objects/info/alternates");
-        if alternates == Alternates::Refused && borrowed.exists() {
+        if alternates == Alternates::Refused && names_a_place(&borrowed) {
             return Err(Error::Alternates {
                 alternates: borrowed,
             });
@@ -228,6 +228,19 @@ pub enum Alternates {
     Refused,
     /// It may: the user said so with `--allow-alternates`.
     Allowed,
+}
+
+/// Whether a file of alternates names any place: as libgit2 reads it, a line each, also at a lone
+/// carriage return, comments and blank lines left out. What is no file that can be read may name one.
+fn names_a_place(alternates: &Path) -> bool {
+    let is_place = |line: &[u8]| !line.trim_ascii().is_empty() && !line.starts_with(b"#");
+    match alternates.metadata() {
+        Ok(file) if file.is_file() => std::fs::read(alternates).map_or(true, |text| {
+            text.split(|byte| b"\r\n".contains(byte)).any(is_place)
+        }),
+        Ok(_) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 /// The repository that a path is in, in the form that Git's `safe.directory` takes.

@@ -10,6 +10,7 @@ mod clones;
 mod conformance;
 mod credentials;
 mod faults;
+mod flags;
 mod flaws;
 mod help;
 mod links;

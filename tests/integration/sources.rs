@@ -206,6 +206,28 @@ fn g19_objects_borrowed_from_elsewhere_are_refused_unless_allowed() {
 }
 
 #[test]
+fn g19_a_file_that_names_no_place_borrows_nothing() {
+    let repository = foo();
+    for (text, code) in [
+        ("", 0),
+        ("\n", 0),
+        (" \t\n\r\n", 0),
+        ("# moved\n\n#/somewhere\r\n", 0),
+        ("/somewhere", 4),
+        ("# moved\n../../other/objects\n", 4),
+        (" # a place with a strange name\n", 4),
+        ("# libgit2 ends a line here, too\r/somewhere\n", 4),
+    ] {
+        repository.write(".git/objects/info/alternates", text);
+        let run = lint(&repository, &[]);
+        assert_eq!(run.code, code, "{text:?}: {}", run.stderr);
+    }
+    repository.remove(".git/objects/info/alternates");
+    repository.write(".git/objects/info/alternates/unexpected", "");
+    lint(&repository, &[]).ends(4);
+}
+
+#[test]
 fn g26_replace_refs_are_ignored() {
     let repository = foo();
     let first = repository.head();
