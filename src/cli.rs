@@ -15,6 +15,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::model::redact;
 use crate::report::{self, sanitize};
 
 mod adopt;
@@ -101,7 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (cli, variables) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            let text = sanitize::without_userinfo(&error.render().to_string());
+            let text = redact::sentence(&error.render().to_string());
             let lines = text.lines().map(sanitize::line).collect::<Vec<_>>();
             let stderr = std::io::stderr();
             // Fails only when nobody listens any more.

@@ -13,6 +13,7 @@ pub mod identifier;
 pub mod location;
 mod newtype;
 pub mod quotas;
+pub mod redact;
 pub mod role;
 pub mod service_account;
 pub mod tags;

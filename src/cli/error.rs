@@ -8,10 +8,11 @@ use crate::exit::Exit;
 use crate::iam;
 use crate::model::cluster::ClusterName;
 use crate::model::location::RepoPath;
+use crate::model::redact;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
 use crate::report::Stopped;
-use crate::report::sanitize::{line, without_userinfo};
+use crate::report::sanitize::line;
 use crate::settings;
 use crate::source;
 
@@ -241,9 +242,10 @@ impl Error {
             }
             cause = error.source();
         }
+        let safe = |text: String| line(&redact::sentence(&text)).into_owned();
         Stopped {
-            message: line(&without_userinfo(&message)).into_owned(),
-            hint: self.hint().map(|hint| line(&hint).into_owned()),
+            message: safe(message),
+            hint: self.hint().map(safe),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Declarations, Error, Manifests, Terms};
 use crate::desired::{self, role_name};
 use crate::iam::IamReader;
 use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::redact;
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -110,7 +111,9 @@ fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentFie
 /// The ServiceAccount that is meant.
 fn named(what: &str, prefix: &RolePrefix) -> Result<ServiceAccountRef, Error> {
     if what.contains('/') {
-        return ServiceAccountRef::parse(what).map_err(Error::ServiceAccount);
+        // An address that was given instead would be told part by part, a password among them.
+        let what = redact::sentence(what);
+        return ServiceAccountRef::parse(&what).map_err(Error::ServiceAccount);
     }
     let role = RoleName::new(what).map_err(Error::Role)?;
     role_name::parse(prefix, &role).ok_or_else(|| Error::NoServiceAccount(role, prefix.clone()))

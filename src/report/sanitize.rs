@@ -55,21 +55,6 @@ pub fn html(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// A text without the user and password of any URL in it: it may stand where no URL belongs.
-pub fn without_userinfo(text: &str) -> String {
-    let mut pieces = text.split("://");
-    let mut safe = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end = piece.find(|c: char| c == '/' || c.is_whitespace());
-        let (place, rest) = piece.split_at(end.unwrap_or(piece.len()));
-        let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
-        safe.push_str("://");
-        safe.push_str(host);
-        safe.push_str(rest);
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,21 +80,6 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
         ] {
             assert_eq!(line(hostile), shown);
-        }
-    }
-
-    #[test]
-    fn g4_no_user_or_password_of_a_url_is_shown() {
-        for (text, shown) in [
-            ("https://u:s3cr3t@h/x", "https://h/x"),
-            (
-                "'ssh://git@h:22/x' and http://a:b@c",
-                "'ssh://h:22/x' and http://c",
-            ),
-            ("file:///a@b", "file:///a@b"),
-            ("a@b: c", "a@b: c"),
-        ] {
-            assert_eq!(without_userinfo(text), shown);
         }
     }
 

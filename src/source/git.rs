@@ -18,6 +18,7 @@ use super::remote::{self, Address, Phase};
 use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
+use crate::model::redact;
 
 /// An open repository: one on this machine, or a temporary clone.
 pub struct Repository {
@@ -59,7 +60,7 @@ impl Repository {
                     is_shallow = local.map_err(|error| error.at_url(&url))?.is_shallow;
                 }
                 let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
-                let label = remote::without_credentials(url.as_str());
+                let label = remote::label(&url);
                 let mut repository = Self::new(git, label)?;
                 repository.is_shallow |= is_shallow;
                 repository._clone = Some(clone);
@@ -88,7 +89,7 @@ impl Repository {
         // As it is written: `url.….insteadOf` is not applied.
         let config = git.config().and_then(|mut config| config.snapshot());
         let origin = config.and_then(|config| config.get_string("remote.origin.url"));
-        let url = origin.ok().map(|url| remote::without_credentials(&url));
+        let url = origin.ok().map(|url| redact::address(&url));
         let place = git.workdir().unwrap_or(git.path());
         let label = url.unwrap_or_else(|| place.display().to_string());
         let label = label.trim_end_matches('/').to_owned();

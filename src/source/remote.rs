@@ -18,6 +18,7 @@ use super::Error;
 use super::credentials::{Attempts, Credentials};
 use super::error::reason;
 use super::revision_name::split;
+use crate::model::redact;
 
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -45,7 +46,7 @@ pub(super) enum Address {
 pub(super) fn address(text: &str) -> Result<Address, Error> {
     let refused = |why| {
         Err(Error::Url {
-            url: without_credentials(text),
+            url: redact::address(text),
             why,
         })
     };
@@ -94,23 +95,16 @@ pub(super) fn address(text: &str) -> Result<Address, Error> {
     Ok(Address::Path(text.into()))
 }
 
-/// A URL as it may be shown: without user and password.
-pub(super) fn without_credentials(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.has_host() => {
-            // Neither can fail for a URL that has a host.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.set_query(None);
-            url.set_fragment(None);
-            url.to_string()
-        }
-        _ => match (text.split_once("://"), text.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-            (None, Some((_, rest))) => rest.to_owned(),
-            _ => text.to_owned(),
-        },
-    }
+/// What a URL that was cloned from is called: its host has answered, so it is known which part of
+/// the URL that is.
+pub(super) fn label(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Neither can fail for a URL that has a host, and no other one has any.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
 }
 
 /// Fetches all branches and tags, and the revision if it is another ref.
@@ -144,7 +138,7 @@ pub(super) fn clone(
     };
     let thread = std::thread::Builder::new().spawn(work);
     thread.map_err(|error| Error::Clone {
-        url: without_credentials(url.as_str()),
+        url: redact::address(url.as_str()),
         reason: format!("no thread can be started: {error}"),
     })?;
     loop {
@@ -294,7 +288,7 @@ impl Fetch {
                 Error::Unreachable { host, reason }
             }
             _ => Error::Clone {
-                url: without_credentials(self.url.as_str()),
+                url: redact::address(self.url.as_str()),
                 reason,
             },
         }
@@ -317,21 +311,24 @@ impl Fetch {
 
     /// Takes every credential out of a text that somebody else wrote.
     fn redacted(&self, text: &str) -> String {
-        let url_secrets = [self.url.password().unwrap_or_default(), self.url.username()];
-        let tokens = self
-            .credentials
-            .tokens
-            .iter()
-            .map(|token| token.secret.as_str());
-        let secrets = url_secrets.into_iter().chain(tokens);
+        let parts = [self.url.password().unwrap_or_default(), self.url.username()];
+        let decoded = parts.map(|part| percent_encoding::percent_decode_str(part));
+        let decoded = decoded.map(|part| part.decode_utf8_lossy().into_owned());
+        let tokens = self.credentials.tokens.iter();
+        let tokens = tokens.map(|token| token.secret.as_str());
+        // What the URL's grammar takes for the host may be a part of the password.
+        let taken_for_host = self.url.host_str().unwrap_or_default();
+        let is_shown = host(&self.url).contains(taken_for_host);
+        let parts = parts.into_iter().chain(decoded.iter().map(String::as_str));
+        let secrets = parts
+            .chain(tokens)
+            .chain((!is_shown).then_some(taken_for_host));
         let hide = |text: String, secret: &str| match secret {
             "" | "git" => text,
             secret => text.replace(secret, "***"),
         };
-        secrets.fold(
-            text.replace(self.url.as_str(), &without_credentials(self.url.as_str())),
-            hide,
-        )
+        let url = self.url.as_str();
+        secrets.fold(text.replace(url, &redact::address(url)), hide)
     }
 }
 
@@ -372,11 +369,13 @@ fn connect(url: &Url) -> Result<(), Error> {
         })
 }
 
+/// The host and port of a URL as they may be shown.
 fn host(url: &Url) -> String {
-    match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
-        (None, _) => without_credentials(url.as_str()),
+    let shown = redact::address(url.as_str());
+    let place = shown.split_once("://").map_or("", |(_, place)| place);
+    match place.split('/').next() {
+        Some(host) if !host.is_empty() => host.to_owned(),
+        _ => shown,
     }
 }
 

@@ -22,6 +22,7 @@ mod packs;
 mod permissions;
 mod process;
 mod readme;
+mod redaction;
 mod replies;
 mod reports;
 mod repositories;
