@@ -24,7 +24,7 @@ mod threads;
 mod tree;
 
 pub use cache::Cache;
-pub use credentials::{Credentials, Token};
+pub use credentials::{Credentials, Server, Token};
 pub use error::{Class, Error, quoted, which};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed, Content};

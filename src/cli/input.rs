@@ -11,7 +11,7 @@ use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::reconcile::Manifests;
 use crate::reconcile::manifests::{Address, Place};
-use crate::source::{Alternates, Cache, Credentials, Token};
+use crate::source::{Alternates, Cache, Credentials, Server, Token};
 
 /// Reads everything below the paths; no path means everything.
 pub(super) fn read(
@@ -59,15 +59,13 @@ pub(super) fn cache(args: &RepositoryArgs) -> Option<Cache> {
 }
 
 /// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own
-/// host only; those that a user sets for this program, to any.
+/// server only; those that a user sets for this program, to any.
 fn credentials(args: &RepositoryArgs) -> Credentials {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let host_of = |url: &str| {
-        let host = url.split("://").last().unwrap_or_default();
-        host.split('/').next().unwrap_or_default().to_owned()
-    };
-    let github = env("GITHUB_SERVER_URL").map_or("github.com".to_owned(), |url| host_of(&url));
-    let gitlab = env("CI_SERVER_HOST").unwrap_or_else(|| "gitlab.com".to_owned());
+    let port = env("CI_SERVER_PORT").map_or_else(String::new, |port| format!(":{port}"));
+    let gitlab = env("CI_SERVER_HOST").map(|host| host + &port);
+    let github = Server::new(&env("GITHUB_SERVER_URL").unwrap_or_else(|| "github.com".to_owned()));
+    let gitlab = Server::new(&gitlab.unwrap_or_else(|| "gitlab.com".to_owned()));
     let named = [
         ("IRSA_GITOPS_GIT_TOKEN", None),
         ("GIT_TOKEN", None),
@@ -76,9 +74,9 @@ fn credentials(args: &RepositoryArgs) -> Credentials {
         ("GITLAB_TOKEN", Some(&gitlab)),
         ("CI_JOB_TOKEN", Some(&gitlab)),
     ];
-    let token = |(source, host): (&'static str, Option<&String>)| {
+    let token = |(source, server): (&'static str, Option<&Server>)| {
         env(source).map(|secret| Token {
-            host: host.cloned(),
+            server: server.cloned(),
             source,
             secret,
         })

@@ -22,12 +22,42 @@ pub struct Credentials {
 /// A token and whom it may be shown to.
 #[derive(Clone)]
 pub struct Token {
-    /// The only host it is for; any, if the user set it for this program.
-    pub host: Option<String>,
+    /// The only server it is for; any, if the user set it for this program.
+    pub server: Option<Server>,
     /// Where it came from, for messages.
     pub source: &'static str,
     /// The secret.
     pub secret: String,
+}
+
+/// Whom a token is for: one host and one port of it. Text that names none is no server, and nothing
+/// is for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server(Option<(String, u16)>);
+
+impl Server {
+    /// Takes a URL, or a host with or without a port; what is left out is that of https.
+    pub fn new(text: &str) -> Self {
+        let text = match text.parse::<std::net::Ipv6Addr>() {
+            Ok(_) => format!("[{text}]"),
+            Err(_) => text.to_owned(),
+        };
+        let url = match text.contains("://") {
+            true => Url::parse(&text),
+            false => Url::parse(&format!("https://{text}")),
+        };
+        Self(url.ok().as_ref().and_then(place))
+    }
+
+    fn is_at(&self, url: &Url) -> bool {
+        self.0.is_some() && self.0 == place(url)
+    }
+}
+
+/// The host of a URL in the form in which hosts are compared, and its port.
+fn place(url: &Url) -> Option<(String, u16)> {
+    let host = url.host_str()?.to_owned();
+    Some((host, url.port_or_known_default()?))
 }
 
 /// The credentials that are left to try. libgit2 asks again after each refusal, for ever if it is
@@ -65,10 +95,8 @@ impl<'a> Attempts<'a> {
                 all.push(Attempt::Url);
             }
             let fits = |token: &&Token| {
-                token
-                    .host
-                    .as_deref()
-                    .is_none_or(|host| Some(host) == url.host_str())
+                let server = token.server.as_ref();
+                server.is_none_or(|server| server.is_at(url))
             };
             all.extend(credentials.tokens.iter().filter(fits).map(Attempt::Token));
             all.push(Attempt::Helper);
@@ -161,6 +189,53 @@ impl Attempt<'_> {
             Self::Helper => "the credential helper".to_owned(),
             Self::Agent => "the ssh agent".to_owned(),
             Self::Key(path) => format!("`{}`", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s21_a_token_is_for_one_host_and_one_port_of_it() {
+        let url = |text| Url::parse(text).expect("a URL");
+        for (server, at) in [
+            (
+                "https://ghe.example.com:8443",
+                "https://ghe.example.com:8443/a",
+            ),
+            (
+                "https://GHE.example.com:8443/",
+                "https://ghe.example.COM:8443/a",
+            ),
+            ("ghe.example.com:8443", "https://ghe.example.com:8443/a"),
+            ("https://github.com", "https://github.com:443/a"),
+            ("https://github.com:443/", "https://github.com/a"),
+            ("gitlab.example.com", "https://gitlab.example.com/a"),
+            (
+                "https://ghe.example.com:8443/path/",
+                "https://u@ghe.example.com:8443",
+            ),
+            ("[::1]:8443", "https://[0:0::1]:8443/a"),
+            ("::1", "https://[::1]/a"),
+        ] {
+            assert!(Server::new(server).is_at(&url(at)), "{server} {at}");
+        }
+        for (server, at) in [
+            ("https://ghe.example.com:8443", "https://ghe.example.com/a"),
+            (
+                "https://ghe.example.com:8443",
+                "https://ghe.example.com:9443/a",
+            ),
+            ("https://ghe.example.com", "https://ghe.example.com:8443/a"),
+            ("http://ghe.example.com", "https://ghe.example.com/a"),
+            ("https://github.com", "https://github.com.example.com/a"),
+            ("https://github.com@example.com", "https://github.com/a"),
+            ("github.com:x", "https://github.com/a"),
+            ("", "file:///a"),
+        ] {
+            assert!(!Server::new(server).is_at(&url(at)), "{server} {at}");
         }
     }
 }

@@ -104,6 +104,56 @@ fn a_token_of_a_ci_system_is_shown_to_its_own_host_only() {
 }
 
 #[test]
+fn s21_a_token_of_a_ci_system_is_shown_to_its_port_and_no_other() {
+    let (root, commit) = hosted();
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let url = format!("{}/acme/apps.git", host.url);
+    let port = host.url.rsplit(':').next().expect("a port").to_owned();
+    let run = |token: &str, variables: &[(&str, String)]| {
+        let cli = lint(root.path(), &url)
+            .env("SSL_CERT_FILE", &host.authority)
+            .env(token, TOKEN);
+        let set = |cli: Cli, (name, value): &(&str, String)| cli.env(name, value);
+        let run = variables.iter().fold(cli, set).run();
+        error(&run);
+        let mut shown = host.shown.lock().expect("nobody panics");
+        (run, shown.drain(..).any(|header| !header.is_empty()))
+    };
+    let server = |url: String| ("GITHUB_SERVER_URL", url);
+    let gitlab = |port: &str| {
+        let host = ("CI_SERVER_HOST", "localhost".to_owned());
+        [host, ("CI_SERVER_PORT", port.to_owned())]
+    };
+    for (token, variables) in [
+        ("GITHUB_TOKEN", &[server(host.url.clone())][..]),
+        ("GH_TOKEN", &[server(format!("https://LOCALHOST:{port}/"))]),
+        ("CI_JOB_TOKEN", &gitlab(&port)),
+        ("GITLAB_TOKEN", &gitlab(&port)),
+    ] {
+        let (run, _) = run(token, variables);
+        assert_eq!(run.ends(0).json()["commit"], commit, "{token}");
+    }
+    for (token, variables) in [
+        (
+            "GITHUB_TOKEN",
+            &[server("https://localhost".to_owned())][..],
+        ),
+        ("GITHUB_TOKEN", &[server("https://localhost:9".to_owned())]),
+        (
+            "GITHUB_TOKEN",
+            &[server(format!("https://127.0.0.1:{port}"))],
+        ),
+        ("CI_JOB_TOKEN", &gitlab("443")),
+        ("CI_JOB_TOKEN", &gitlab("")),
+        ("CI_JOB_TOKEN", &gitlab("nonsense")),
+    ] {
+        let (run, is_shown) = run(token, variables);
+        run.ends(6);
+        assert!(!is_shown, "{token} {variables:?}");
+    }
+}
+
+#[test]
 fn an_unknown_certificate_authority_is_refused() {
     let (root, _) = hosted();
     let host = HttpsHost::start(root.path(), TOKEN, None);
