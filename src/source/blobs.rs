@@ -110,7 +110,7 @@ pub(super) fn read_content<T>(
 }
 
 /// Reads a blob; its size is known before it is unpacked.
-fn read_blob<'odb>(
+pub(super) fn read_blob<'odb>(
     odb: &'odb Odb<'_>,
     id: Oid,
     path: &RepoPath,

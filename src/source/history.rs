@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use git2::{ObjectType, Oid, Sort, Tree};
 
+use super::blobs::read_blob;
 use super::error::damaged;
 use super::tree::{SYMLINK, is_kind, joined};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
@@ -177,15 +178,15 @@ impl Repository {
         Ok(())
     }
 
-    /// Reads a file's content.
+    /// Reads a file's content, which has the limits of files that are read now.
     ///
     /// # Errors
     ///
     /// If the object cannot be read.
     pub fn blob(&self, blob: Blob, path: &RepoPath) -> Result<Vec<u8>, Error> {
-        let found = self.objects().find_blob(blob.0);
-        let found = found.map_err(|error| damaged(blob.0, path.as_bytes(), &error))?;
-        Ok(found.content().to_vec())
+        let odb = self.objects().odb();
+        let odb = odb.map_err(|error| damaged(blob.0, path.as_bytes(), &error))?;
+        Ok(read_blob(&odb, blob.0, path)?.data().to_vec())
     }
 
     /// What is at a path of a commit.

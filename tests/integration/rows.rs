@@ -71,6 +71,33 @@ fn g14_a_file_beyond_the_limit_is_refused_by_its_header() {
 }
 
 #[test]
+fn g33_a_file_of_an_earlier_commit_has_the_same_limit() {
+    let world = World::new(&["a", "b"]);
+    world.run(&["apply"]).ends(0);
+    let large = |name: &str| {
+        let file = std::fs::File::create(world.repository.path().join(name)).expect("a file");
+        file.set_len(257 * 1024 * 1024).expect("zeros");
+    };
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("remove a");
+    let changes = world.run(&["plan", "--mode", "sync"]).ends(0).changes();
+    assert_eq!(changes, ["k8s-sa_bar_a quarantine"]);
+    large("big.yaml");
+    world.repository.commit("too large");
+    world.repository.remove("big.yaml");
+    world.repository.commit("away with it");
+    let before = world.role("a");
+    for arguments in [&["apply", "--mode", "sync"][..], &["explain", "bar/a"]] {
+        let run = world.run(arguments).ends(4);
+        let said = "`big.yaml` has 269484032 bytes";
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(run.stderr.contains("an earlier commit"), "{}", run.stderr);
+    }
+    assert_eq!(world.role("a"), before);
+    world.run(&["plan"]).ends(0);
+}
+
+#[test]
 fn s10_s11_no_file_of_the_repository_sets_or_hides_anything() {
     let world = World::new(&["a"]);
     for name in [".irsa-gitops.yaml", "irsa-gitops.yaml", "clusters.yaml"] {
