@@ -49,20 +49,17 @@
 //!
 //! ```
 //! use irsa_gitops::apply::Stop;
-//! use irsa_gitops::iam::client::Endpoint;
 //! use irsa_gitops::plan::Depth;
 //! use irsa_gitops::reconcile::apply::{Bounds, apply};
+//! use irsa_gitops::reconcile::endpoint::{Accounts, Endpoint};
 //! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place};
 //! use irsa_gitops::reconcile::survey::survey;
 //! use irsa_gitops::reconcile::{Observer, Terms};
 //! use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 //! use irsa_gitops::source::{Alternates, Credentials};
 //!
-//! // An account, and a repository with one commit.
+//! // A repository with one commit.
 //! let directory = tempfile::tempdir()?;
-//! let account = directory.path().join("iam.json");
-//! std::fs::write(&account, r#"{ "account": "123456789012",
-//!     "oidcProviders": [{ "issuer": "oidc.example.com", "audiences": ["sts.amazonaws.com"] }] }"#)?;
 //! let git = git2::Repository::init(directory.path().join("apps"))?;
 //! let mut tree = git.treebuilder(None)?;
 //! let manifest = git.blob(b"apiVersion: v1
@@ -101,17 +98,19 @@
 //!
 //! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! runtime.block_on(async {
-//!     let iam = Endpoint::Sandbox(account);
+//!     // An account that begins with the cluster's provider, and no roles.
+//!     let accounts = Accounts::open(&directory.path().join("iam.json"), &clusters)?;
+//!     let iam = Endpoint::Sandbox(accounts);
 //!     let terms = Terms::keeping(Depth::Full);
 //!     let pending = async || {
-//!         let reader = iam.reader(&clusters[0].access).await?;
+//!         let reader = iam.reader(&clusters[0]).await?;
 //!         let survey = survey(&clusters[0], &manifests, &terms, &reader).await?;
 //!         Ok::<_, Box<dyn std::error::Error>>(survey.plan.writes().count())
 //!     };
 //!     assert_eq!(pending().await?, 1);
 //!     let stop = Stop::default();
 //!     let bounds = Bounds { saved: None, log: None, stop: &stop, observe };
-//!     let connect = async |cluster: &ClusterSettings| iam.writer(&cluster.access).await;
+//!     let connect = async |cluster: &ClusterSettings| iam.writer(cluster).await;
 //!     apply(&clusters, &manifests, &terms, bounds, connect).await?;
 //!     assert_eq!(pending().await?, 0);
 //!     Ok(())

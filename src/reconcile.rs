@@ -27,6 +27,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 pub mod adopt;
 pub mod apply;
 pub mod compare;
+pub mod endpoint;
 mod error;
 pub mod explain;
 mod history;

@@ -220,6 +220,16 @@ impl ClusterSettings {
         }
     }
 
+    /// Its OIDC issuers; never empty.
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// The audience of its trust policies, if they have one.
+    pub fn audience(&self) -> Option<&Audience> {
+        self.audience.as_ref()
+    }
+
     /// How the cluster's roles are named, as far as that was said.
     pub fn naming(&self) -> &Naming {
         &self.naming

@@ -79,14 +79,14 @@ pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> 
         let before = format!("adopt {} --repo", roles.collect::<Vec<_>>().join(" "));
         error.at_root(&before, &source.repository.paths, &paths)
     })?;
-    let endpoint = args.iam.endpoint();
+    let endpoint = args.iam.endpoint(&clusters, console)?;
     let signals = Signals::listen()?;
     let section = async {
         if args.yes {
-            let iam = endpoint.writer(&settings.access).await?;
+            let iam = endpoint.writer(settings).await?;
             adopt::adopt(&names, settings, &manifests, &iam, signals.stop()).await
         } else {
-            let iam = endpoint.reader(&settings.access).await?;
+            let iam = endpoint.reader(settings).await?;
             adopt::show(&names, settings, &manifests, &iam).await
         }
     };

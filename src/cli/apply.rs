@@ -99,7 +99,10 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     }
     let log = args.audit_log.as_deref();
     let log = log.map(|path| open_log(path, &manifests)).transpose()?;
-    let (terms, endpoint) = (args.changes.terms()?, args.iam.endpoint());
+    let (terms, endpoint) = (
+        args.changes.terms()?,
+        args.iam.endpoint(&clusters, console)?,
+    );
     let (watcher, signals) = (Watcher::new(console), Signals::listen()?);
     let bounds = Bounds {
         saved: saved.as_ref(),
@@ -107,7 +110,7 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         stop: signals.stop(),
         observe: &|event| watcher.hear(event),
     };
-    let connect = async |cluster: &ClusterSettings| endpoint.writer(&cluster.access).await;
+    let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
     let work = reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect);
     let sections = signals.told(super::runtime()?.block_on(work))?;
     drop(watcher);

@@ -7,13 +7,15 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, FromArgMatches, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::iam::client::Endpoint;
 use crate::model::cluster::{ClusterName, Issuer};
 use crate::plan::guard::Allowed;
 use crate::plan::{Depth, Mode, Rewrite};
 use crate::reconcile::Terms;
+use crate::reconcile::endpoint::{Accounts, Endpoint};
+use crate::report::sanitize::line;
 use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
+use super::console::Console;
 use super::error::Error;
 
 /// Which repository is read, and how it is reached.
@@ -175,6 +177,9 @@ pub(super) struct ClusterArgs {
 #[command(next_help_heading = "IAM")]
 pub(super) struct IamArgs {
     /// Use the embedded IAM whose state is this JSON file: no AWS, no network, no credentials
+    ///
+    /// A file that does not exist is made by the first write: the account begins with the
+    /// configured OIDC providers and no roles.
     #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SANDBOX")]
     pub(super) sandbox: Option<PathBuf>,
     /// File with a web identity token to authenticate with
@@ -293,12 +298,20 @@ impl ChangeArgs {
 }
 
 impl IamArgs {
-    /// Where IAM is.
-    pub(super) fn endpoint(&self) -> Endpoint {
-        match &self.sandbox {
-            Some(file) => Endpoint::Sandbox(file.clone()),
-            None => Endpoint::Aws,
+    /// Where IAM is; says which accounts begin in a sandbox.
+    pub(super) fn endpoint(
+        &self,
+        clusters: &[ClusterSettings],
+        console: &Console,
+    ) -> Result<Endpoint, Error> {
+        let Some(file) = &self.sandbox else {
+            return Ok(Endpoint::Aws);
+        };
+        let accounts = Accounts::open(file, clusters)?;
+        if let Some(note) = accounts.beginning()? {
+            console.print_error(&format!("note: {}\n", line(&note)));
         }
+        Ok(Endpoint::Sandbox(accounts))
     }
 }
 

@@ -86,9 +86,9 @@ pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> 
         depth: Depth::Full,
         ..args.changes.terms()?
     };
-    let endpoint = args.iam.endpoint();
+    let endpoint = args.iam.endpoint(std::slice::from_ref(settings), console)?;
     let explanation = async {
-        let iam = endpoint.reader(&settings.access).await?;
+        let iam = endpoint.reader(settings).await?;
         explain::explain(&args.what, settings, &manifests, &terms, &iam).await
     };
     let explanation = super::runtime()?.block_on(explanation)?;

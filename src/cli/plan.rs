@@ -122,7 +122,10 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .flatten();
     let commit = manifests.commit().filter(|_| args.out.is_some());
     let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
-    let (terms, endpoint) = (args.changes.terms()?, args.iam.endpoint());
+    let (terms, endpoint) = (
+        args.changes.terms()?,
+        args.iam.endpoint(&clusters, console)?,
+    );
     let watcher = Watcher::new(console);
     watcher.hear(Event::Reading);
     let planning = reconcile::apply::plan(
@@ -131,7 +134,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         base.as_ref(),
         &terms,
         saved.as_mut(),
-        async |cluster| endpoint.reader(&cluster.access).await,
+        async |cluster| endpoint.reader(cluster).await,
     );
     let signals = Signals::listen()?;
     let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;

@@ -63,12 +63,12 @@ enum Format {
 
 pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
     let clusters = args.cluster.settings(&[], &args.iam)?;
-    let endpoint = args.iam.endpoint();
+    let endpoint = args.iam.endpoint(&clusters, console)?;
     let inventory = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");
         let mut inventory = Inventory { clusters: vec![] };
         for settings in &clusters {
-            let iam = endpoint.reader(&settings.access).await?;
+            let iam = endpoint.reader(settings).await?;
             let (after, now) = (args.prune_after, Timestamp::now());
             let roles = reconcile::inventory::inventory(settings, &iam, after, now);
             inventory.clusters.push(roles.await?);

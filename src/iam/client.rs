@@ -1,7 +1,5 @@
 //! The IAM that a run talks to: AWS, or the embedded one. The one place that tells them apart.
 
-use std::path::PathBuf;
-
 use super::{Caller, Error, IamReader, IamWriter, OidcProvider, aws, sandbox};
 use crate::model::access::Access;
 use crate::model::arn::OidcProviderArn;
@@ -11,15 +9,6 @@ use crate::model::role::{
 };
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
-
-/// Where IAM is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// AWS, as the environment and the settings name it.
-    Aws,
-    /// The embedded IAM whose state is this file.
-    Sandbox(PathBuf),
-}
 
 /// A client that can only read.
 #[derive(Clone, Debug)]
@@ -43,41 +32,37 @@ enum Kind {
     Sandbox(sandbox::Writer),
 }
 
-impl Endpoint {
-    /// Makes a client that can only read.
+impl Reader {
+    /// A client of AWS.
     ///
     /// # Errors
     ///
-    /// If there are no credentials, or the file is no state of an account.
-    pub async fn reader(&self, access: &Access) -> Result<Reader, Error> {
-        Ok(match self {
-            Self::Aws => Reader::Aws(aws::Reader::connect(access).await?),
-            Self::Sandbox(file) => Reader::Sandbox(sandbox::Reader::open(file)?),
+    /// If there are no credentials.
+    pub async fn aws(access: &Access) -> Result<Self, Error> {
+        Ok(Self::Aws(aws::Reader::connect(access).await?))
+    }
+}
+
+impl Writer {
+    /// A client of AWS.
+    ///
+    /// # Errors
+    ///
+    /// If there are no credentials.
+    pub async fn aws(access: &Access) -> Result<Self, Error> {
+        let writer = aws::Writer::connect(access).await?;
+        Ok(Self {
+            reader: Reader::Aws(writer.reader().clone()),
+            writer: Kind::Aws(writer),
         })
     }
 
-    /// Makes a client that can write as well.
-    ///
-    /// # Errors
-    ///
-    /// If there are no credentials, or the file is no state of an account.
-    pub async fn writer(&self, access: &Access) -> Result<Writer, Error> {
-        Ok(match self {
-            Self::Aws => {
-                let writer = aws::Writer::connect(access).await?;
-                Writer {
-                    reader: Reader::Aws(writer.reader().clone()),
-                    writer: Kind::Aws(writer),
-                }
-            }
-            Self::Sandbox(file) => {
-                let writer = sandbox::Writer::open(file)?;
-                Writer {
-                    reader: Reader::Sandbox(writer.reader().clone()),
-                    writer: Kind::Sandbox(writer),
-                }
-            }
-        })
+    /// A client of the embedded IAM.
+    pub fn sandbox(writer: sandbox::Writer) -> Self {
+        Self {
+            reader: Reader::Sandbox(writer.reader().clone()),
+            writer: Kind::Sandbox(writer),
+        }
     }
 }
 

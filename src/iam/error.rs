@@ -122,7 +122,7 @@ impl Error {
                 "make room for the file of --audit-log and run again: it goes on where this run stopped".to_owned()
             }
             Kind::Sandbox => {
-                "a new sandbox is a file with {\"account\": \"123456789012\", \"oidcProviders\": [{\"issuer\": \"ISSUER\", \"audiences\": [\"sts.amazonaws.com\"]}]}".to_owned()
+"correct the file, or name one that does not exist: a new sandbox begins in it with the configured OIDC providers".to_owned()
             }
             Kind::MalformedPolicyDocument | Kind::InvalidInput => {
                 "IAM refuses what was sent; it says why, and a new version of this program or another setting may be needed".to_owned()

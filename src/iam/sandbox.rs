@@ -1,13 +1,13 @@
-//! The embedded IAM: an account in a JSON file, for trying things out and for tests.
+//! The embedded IAM: accounts in a JSON file, for trying things out and for tests.
 //!
 //! No AWS, no network, no credentials, and never chosen by itself. [`State`] obeys IAM's rules;
-//! [`Reader`] and [`Writer`] put it behind the same traits as AWS. Every call reads the file, and
-//! every write replaces it whole under a lock, so that several programs may use one file and a
-//! killed one leaves it intact.
+//! [`Reader`] and [`Writer`] put one account of a [`Sandbox`] behind the same traits as AWS. Every
+//! call sees the file as it is, and every write replaces it whole under a lock, so that several
+//! programs may use one file and a killed one leaves it intact. An account that is not there yet
+//! begins as [`Start`] says, and comes into the file with the first write to it.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::error::{Error, Kind};
 use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
@@ -19,68 +19,125 @@ use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
 
 mod engine;
+mod file;
 mod state;
+
+use file::StateFile;
 
 pub use engine::{CreateRole, PAGE_SIZE, Refused};
 pub use state::{Provider, Role, State, StateQuotas, Tag};
 
-/// A sandbox that can only be read.
+/// The account that is meant where neither settings nor file name one.
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// A sandbox file, opened.
 #[derive(Clone, Debug)]
-pub struct Reader {
-    path: PathBuf,
+pub struct Sandbox {
+    file: StateFile,
 }
 
-/// A sandbox that can be written to as well.
+/// How an account begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Its partition; `aws` if nobody said.
+    pub partition: Option<Partition>,
+    /// Its OIDC providers.
+    pub providers: Vec<Provider>,
+}
+
+/// An account of a sandbox that can only be read.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    file: StateFile,
+    account: AwsAccountId,
+    /// The account before the first write to it.
+    new: Arc<State>,
+}
+
+/// An account of a sandbox that can be written to as well.
 #[derive(Clone, Debug)]
 pub struct Writer {
     reader: Reader,
 }
 
-impl Reader {
-    /// Opens a sandbox file, which must exist and be valid.
+impl Sandbox {
+    /// Opens a sandbox file, which is valid or not there yet.
     ///
     /// # Errors
     ///
-    /// [`Kind::Sandbox`] if it is not.
+    /// [`Kind::Sandbox`] if it is neither.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let reader = Self {
-            path: path.to_owned(),
-        };
-        reader.state()?;
-        Ok(reader)
+        let file = StateFile::open(path)?;
+        Ok(Self { file })
     }
 
-    fn state(&self) -> Result<State, Error> {
-        let text = std::fs::read_to_string(&self.path).map_err(|error| self.broken(&error))?;
-        let state: State = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
-        AwsAccountId::new(&state.account).map_err(|error| self.broken(&error))?;
-        Partition::new(&state.partition).map_err(|error| self.broken(&error))?;
-        Ok(state)
+    /// The account that is meant: the one that settings name, or else the only one of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Sandbox`] if there are several and nobody named one.
+    pub fn account(&self, named: Option<&AwsAccountId>) -> Result<AwsAccountId, Error> {
+        if let Some(named) = named {
+            return Ok(named.clone());
+        }
+        let accounts = self.file.accounts()?;
+        let names: Vec<&str> = accounts.names().collect();
+        let name = match names[..] {
+            [] => DEFAULT_ACCOUNT,
+            [only] => only,
+            _ => {
+                let known = names.join(", ");
+                let reason = format!("it has several accounts ({known}); name one: --account");
+                return Err(self.file.broken(&reason));
+            }
+        };
+        AwsAccountId::new(name).map_err(|error| self.file.broken(&error))
+    }
+
+    /// Whether an account is in the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Sandbox`] if the file cannot be read any more.
+    pub fn holds(&self, account: &AwsAccountId) -> Result<bool, Error> {
+        Ok(self.file.accounts()?.get(account).is_some())
+    }
+
+    /// An account to read; one that is not in the file is as it is to begin.
+    pub fn reader(&self, account: &AwsAccountId, start: Start) -> Reader {
+        let partition = start.partition.as_ref().map_or("aws", Partition::as_str);
+        Reader {
+            file: self.file.clone(),
+            account: account.clone(),
+            new: Arc::new(State {
+                account: account.to_string(),
+                partition: partition.to_owned(),
+                quotas: StateQuotas::default(),
+                oidc_providers: start.providers,
+                roles: vec![],
+            }),
+        }
+    }
+
+    /// An account to write to; one that is not in the file comes into it with the first write.
+    pub fn writer(&self, account: &AwsAccountId, start: Start) -> Writer {
+        let reader = self.reader(account, start);
+        Writer { reader }
+    }
+}
+
+impl Reader {
+    fn state(&self) -> Result<Arc<State>, Error> {
+        let accounts = self.file.accounts()?;
+        Ok(accounts.get(&self.account).unwrap_or(&self.new).clone())
     }
 
     fn broken(&self, reason: &dyn std::fmt::Display) -> Error {
-        Error {
-            action: "sandbox",
-            role: None,
-            kind: Kind::Sandbox,
-            message: format!("file `{}`: {reason}", self.path.display()),
-            source: None,
-        }
+        self.file.broken(reason)
     }
 }
 
 impl Writer {
-    /// Opens a sandbox file, which must exist and be valid.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Sandbox`] if it is not.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            reader: Reader::open(path)?,
-        })
-    }
-
     /// Changes the state under the lock; a refused change leaves the file as it is.
     fn change<T>(
         &self,
@@ -88,24 +145,13 @@ impl Writer {
         name: &RoleName,
         change: impl FnOnce(&mut State) -> Result<T, Refused>,
     ) -> Result<T, Error> {
-        let broken = |error: std::io::Error| self.reader.broken(&error);
-        let path = &self.reader.path;
-        let mut lock_name = path.as_os_str().to_owned();
-        lock_name.push(".lock");
-        let lock = File::create(&lock_name).map_err(broken)?;
-        lock.lock().map_err(broken)?;
-        let mut state = self.reader.state()?;
+        let file = &self.reader.file;
+        let _lock = file.lock()?;
+        let mut accounts = file.accounts()?;
+        let mut state = State::clone(&*self.reader.state()?);
         let result = change(&mut state).map_err(|refused| error(action, Some(name), refused))?;
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let mut file =
-            tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(broken)?;
-        let text = serde_json::to_string_pretty(&state).map_err(|e| self.reader.broken(&e))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.write_all(b"\n"))
-            .map_err(broken)?;
-        file.persist(path).map_err(|error| broken(error.error))?;
+        accounts.put(state);
+        file.replace(accounts)?;
         Ok(result)
     }
 }

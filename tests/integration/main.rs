@@ -30,6 +30,7 @@ mod reviews;
 mod roots;
 mod rows;
 mod safety;
+mod sandboxes;
 mod schedules;
 mod selection;
 mod settings;

@@ -90,10 +90,7 @@ impl Scene {
     /// A repository of somebody who has set nothing yet, and the account that the README has them write.
     fn own() -> Self {
         let mut scene = Self::quickstart();
-        let readme = include_str!("../../README.md");
-        let account = readme.split("<<'END'\n").nth(1).expect("the account");
-        let account = account.split("END\n").next().unwrap_or_default();
-        std::fs::write(scene.iam(), account).expect("a file");
+        std::fs::remove_file(scene.iam()).expect("it was made for the scene");
         scene.environment = vec![
             ("IRSA_GITOPS_CLUSTER_NAME", ""),
             ("IRSA_GITOPS_OIDC_PROVIDER", ""),

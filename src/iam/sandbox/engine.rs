@@ -230,9 +230,12 @@ impl State {
 
     /// Names are unique without regard to case, and calls find them without regard to it.
     fn find(&self, name: &str) -> Option<usize> {
-        self.roles
-            .iter()
-            .position(|role| role.name.eq_ignore_ascii_case(name))
+        // Mostly they are in order, and asked for as they are spelled.
+        let found = self
+            .roles
+            .binary_search_by(|role| role.name.as_str().cmp(name));
+        let same = |role: &Role| role.name.eq_ignore_ascii_case(name);
+        found.ok().or_else(|| self.roles.iter().position(same))
     }
 
     fn changeable(&mut self, name: &str) -> Result<&mut Role> {

@@ -1,4 +1,17 @@
-//! What the sandbox's file holds.
+//! What the sandbox's file holds: one account, or several.
+//!
+//! ```json
+//! {
+//!   "account": "123456789012",
+//!   "oidcProviders": [{ "issuer": "oidc.example.com/id/1", "audiences": ["sts.amazonaws.com"] }],
+//!   "roles": [{ "name": "k8s-sa_bar_foo", "id": "AROA1", "trustPolicy": {} }]
+//! }
+//! ```
+//!
+//! is one account; `{ "accounts": [ACCOUNT, ...] }` is several, each of that form. `account` alone is
+//! required of an account, and `name`, `id` and `trustPolicy` of a role; the structs here are all
+//! that is known, and other keys are an error. So are two accounts of one number, and two roles of
+//! one account whose names differ in letter case only.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
