@@ -11,6 +11,7 @@ use super::input;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use crate::exit::Exit;
+use crate::model::redact;
 use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
@@ -55,12 +56,17 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
+    // An address that was given instead would be told in parts, a password among them.
+    let range = match args.range.contains("://") {
+        true => redact::sentence(&args.range),
+        false => args.range.clone(),
+    };
     // As git diff has it: three dots compare with where the two went different ways.
-    let (base, head, dots) = match args.range.split_once("...") {
+    let (base, head, dots) = match range.split_once("...") {
         Some((base, head)) => (base, head, "..."),
-        None => match args.range.split_once("..") {
+        None => match range.split_once("..") {
             Some((base, head)) => (base, head, ".."),
-            None => (args.range.as_str(), "HEAD", ".."),
+            None => (range.as_str(), "HEAD", ".."),
         },
     };
     let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
@@ -70,7 +76,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let observe = |event: Event<'_>| watcher.hear(event);
     let opened = input::address(&args.repository, head).open(&observe);
     let repository = Rc::new(opened.map_err(|error| {
-        let before = format!("diff {}", source::quoted(&args.range));
+        let before = format!("diff {}", source::quoted(&range));
         Error::from(error).at_root(&before, &args.repository.paths, &paths)
     })?);
     let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");

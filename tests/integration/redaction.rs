@@ -30,6 +30,7 @@ fn runs(world: &World, before: &str, password: &str, after: &str) -> Vec<(&'stat
         ("flag", run(&["explain", "bar/a", "--repo", url]).run()),
         ("elsewhere", run(&["lint", "--revision", url]).run()),
         ("elsewhere", run(&["explain", url]).run()),
+        ("revision", run(&["diff", url]).run()),
         ("command", run(&["diff", url, inside]).run()),
         ("origin", run(&["lint", "--format", "json"]).run()),
         ("origin", run(&["apply", "--format", "markdown"]).run()),
@@ -65,6 +66,7 @@ fn s20_a_password_that_no_parser_takes_for_one_is_shown_nowhere() {
             "planted/secret@w",
             "@example.com/acme/apps",
         ),
+        ("https://user:", "planted..secret", "@example.com/acme/apps"),
         ("https://user:", "1234/planted", "@example.com/acme/apps"),
         (
             "https://user:",
