@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::access::Access;
@@ -263,6 +264,55 @@ impl ClusterSettings {
             tags: self.tags.clone(),
         })
     }
+}
+
+/// The settings of each cluster, for verbs that work offline: what is left out has a stand-in that no
+/// role is written with. The names are those that were given.
+///
+/// # Errors
+///
+/// If anything that was given is wrong.
+pub fn offline(
+    inputs: Vec<ClusterInput>,
+) -> Result<(Vec<ClusterSettings>, Vec<Option<ClusterName>>), Error> {
+    let mut all = (Vec::new(), Vec::new());
+    for mut input in inputs {
+        let is_named = input.name.is_some();
+        input.name.get_or_insert_with(|| "any-cluster".to_owned());
+        if input.oidc_providers.is_empty() {
+            input.oidc_providers.push("any-oidc-provider".to_owned());
+        }
+        if input.token_path.is_some() != input.role_arn.is_some() {
+            // The other one is for the job that has credentials.
+            (input.token_path, input.role_arn) = (None, None);
+        }
+        let settings = input.validate()?;
+        all.1.push(is_named.then(|| settings.name().clone()));
+        all.0.push(settings);
+    }
+    Ok(all)
+}
+
+/// Reads a duration such as `7d`, `36h` or `0`.
+///
+/// # Errors
+///
+/// A sentence that says what is expected.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    if text == "0" {
+        return Ok(SignedDuration::ZERO);
+    }
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let span = text.parse::<jiff::Span>().ok();
+    let duration = span.and_then(|span| span.to_duration(days).ok());
+    let Some(duration) = duration else {
+        let units = "expected weeks, days, hours, minutes or seconds, such as 7d, 36h or 1d12h";
+        return Err(format!("{units}; months and years differ in length"));
+    };
+    if duration.is_negative() {
+        return Err("a duration cannot be negative".to_owned());
+    }
+    Ok(duration)
 }
 
 /// Why a text is not what a setting needs.

@@ -206,7 +206,7 @@ pub(super) struct ChangeArgs {
     full: bool,
     /// With --mode sync: how long a role stays quarantined before it is deleted, such as 7d or
     /// 36h; 0 deletes at once
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration, env = "IRSA_GITOPS_PRUNE_AFTER")]
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = settings::duration, env = "IRSA_GITOPS_PRUNE_AFTER")]
     prune_after: SignedDuration,
     /// With --mode sync: retire roles although no managed ServiceAccount was found at all
     #[arg(long)]
@@ -223,24 +223,6 @@ pub(super) struct ChangeArgs {
     /// An older commit is never applied over a newer one, with or without this flag.
     #[arg(long)]
     accept_history_rewrite: bool,
-}
-
-/// Reads a duration such as `7d`, `36h` or `0`.
-pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
-    if text == "0" {
-        return Ok(SignedDuration::ZERO);
-    }
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let span = text.parse::<jiff::Span>().ok();
-    let duration = span.and_then(|span| span.to_duration(days).ok());
-    let Some(duration) = duration else {
-        let units = "expected weeks, days, hours, minutes or seconds, such as 7d, 36h or 1d12h";
-        return Err(format!("{units}; months and years differ in length"));
-    };
-    if duration.is_negative() {
-        return Err("a duration cannot be negative".to_owned());
-    }
-    Ok(duration)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -354,22 +336,8 @@ impl ClusterArgs {
         &self,
         paths: &[String],
     ) -> Result<(Vec<ClusterSettings>, Vec<Option<ClusterName>>), Error> {
-        let mut all = (Vec::new(), Vec::new());
-        for mut input in self.inputs(paths, &IamArgs::default())? {
-            let is_named = input.name.is_some();
-            input.name.get_or_insert_with(|| "any-cluster".to_owned());
-            if input.oidc_providers.is_empty() {
-                input.oidc_providers.push("any-oidc-provider".to_owned());
-            }
-            if input.token_path.is_some() != input.role_arn.is_some() {
-                // The other one is for the job that has credentials.
-                (input.token_path, input.role_arn) = (None, None);
-            }
-            let settings = input.validate()?;
-            all.1.push(is_named.then(|| settings.name().clone()));
-            all.0.push(settings);
-        }
-        Ok(all)
+        let inputs = self.inputs(paths, &IamArgs::default())?;
+        Ok(settings::offline(inputs)?)
     }
 
     fn inputs(&self, paths: &[String], iam: &IamArgs) -> Result<Vec<ClusterInput>, Error> {

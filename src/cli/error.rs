@@ -151,27 +151,11 @@ impl Error {
         let Self::Run(reconcile::Error::Source(source)) = self else {
             return self;
         };
-        let source::Error::Inside { root, inner, .. } = &source else {
-            return source.into();
-        };
-        let mut command = format!("irsa-gitops {before} {}", source::quoted(root));
         // Where a configuration file has the paths, a flag could only contradict it.
         let are_in_file = given.is_empty() && !paths.is_empty();
-        if let (Some(inner), false) = (inner, are_in_file) {
-            let mut below: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
-            if below.is_empty() {
-                below.push(String::new());
-            }
-            for path in below {
-                let is_whole = path == *inner || path.starts_with(&format!("{inner}/"));
-                let path = match path.as_str() {
-                    "" => inner.clone(),
-                    _ if is_whole => path,
-                    _ => format!("{inner}/{path}"),
-                };
-                command = format!("{command} --path {}", source::quoted(&path));
-            }
-        }
+        let Some(command) = source.command_at_root(before, (!are_in_file).then_some(paths)) else {
+            return source.into();
+        };
         let part = source;
         Self::Inside { part, command }
     }

@@ -3,13 +3,14 @@
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ClusterArgs, IamArgs, duration};
+use super::args::{ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::reconcile;
 use crate::report::inventory::{self, Inventory};
+use crate::settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +33,7 @@ pub(super) struct RolesArgs {
         long,
         value_name = "DURATION",
         default_value = "7d",
-        value_parser = duration,
+        value_parser = settings::duration,
         help_heading = "Report",
         env = "IRSA_GITOPS_PRUNE_AFTER"
     )]

@@ -204,6 +204,31 @@ pub enum Class {
 }
 
 impl Error {
+    /// The command that was meant by one whose repository is a part of another one: `before` is what
+    /// comes before the repository, `paths` the parts of it that it reads, if the command says so.
+    pub fn command_at_root(&self, before: &str, paths: Option<&[RepoPath]>) -> Option<String> {
+        let Self::Inside { root, inner, .. } = self else {
+            return None;
+        };
+        let mut command = format!("irsa-gitops {before} {}", quoted(root));
+        if let (Some(inner), Some(paths)) = (inner, paths) {
+            let mut below: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+            if below.is_empty() {
+                below.push(String::new());
+            }
+            for path in below {
+                let is_whole = path == *inner || path.starts_with(&format!("{inner}/"));
+                let path = match path.as_str() {
+                    "" => inner.clone(),
+                    _ if is_whole => path,
+                    _ => format!("{inner}/{path}"),
+                };
+                command = format!("{command} --path {}", quoted(&path));
+            }
+        }
+        Some(command)
+    }
+
     /// Whose fault it is.
     pub fn class(&self) -> Class {
         match self {
