@@ -310,7 +310,7 @@ impl Error {
             Self::Pack { .. } => {
                 "check with git fsck; git index-pack makes an index again, a damaged pack has to be cloned again".to_owned()
             }
-            Self::TooLarge { .. } => "split the file, or leave it out with --path".to_owned(),
+            Self::TooLarge { .. } => "split the file, or leave it out with --path; if it is smaller now, an earlier commit that is looked at has it so".to_owned(),
             Self::TooDeep { .. } => "leave it out with --path".to_owned(),
             Self::TooMany { .. } => "read less of it with --path".to_owned(),
             Self::NoManifest { .. } | Self::Outside { .. } => "correct --path".to_owned(),
