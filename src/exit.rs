@@ -1,4 +1,7 @@
 //! The exit codes: one meaning each, the same for every output format.
+//!
+//! With which of them a run ends is decided in `report::ending`; what stopped a run before it was
+//! one has its code in `reconcile::Error` and in the shell's own errors.
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
