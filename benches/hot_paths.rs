@@ -133,6 +133,7 @@ fn diff(c: &mut Criterion) {
     let roles: Vec<CurrentRole> = roles.collect();
     let run = Run {
         repository: repository.to_owned(),
+        paths: vec![],
         commit: None,
         mode: Mode::UpsertOnly,
         depth: Depth::Full,

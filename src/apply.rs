@@ -1,6 +1,6 @@
 //! Carries a plan out: changes in, an outcome for each of them out.
 //!
-//! The only module that is handed an [`IamWriter`]. Decides nothing about what a role should be: it
+//! The only module that calls what writes. Decides nothing about what a role should be: it
 //! makes sure that a role is still the one that was planned for, writes, and where a reply was lost
 //! reads back what happened. Stops at nothing silently; every change gets an outcome.
 
@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt};
 use crate::iam::{IamReader, IamWriter, Kind};
 use crate::model::role::{CurrentRole, NewRole};
 use crate::model::tags::{self, Tags};
-use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update};
+use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update, record};
 
 mod outcome;
 mod reread;
@@ -62,15 +62,25 @@ pub async fn apply(
             finished(change, &outcome);
             outcomes.set(change, outcome);
         });
+    unless_overdue(work, iam, stop).await;
+}
+
+/// What work comes to; nothing if a stop was requested and it takes too long then, or at once if
+/// the stop asks to leave.
+async fn unless_overdue<T>(
+    work: impl Future<Output = T>,
+    iam: &impl IamWriter,
+    stop: &Stop,
+) -> Option<T> {
     let overdue = async {
         stop.requested().await;
         iam.halt();
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = work => {}
-        () = overdue => {}
-        () = stop.left() => {}
+        done = work => Some(done),
+        () = overdue => None,
+        () = stop.left() => None,
     }
 }
 
@@ -87,6 +97,52 @@ async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcom
         Ok(()) => Outcome::Done,
         Err(outcome) => outcome,
     }
+}
+
+/// Writes the run's commit to the record of the cluster, before anything else is written, and says
+/// what became of that.
+pub async fn record(write: &record::Write, iam: &impl IamWriter, stop: &Stop) -> Outcome {
+    let work = async {
+        match write {
+            record::Write::Create(role) => create(role, iam, stop).await,
+            record::Write::Tag {
+                current,
+                tags,
+                untag,
+            } => tag_record(current, tags, untag, iam, stop).await,
+        }
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match unless_overdue(work, iam, stop).await {
+        Some(Ok(Ok(()))) => Outcome::Done,
+        Some(Ok(Err(outcome))) => outcome,
+        Some(Err(_)) => broken(stop),
+        None => in_flight(),
+    }
+}
+
+async fn tag_record(
+    current: &CurrentRole,
+    tags: &Tags,
+    untag: &[String],
+    iam: &impl IamWriter,
+    stop: &Stop,
+) -> Result<(), Outcome> {
+    let name = &current.listed.name;
+    if stop.is_requested() {
+        return Err(Outcome::NotAttempted);
+    }
+    // Jobs of other paths may have written their own entries meanwhile.
+    recheck(current, tags, iam, stop).await?;
+    let call = || iam.tag_role(name, tags);
+    write(current, tags, iam, stop, call, has_tags(tags)).await?;
+    if untag.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&str> = untag.iter().map(String::as_str).collect();
+    let gone = |role: &CurrentRole| keys.iter().all(|key| role.tags.get(key).is_none());
+    let call = || iam.untag_role(name, &keys);
+    write(current, tags, iam, stop, call, gone).await
 }
 
 /// Makes a role. CreateRole must never be repeated blindly: after a lost reply the role is looked
@@ -110,7 +166,7 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
             Ok(Some(found)) if is_as_made(&found, role) => Ok(()),
             Ok(Some(_)) => Err(moved(
                 format!(
-                    "role `{name}` was made by somebody else meanwhile, and is not as declared"
+                    "role `{name}` was made by somebody else meanwhile, and is not as this run would have made it"
                 ),
                 "run plan again to see how it differs",
             )),
@@ -270,7 +326,10 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
 fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
     const OF_THE_RUN: [&str; 3] = [tags::COMMIT, tags::LAST_COMMIT, tags::SOURCE];
     let tagged = |(key, value): (&str, &str)| {
-        OF_THE_RUN.contains(&key) || found.tags.get(key) == Some(value)
+        let found = found.tags.get(key);
+        OF_THE_RUN.contains(&key)
+            || found == Some(value)
+            || found.is_some_and(|found| record::is_same_entry(key, found, value))
     };
     found.listed.name == wanted.arn.name
         && found.listed.path == wanted.arn.path

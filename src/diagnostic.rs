@@ -10,7 +10,7 @@ mod advice;
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The ServiceAccount is held, or the file could not be read whole.
+    /// Something is not as declared: mostly the ServiceAccount is held, or a file was not read whole.
     Error,
     /// Nothing is held, but it is probably not what was meant.
     Warning,
@@ -93,6 +93,8 @@ codes! {
     WrongKind "wrong-kind" "Something that is not a core/v1 ServiceAccount carries our annotation.",
     TrailingNewline "trailing-newline" "An annotation value ends with a newline, as block scalars do.",
     CommitUnknown "commit-unknown" "The manifests stand for no commit, so roles cannot be tagged with one.",
+    OrderNotProven "order-not-proven" "Whether this run is older or newer than what was applied is not known.",
+    RecordNotWritten "record-not-written" "The commit could not be written to the cluster's record, so nothing else was written.",
     DirtyWorkTree "dirty-work-tree" "The work tree has changes that are not part of the commit.",
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",

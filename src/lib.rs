@@ -34,7 +34,7 @@
 //! order, is `reconcile`.
 //!
 //! **A dry run is the absence of a call.** A plan is made with an [`iam::IamReader`], which has no
-//! method that writes; only [`apply::apply`] calls the methods of an [`iam::IamWriter`].
+//! method that writes; only [`apply`] calls the methods of an [`iam::IamWriter`] that write.
 //!
 //! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::model::cluster::Cluster;
 use crate::model::tags;
-use crate::plan::Mode;
+use crate::plan::{Mode, record};
 
 /// Which job the policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,15 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
         _ => format!("*{names}"),
     };
     let ours = format!("arn:{partition}:iam::{account}:role{path}{names}");
-    let anybodys = format!("arn:{partition}:iam::{account}:role/{anywhere}");
+    let record = record::name(cluster);
+    let anybodys = [anywhere, format!("*{record}")];
+    let anybodys = anybodys.map(|name| format!("arn:{partition}:iam::{account}:role/{name}"));
+    // With a prefix the record's name is one of ours; without one it is not.
+    let anybodys = &anybodys[..if cluster.prefix.as_str().is_empty() {
+        2
+    } else {
+        1
+    }];
     let providers = cluster.issuers.iter();
     let providers = providers.map(|issuer| cluster.oidc_provider(issuer).to_string());
     let reads = [
@@ -117,7 +125,7 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
                 "iam:ListRolePolicies",
                 "iam:ListInstanceProfilesForRole",
             ],
-            [anybodys],
+            anybodys.iter().cloned(),
         ),
         allow(
             "ReadOidcProviders",
@@ -138,6 +146,11 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
 }
 
 fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
+    let record = cluster.role_arn(&record::name(cluster)).to_string();
+    let roles_and_record = || match cluster.prefix.as_str() {
+        "" => vec![roles.to_owned(), record.clone()],
+        _ => vec![roles.to_owned()],
+    };
     let roles = || [roles.to_owned()];
     let requested = || tagged(cluster, "RequestTag");
     let carried = || tagged(cluster, "ResourceTag");
@@ -146,10 +159,29 @@ fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
         made.insert("iam:PermissionsBoundary".to_owned(), only(boundary));
     }
     let unset = carried().into_keys().map(|key| (key, only("true")));
+    let entries = BTreeSet::from([format!("{}*", record::APPLIED)]);
     let mut all = vec![
-        allow("CreateRoles", &["iam:CreateRole"], roles()).given("StringEquals", made),
+        // Tags that say whose a role is can be written again, but not to another value. What was
+        // applied last is written to the record before anything else is written.
+        match mode {
+            Mode::CreateOnly => allow("WriteRecord", &["iam:TagRole"], [record.clone()]),
+            _ => allow("TagOwnedRoles", &["iam:TagRole"], roles_and_record()),
+        }
+        .given("StringEquals", carried())
+        .given("StringEqualsIfExists", requested()),
+        allow("MergeRecord", &["iam:UntagRole"], [record.clone()])
+            .given("StringEquals", carried())
+            .given(
+                "ForAllValues:StringLike",
+                BTreeMap::from([("aws:TagKeys".to_owned(), entries)]),
+            )
+            .given(
+                "Null",
+                BTreeMap::from([("aws:TagKeys".to_owned(), only("false"))]),
+            ),
+        allow("CreateRoles", &["iam:CreateRole"], roles_and_record()).given("StringEquals", made),
         // CreateRole asks for TagRole, too, while the role has no tags that could be looked at.
-        allow("TagNewRoles", &["iam:TagRole"], roles())
+        allow("TagNewRoles", &["iam:TagRole"], roles_and_record())
             .given("StringEquals", requested())
             .given("Null", unset.collect()),
     ];
@@ -164,10 +196,6 @@ fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
     let keys = "aws:TagKeys".to_owned();
     all.extend([
         allow("ChangeOwnedRoles", change, roles()).given("StringEquals", carried()),
-        // Tags that say whose a role is can be written again, but not to another value.
-        allow("TagOwnedRoles", &["iam:TagRole"], roles())
-            .given("StringEquals", carried())
-            .given("StringEqualsIfExists", requested()),
         // ForAllValues lets no keys at all pass.
         allow("EndQuarantine", &["iam:UntagRole"], roles())
             .given("StringEquals", carried())
@@ -271,18 +299,18 @@ mod tests {
     }
 
     #[test]
-    fn every_write_is_limited_by_name_and_by_tags() {
+    fn c11_every_write_is_limited_by_name_and_by_tags() {
         for statement in policy([&cluster()], Job::Apply(Mode::Sync)).statement {
             if statement.sid.starts_with("Read") {
                 continue;
             }
             let resources: Vec<&String> = statement.resource.iter().collect();
-            assert_eq!(
-                resources,
-                ["arn:aws-cn:iam::123456789012:role/k8s-sa_*"],
-                "{}",
-                statement.sid
-            );
+            let names = match statement.sid.as_str() {
+                "MergeRecord" => "=prod",
+                _ => "*",
+            };
+            let expected = format!("arn:aws-cn:iam::123456789012:role/k8s-sa_{names}");
+            assert_eq!(resources, [&expected], "{}", statement.sid);
             let keys: Vec<&String> = statement.condition["StringEquals"].keys().collect();
             for tag in [tags::MANAGED_BY, tags::CLUSTER] {
                 assert!(
@@ -314,13 +342,17 @@ mod tests {
         assert_eq!(
             of("ReadRoles"),
             Some(vec![
+                "arn:aws-cn:iam::123456789012:role/*=other",
                 "arn:aws-cn:iam::123456789012:role/*_*",
                 "arn:aws-cn:iam::123456789012:role/*k8s-sa_*",
             ])
         );
         assert_eq!(
             of("CreateRoles2"),
-            Some(vec!["arn:aws-cn:iam::123456789012:role/a/*_*"])
+            Some(vec![
+                "arn:aws-cn:iam::123456789012:role/a/*_*",
+                "arn:aws-cn:iam::123456789012:role/a/=other",
+            ])
         );
     }
 

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::model::commit::CommitId;
-use crate::model::location::Location;
+use crate::model::location::{Location, RepoPath};
 use crate::model::role::RoleLabel;
 use crate::model::service_account::ServiceAccountRef;
 
@@ -42,6 +42,7 @@ mod compare;
 mod contest;
 mod decide;
 mod diff;
+mod elsewhere;
 mod facts;
 pub mod fence;
 pub mod guard;
@@ -51,6 +52,7 @@ pub mod ownership;
 pub mod prune;
 pub mod quarantine;
 mod reason;
+pub mod record;
 pub mod saved;
 mod security;
 
@@ -95,6 +97,8 @@ pub struct Run {
     pub repository: String,
     /// The commit that was read; a plain directory may stand for none.
     pub commit: Option<CommitId>,
+    /// Which paths it reads; none means all.
+    pub paths: Vec<RepoPath>,
     /// What the run may do.
     pub mode: Mode,
     /// How much is compared.
@@ -129,6 +133,8 @@ pub struct Plan {
 pub struct Decision {
     /// The changes.
     pub plan: Plan,
+    /// What is to be written to the record before anything else.
+    pub record: Option<record::Write>,
     /// Why nothing of it may be carried out.
     pub obstacle: Option<Obstacle>,
 }

@@ -149,11 +149,17 @@ impl Terms {
         }
     }
 
-    /// The run over some declarations.
-    fn run(&self, declarations: &impl Declarations, manifests: Completeness) -> Run {
+    /// The run over what is declared below some paths.
+    fn run(
+        &self,
+        declarations: &impl Declarations,
+        paths: &[RepoPath],
+        manifests: Completeness,
+    ) -> Run {
         Run {
             repository: declarations.repository().to_owned(),
             commit: declarations.commit().cloned(),
+            paths: paths.to_vec(),
             mode: self.mode,
             depth: self.depth,
             prune: Prune {

@@ -25,6 +25,7 @@ pub mod inventory;
 pub mod json;
 pub mod markdown;
 mod place;
+pub mod record;
 pub mod sanitize;
 pub mod sarif;
 
@@ -82,6 +83,8 @@ pub struct Section {
     pub entries: Vec<Entry>,
     /// What was found about manifests and roles.
     pub diagnostics: Vec<Diagnostic>,
+    /// What became of the cluster's record, where that kept the run from writing anything else.
+    pub record: Option<Outcome>,
 }
 
 /// One change and what became of it.

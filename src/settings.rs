@@ -382,7 +382,8 @@ fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
         let key = TagKey::new(key).map_err(invalid("--tag"))?;
         let value = TagValue::new(value).map_err(invalid("--tag"))?;
         let same = |other: &str| other.to_lowercase() == key.as_str().to_lowercase();
-        if tags::RESERVED.iter().any(|reserved| same(reserved)) {
+        let is_record = key.as_str().to_lowercase().starts_with(tags::APPLIED);
+        if is_record || tags::RESERVED.iter().any(|reserved| same(reserved)) {
             return Err(refused("this program sets that tag itself"));
         }
         if own.iter().any(|(other, _)| same(other.as_str())) {
@@ -438,7 +439,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_by_its_flag() {
         type Spoil = fn(&mut ClusterInput);
-        let cases: [(&str, Spoil); 19] = [
+        let cases: [(&str, Spoil); 20] = [
             ("--cluster-name", |i| i.name = None),
             ("--cluster-name", |i| i.name = Some("a b".into())),
             ("--oidc-provider", |i| i.oidc_providers = vec![]),
@@ -462,6 +463,9 @@ mod tests {
             }),
             ("--tag", |i| i.tags = vec!["a".into()]),
             ("--tag", |i| i.tags = vec!["Role.K8s.aws/Cluster=x".into()]),
+            ("--tag", |i| {
+                i.tags = vec!["Role.K8s.aws/Applied-x=y".into()]
+            }),
             ("--tag", |i| i.tags = vec!["a=1".into(), "A=2".into()]),
             ("--role-arn", |i| i.token_path = Some("/token".into())),
         ];

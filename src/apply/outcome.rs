@@ -42,6 +42,8 @@ pub enum Cause {
     Quota,
     /// This program broke down.
     Bug,
+    /// The job may not do it.
+    Denied,
     /// Anything else.
     Other,
 }
@@ -77,6 +79,7 @@ pub(super) fn failed(error: &Error, stop: &Stop) -> Outcome {
     Outcome::Failed(Failure {
         cause: match error.kind {
             Kind::LimitExceeded => Cause::Quota,
+            Kind::AccessDenied => Cause::Denied,
             _ => Cause::Other,
         },
         message: error.to_string(),

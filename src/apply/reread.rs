@@ -9,6 +9,7 @@ use super::stop::Stop;
 use crate::iam::{Error, IamReader, IamWriter};
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::tags::{self, Tags};
+use crate::plan::record;
 
 /// How long a role that was read for the plan is looked for before it is believed to be gone.
 const STALE: Duration = Duration::from_secs(4);
@@ -53,9 +54,7 @@ pub(super) async fn recheck(
     stop: &Stop,
 ) -> Result<(), Outcome> {
     let name = &planned.listed.name;
-    let current = iam
-        .reader()
-        .role(name)
+    let current = find(name, iam, STALE)
         .await
         .map_err(|error| failed(&error, stop))?;
     let current = current.ok_or_else(|| changed_meanwhile(name))?;
@@ -77,6 +76,10 @@ pub(super) fn check(
     let before = planned.tags.get(tags::LAST_COMMIT);
     if commit != before && commit != written.get(tags::LAST_COMMIT) {
         return Err(superseded(name));
+    }
+    // Which of the two runs is the newer one is found out by a new plan alone.
+    if record::is_moved(planned, current, written) {
+        return Err(changed_meanwhile(name));
     }
     Ok(())
 }

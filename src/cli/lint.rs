@@ -59,6 +59,7 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
             .diagnostics,
         account: settings.naming().account.clone(),
         entries: vec![],
+        record: None,
     };
     let sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
     let ending = Ending {

@@ -82,6 +82,12 @@ impl Code {
             Self::CommitUnknown => {
                 "`--directory` reads plain files, and nobody said which commit they were rendered from. Without one the order of runs cannot be known, and new roles do not say where they come from."
             }
+            Self::OrderNotProven => {
+                "A part of the history is missing (a shallow clone, or plain files), or the job may not write to the cluster's record. Missing and drifted roles are made and repaired, no role is retired and no quarantine ended, and a late run of an older commit is not found out."
+            }
+            Self::RecordNotWritten => {
+                "Every apply writes its commit to the record, a role named `PREFIX_=CLUSTER`, before it writes to any other, so that an older run that comes late is known to be late. Without that nothing is written."
+            }
             Self::DirtyWorkTree => {
                 "A manifest was edited and not committed. Git objects are read, never the work tree."
             }
@@ -164,6 +170,12 @@ impl Code {
             }
             Self::TrailingNewline => "Write the value on the line of its key.",
             Self::CommitUnknown => "Say which commit it is: `--commit \"$(git rev-parse HEAD)\"`.",
+            Self::OrderNotProven => {
+                "Fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`) and read the repository itself; where the job lacks the right, `irsa-gitops iam-policy --for apply` prints it."
+            }
+            Self::RecordNotWritten => {
+                "Run again. If another run is at work on the cluster, let it end first."
+            }
             Self::DirtyWorkTree => {
                 "Commit the change for it to have an effect, or read the files as they are with `--directory`."
             }

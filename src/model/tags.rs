@@ -24,7 +24,10 @@ pub const QUARANTINED_AT: &str = "role.k8s.aws/quarantined-at";
 /// The commit of the run that quarantined the role.
 pub const QUARANTINED_BY: &str = "role.k8s.aws/quarantined-by";
 
-/// Every key this program writes itself, which a user's own `--tag` may not use.
+/// What the keys of the record's entries start with: what was applied last.
+pub const APPLIED: &str = "role.k8s.aws/applied";
+
+/// Every key this program writes itself to roles, which a user's own `--tag` may not use.
 pub const RESERVED: [&str; 8] = [
     MANAGED_BY,
     STACK,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::history;
 use super::ownership::{self, Ownership};
 use super::prune::Leftover;
 use super::{
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
 use crate::model::tags::{self, Tags};
 
@@ -54,6 +56,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
                 Some(_) => Undeclared::Unmanaged,
                 None => Undeclared::Gone,
             },
+            read_elsewhere: facts.read_elsewhere(role, &service_account),
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
@@ -156,6 +159,13 @@ fn decide(
     } else {
         Reason::Differs(differences.clone())
     };
+    // A late run must not open what a newer one has closed.
+    if let Some(last_commit) = history::commit(role, tags::LAST_COMMIT)
+        && quarantined
+        && facts.history.ancestry(&last_commit) == Ancestry::Unproven
+    {
+        return (Action::Held, Reason::OrderUnproven { last_commit });
+    }
     if run.mode == Mode::CreateOnly {
         return (Action::Held, Reason::CreateOnly(Box::new(reason)));
     }

@@ -9,22 +9,29 @@
 //! let decision = facts.decide();
 //! ```
 //!
-//! The planner needs the listing first, then the roles in full that the listing leaves open, what
-//! history says of them, what is attached to those that may be deleted, and, if anything is to be
-//! written, a sample of the others, the OIDC providers and the quotas.
+//! The planner needs the listing first, then the record and the roles in full that the listing leaves
+//! open, what history says of them, what is attached to those that may be deleted, and, if anything
+//! is to be written, the OIDC providers and the quotas.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
-use super::{Decision, Depth, Obstacle, Plan, Run, decide, fence, ownership, prune, security};
+use super::{
+    Decision, Depth, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune, record,
+    security,
+};
 use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::Cluster;
+use crate::model::commit::CommitId;
+use crate::model::history::Ancestry;
 use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags::{self, TagValue};
 
 /// What has to be read next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +74,6 @@ enum Stage {
     Roles,
     History,
     Attachments,
-    Sample,
-    Order,
     Providers,
     Quotas,
     Done,
@@ -135,8 +140,6 @@ impl Facts {
                     .filter(Questions::is_any)
                     .map(Need::History),
                 Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
-                Stage::Sample => some(fence::to_sample(self.plan(), &self.current), Need::Roles),
-                Stage::Order => self.unordered().map(Need::History),
                 Stage::Providers => self.unknown_provider().map(Need::Provider),
                 Stage::Quotas => self.writes_trust().then_some(Need::Quotas),
                 Stage::Done => return None,
@@ -177,7 +180,12 @@ impl Facts {
     pub fn decide(&self) -> Decision {
         let mut plan = self.plan().clone();
         let obstacle = self.check(&mut plan).err();
-        Decision { plan, obstacle }
+        let record = self.record_write();
+        Decision {
+            plan,
+            record,
+            obstacle,
+        }
     }
 
     /// The plan for other declarations over the same roles: what the base of a change would get.
@@ -214,9 +222,7 @@ impl Facts {
             Stage::Listing => Stage::Roles,
             Stage::Roles => Stage::History,
             Stage::History => Stage::Attachments,
-            Stage::Attachments => Stage::Sample,
-            Stage::Sample => Stage::Order,
-            Stage::Order => Stage::Providers,
+            Stage::Attachments => Stage::Providers,
             Stage::Providers => Stage::Quotas,
             Stage::Quotas | Stage::Done => Stage::Done,
         };
@@ -233,7 +239,115 @@ impl Facts {
         };
         let leftover = self.leftover().map(|listed| listed.name.clone());
         let declared = self.desired.values().filter_map(unclear);
-        declared.chain(leftover).collect()
+        let record = self.listed_record().map(|listed| listed.name.clone());
+        declared.chain(leftover).chain(record).collect()
+    }
+
+    /// What stands in the place of the cluster's record, as the listing shows it: whoever's it is,
+    /// no other can be made.
+    fn listed_record(&self) -> Option<&ListedRole> {
+        self.current.listed(&record::name(&self.cluster))
+    }
+
+    /// A role that is not the record and has its name.
+    fn in_place_of_record(&self) -> Option<&ListedRole> {
+        self.listed_record().filter(|_| self.record().is_none())
+    }
+
+    /// The cluster's record, if there is one.
+    pub fn record(&self) -> Option<&CurrentRole> {
+        let found = self.current.detail(&record::name(&self.cluster))?;
+        record::is_record(found, &self.cluster).then_some(found)
+    }
+
+    /// What the record says of the paths that this run reads.
+    pub(super) fn applied(&self) -> Vec<record::Entry> {
+        let entries = self.record().map(record::entries).unwrap_or_default();
+        record::relevant(entries, &self.run.paths)
+    }
+
+    /// The owned roles, read in full, whose last commits this run has to be in order with: all but
+    /// those that it does not declare and whose manifests lie where it does not read.
+    pub(super) fn written(&self) -> impl Iterator<Item = &CurrentRole> {
+        let owned = self.current.details().filter(|role| {
+            let owned = ownership::of(role, &self.cluster);
+            matches!(owned, ownership::Ownership::Owned(_))
+        });
+        owned.filter(|role| {
+            !self.is_leftover(&role.listed) || elsewhere::manifest(role, &self.run).is_none()
+        })
+    }
+
+    /// The manifest of a role that this run does not declare, if another pipeline of the cluster
+    /// reads it, in the characters of a tag.
+    pub(super) fn read_elsewhere(
+        &self,
+        role: &CurrentRole,
+        service_account: &ServiceAccountRef,
+    ) -> Option<String> {
+        let manifest = match self.history.moved.get(service_account) {
+            Some(path) => Some(TagValue::fitted(&path.to_string()).as_str().to_owned()),
+            None => elsewhere::manifest(role, &self.run),
+        };
+        let entries = self.record().map(record::entries).unwrap_or_default();
+        manifest.filter(|path| elsewhere::is_read(path, &entries))
+    }
+
+    /// A commit that was applied, of which it is not known here whether it is older than ours.
+    fn unproven(&self) -> Option<CommitId> {
+        self.run.commit.as_ref()?;
+        let written = self.written();
+        let written = written.filter_map(|role| history::commit(role, tags::LAST_COMMIT));
+        let applied = self.applied().into_iter().map(|entry| entry.commit);
+        let mut commits = applied.chain(written);
+        commits.find(|commit| self.is_unproven(commit))
+    }
+
+    /// Whether it is not known here what a commit is to ours; ours itself is known.
+    fn is_unproven(&self, commit: &CommitId) -> bool {
+        self.run.commit.as_ref() != Some(commit)
+            && self.history.ancestry(commit) == Ancestry::Unproven
+    }
+
+    /// Says that the order of runs is not proven, if it is not.
+    pub fn order(&self) -> Option<Diagnostic> {
+        if let Some(listed) = self.in_place_of_record() {
+            let message = format!(
+                "role `{}` has the name of the cluster's record and is not it, so a late run is not known to be late",
+                listed.name
+            );
+            let hint = "delete the role if nobody uses it, or put back its path and tags";
+            return Some(Diagnostic::warning(Code::OrderNotProven, message).with_hint(hint));
+        }
+        let commit = self.unproven()?;
+        let message = format!(
+            "commit {} was applied, and whether it is older than this one is not known here",
+            commit.short()
+        );
+        Some(
+            Diagnostic::warning(Code::OrderNotProven, message).with_hint(
+                "fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
+            ),
+        )
+    }
+
+    /// What is to be written to the record: our commit, unless it is there or order is not proven.
+    fn record_write(&self) -> Option<record::Write> {
+        let ours = self.run.commit.as_ref()?;
+        let is_unproven = |entry: &record::Entry| self.is_unproven(&entry.commit);
+        if self.in_place_of_record().is_some() || self.applied().iter().any(is_unproven) {
+            return None;
+        }
+        let now = self
+            .run
+            .prune
+            .now
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        let Run {
+            repository, paths, ..
+        } = &self.run;
+        record::write(self.record(), &self.cluster, repository, paths, ours, &now)
     }
 
     /// The listed roles that may be ours and that nobody declares.
@@ -260,17 +374,6 @@ impl Facts {
 
     fn questions(&self) -> Questions {
         history::questions(self)
-    }
-
-    /// The commits of sampled roles, of which nothing is known yet.
-    fn unordered(&self) -> Option<Questions> {
-        let mut commits = self.questions().commits;
-        commits.retain(|commit| !self.history.ancestry.contains_key(commit));
-        let is_repository = self.run.commit.is_some();
-        (is_repository && !commits.is_empty()).then(|| Questions {
-            commits,
-            ..Questions::default()
-        })
     }
 
     /// Whether the plan has roles trust the cluster's providers, and nothing stands in its way.

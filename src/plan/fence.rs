@@ -1,7 +1,8 @@
 //! The fence: what the commits on roles say of the order of runs, as a step over the plan.
 //!
 //! Pipelines run out of order: a slow run of an old commit may start after a fast run of a newer
-//! one, and would undo it. Every role carries the commit that last wrote to it. An ancestor of ours
+//! one, and would undo it. Every role carries the commit that last wrote to it, and the cluster's
+//! record the one that was applied last, whether it wrote to a role or not. An ancestor of ours
 //! lets the run go on. A descendant means that this run is late, and nothing lets it pass. A commit
 //! that is elsewhere or unknown means that history was rewritten, until the user accepts that; then
 //! every role that carries such a commit is tagged with ours, so that it is said once.
@@ -9,31 +10,48 @@
 use std::fmt;
 
 use super::history::commit;
-use super::ownership::{self, Ownership};
 use super::{Action, Difference, Facts, Plan, Reason, Rewrite, Update};
+use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
-use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel, RoleName};
+use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::tags::{self, Tags};
-
-/// How many roles that are in sync are looked at before others are written to.
-const SAMPLE: usize = 10;
 
 /// Something was applied that is not in the history of this run's commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "superseded: role `{role}` was last written for commit {last_commit}, which {}; nothing was written",
+    "superseded: {witness} commit {last_commit}, which {}; nothing was written",
     .why.explained(.commit)
 )]
 pub struct Superseded {
-    /// The first role that says so.
-    pub role: RoleName,
-    /// The commit it was last written for.
+    /// Who says so.
+    pub witness: Witness,
+    /// The commit that was applied.
     pub last_commit: CommitId,
     /// The commit of this run.
     pub commit: CommitId,
     /// What the one is to the other.
     pub why: Why,
+}
+
+/// Who says that a commit was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// A role that was written to.
+    Role(RoleName),
+    /// The record of the cluster, and since when.
+    Record(ClusterName, String),
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(role) => write!(f, "role `{role}` was last written for"),
+            Self::Record(cluster, at) => {
+                write!(f, "cluster `{cluster}` has had since {at}")
+            }
+        }
+    }
 }
 
 /// What a commit that is not in our history is to ours.
@@ -89,13 +107,12 @@ impl Superseded {
     }
 }
 
-/// The owned roles, read in full, whose last commit is not in our history.
+/// The roles whose last commit is not in our history.
 fn outside(facts: &Facts) -> impl Iterator<Item = (Why, &CurrentRole, CommitId)> {
-    facts.current.details().filter_map(|role| {
+    facts.written().filter_map(|role| {
         let last_commit = commit(role, tags::LAST_COMMIT)?;
         let why = Why::of(facts.history.ancestry(&last_commit))?;
-        let is_ours = matches!(ownership::of(role, &facts.cluster), Ownership::Owned(_));
-        is_ours.then_some((why, role, last_commit))
+        Some((why, role, last_commit))
     })
 }
 
@@ -110,15 +127,28 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
         return Ok(());
     };
     let outside: Vec<_> = outside(facts).collect();
-    let worst = outside.iter().min_by_key(|(why, ..)| *why);
-    if let Some((why, role, last_commit)) = worst
-        && (*why == Why::Newer || facts.run.rewrite == Rewrite::Refused)
+    let cluster = &facts.cluster.name;
+    let applied = facts.applied().into_iter().filter_map(|entry| {
+        let why = Why::of(facts.history.ancestry(&entry.commit))?;
+        Some((
+            why,
+            Witness::Record(cluster.clone(), entry.at),
+            entry.commit,
+        ))
+    });
+    let written = outside.iter().map(|(why, role, last_commit)| {
+        let role = Witness::Role(role.listed.name.clone());
+        (*why, role, last_commit.clone())
+    });
+    let worst = written.chain(applied).min_by_key(|(why, ..)| *why);
+    if let Some((why, witness, last_commit)) = worst
+        && (why == Why::Newer || facts.run.rewrite == Rewrite::Refused)
     {
         return Err(Superseded {
-            role: role.listed.name.clone(),
-            last_commit: last_commit.clone(),
+            witness,
+            last_commit,
             commit: ours.clone(),
-            why: *why,
+            why,
         });
     }
     for (why, role, last_commit) in outside {
@@ -153,22 +183,4 @@ fn retag(plan: &mut Plan, role: &CurrentRole, why: Why, last_commit: &CommitId, 
         untag: vec![],
         replacement: None,
     }));
-}
-
-/// Some of the roles that a plan leaves alone, to be read in full before it writes to others: only
-/// their tags tell that a newer run was here and found nothing to do to them. Reading all of them
-/// would cost a call a role; a branch that was rewritten shows in any.
-pub(super) fn to_sample(plan: &Plan, current: &CurrentRoles) -> Vec<RoleName> {
-    if plan.writes().next().is_none() {
-        return vec![];
-    }
-    let idle = plan
-        .changes
-        .values()
-        .filter(|change| change.action == Action::InSync);
-    let names = idle.filter_map(|change| RoleName::new(change.role.as_str()).ok());
-    names
-        .filter(|name| current.detail(name).is_none())
-        .take(SAMPLE)
-        .collect()
 }

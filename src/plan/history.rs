@@ -62,6 +62,8 @@ impl Questions {
 pub(super) fn questions(facts: &Facts) -> Questions {
     let (cluster, run) = (&facts.cluster, &facts.run);
     let mut questions = Questions::default();
+    let applied = facts.applied().into_iter().map(|entry| entry.commit);
+    questions.commits.extend(applied);
     for role in facts.current.details() {
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
             continue;

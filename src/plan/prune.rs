@@ -36,6 +36,8 @@ pub(super) struct Leftover<'a> {
     pub(super) service_account: &'a ServiceAccountRef,
     pub(super) attachments: Option<&'a Attachments>,
     pub(super) undeclared: Undeclared,
+    /// The manifest of the role, if another pipeline of the cluster reads it.
+    pub(super) read_elsewhere: Option<String>,
     /// A ServiceAccount that is held names this role, so a typo may have made it another one.
     pub(super) is_claimed: bool,
 }
@@ -62,6 +64,9 @@ impl Leftover<'_> {
         let held = |why| kept(Action::Held, why);
         if run.mode != Mode::Sync {
             return kept(Action::Orphan, Kept::Mode);
+        }
+        if let Some(path) = &self.read_elsewhere {
+            return kept(Action::Orphan, Kept::OtherPaths(path.clone()));
         }
         if run.prune.manifests == Completeness::Partial {
             return held(Kept::ManifestsUnread);

@@ -38,6 +38,12 @@ pub enum Reason {
         /// Since when the role says that it is quarantined.
         since: Option<String>,
     },
+    /// The ServiceAccount of a quarantined role is declared again, and whether the quarantine or this
+    /// run is the older one is not known here.
+    OrderUnproven {
+        /// The commit that the role was last written for.
+        last_commit: CommitId,
+    },
     /// The role would be repaired, which mode create-only does not do.
     CreateOnly(Box<Self>),
     /// A role of that name is somebody else's.
@@ -145,6 +151,8 @@ pub enum Kept {
     NoCommit,
     /// A file that the run does not read declares the ServiceAccount.
     DeclaredElsewhere(RepoPath),
+    /// Another pipeline of the cluster reads this file, which declares the ServiceAccount or did.
+    OtherPaths(String),
     /// The annotation of a ServiceAccount that is held names the role.
     Named,
     /// The tag with the commit that last wrote the role was spoiled.
@@ -189,6 +197,11 @@ impl fmt::Display for Reason {
             Self::AsDeclared => f.write_str("as declared"),
             Self::Differs(differences) => f.write_str(&diff::describe(differences)),
             Self::QuarantineTagsLeft => f.write_str("tags of a quarantine that is over are left"),
+            Self::OrderUnproven { last_commit } => write!(
+                f,
+                "declared, but quarantined by a run for commit {}, and whether that is older or newer is not known here: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
+                last_commit.short()
+            ),
             Self::DeclaredAgain { since } => {
                 let since = since.as_deref().unwrap_or("an unknown time");
                 write!(f, "declared again; quarantined since {since}")
@@ -308,6 +321,10 @@ impl fmt::Display for Kept {
             Self::DeclaredElsewhere(path) => write!(
                 f,
                 ", but `{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
+            ),
+            Self::OtherPaths(path) => write!(
+                f,
+                " here; its manifest `{path}` is another pipeline's, which the cluster's record knows, so this one leaves the role alone"
             ),
             Self::Named => f.write_str(
                 ", but the role-arn annotation of a ServiceAccount with errors names it, so it is not pruned: correct that one first",

@@ -40,6 +40,7 @@ fn cluster() -> Cluster {
 fn run() -> Run {
     Run {
         repository: "github.com/acme/apps".to_owned(),
+        paths: vec![],
         commit: CommitId::new(NOW).ok(),
         mode: Mode::UpsertOnly,
         depth: Depth::Listing,

@@ -58,7 +58,7 @@ async fn adoption(
         ..
     } = declarations.declared(&settings.paths, &cluster.naming());
     let terms = Terms::keeping(Depth::Full);
-    let run = terms.run(declarations, completeness);
+    let run = terms.run(declarations, &settings.paths, completeness);
     let mut roles = Vec::new();
     for name in names {
         roles.push((name.clone(), iam.role(name).await?));
@@ -74,6 +74,7 @@ async fn adoption(
         account: Some(facts.cluster.account),
         entries: vec![],
         diagnostics: plan.diagnostics.clone(),
+        record: None,
     };
     Ok((section, plan))
 }

@@ -1,10 +1,13 @@
-//! `plan` and `apply` over all clusters: whatever stops a run stops it before the first write.
+//! `plan` and `apply` over all clusters: what is known from reading stops a run before its first write;
+//! after that, every change has an outcome.
 
 use super::survey::{self, Survey, survey};
 use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
-use crate::apply::{self, Outcome, Outcomes, Stop};
+use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamReader, IamWriter};
+use crate::model::role::RoleLabel;
 use crate::plan::Change;
 use crate::plan::saved::SavedPlan;
 use crate::report::Section;
@@ -28,6 +31,7 @@ pub async fn plan<R: IamReader>(
     for cluster in clusters {
         let iam = connect(cluster).await?;
         let survey = survey(cluster, manifests, terms, &iam).await?.allowed();
+        // A branch under review lacks what is applied by now; that does not make it late.
         surveys.push(survey.map_err(|error| match (error, base) {
             (Error::Superseded(superseded), Some(_)) => Error::Behind(superseded),
             (error, _) => error,
@@ -59,8 +63,8 @@ pub struct Bounds<'a> {
     pub observe: Observer<'a>,
 }
 
-/// Makes IAM match. Every cluster is planned before the first write to any of them, and what a cache
-/// said is read again without it.
+/// Makes IAM match. Every cluster is planned before the first write to any of them. If anything is to
+/// be written, the manifests are read again without a cache, and planned again if that differs.
 ///
 /// # Errors
 ///
@@ -116,7 +120,19 @@ async fn plan_all<'a, W: IamWriter>(
     Ok(planned)
 }
 
-async fn carry_out(survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>) -> Section {
+async fn carry_out(mut survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>) -> Section {
+    if let Some(write) = &survey.record {
+        let outcome = apply::record(write, iam, bounds.stop).await;
+        let (diagnostic, goes_on) = recorded(&outcome);
+        survey.diagnostics.extend(diagnostic);
+        if !goes_on {
+            let writes: Vec<RoleLabel> = survey.plan.writes().map(|c| c.role.clone()).collect();
+            return Section {
+                record: Some(outcome),
+                ..survey.section(|role| writes.contains(role).then_some(Outcome::NotAttempted))
+            };
+        }
+    }
     (bounds.observe)(Event::Writing(survey.plan.writes().count()));
     let outcomes = Outcomes::new(&survey.plan);
     let finished = |change: &Change, outcome: &Outcome| {
@@ -126,4 +142,36 @@ async fn carry_out(survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>) -> 
     apply::apply(&survey.plan, iam, bounds.stop, &outcomes, &finished).await;
     let mut outcomes = outcomes.into_map();
     survey.section(|role| outcomes.remove(role))
+}
+
+/// What to say of the write to the record, and whether the run goes on. A job that may not write
+/// there goes on as it can; any other obstacle stops it.
+fn recorded(outcome: &Outcome) -> (Option<Diagnostic>, bool) {
+    let (cause, message, hint) = match outcome {
+        Outcome::Done => return (None, true),
+        Outcome::NotAttempted => (Cause::Other, "the run was stopped before it", None),
+        Outcome::Failed(failure) | Outcome::Unknown(failure) => {
+            let hint = failure.hint.as_deref();
+            (failure.cause, failure.message.as_str(), hint)
+        }
+    };
+    if cause == Cause::Denied {
+        let message = format!(
+            "the record of the cluster was not written, so a late run may not be known to be late: {message}"
+        );
+        let diagnostic = Diagnostic::warning(Code::OrderNotProven, message)
+            .with_hint("give the job the right that irsa-gitops iam-policy --for apply prints");
+        return (Some(diagnostic), true);
+    }
+    let certainty = match outcome {
+        Outcome::Unknown(_) => "whether the record of the cluster was written is not known",
+        _ => "the record of the cluster was not written",
+    };
+    let message = format!("{certainty}, so nothing else was: {message}");
+    let diagnostic = Diagnostic::error(Code::RecordNotWritten, message);
+    let diagnostic = match hint {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
+    };
+    (Some(diagnostic), false)
 }

@@ -51,7 +51,7 @@ pub fn compare(
         let partition = partition.unwrap_or_else(|| Partition::of_region(""));
         let known = account.clone().unwrap_or_else(placeholder);
         let cluster = settings.for_caller(&known, &partition)?;
-        let run = Terms::keeping(Depth::Listing).run(after, Completeness::Whole);
+        let run = Terms::keeping(Depth::Listing).run(after, &settings.paths, Completeness::Whole);
         let base = before.declared(&settings.paths, naming).resolved;
         let head = after.declared(&settings.paths, naming);
         let plan = crate::plan::compare(&base, &head.resolved, &cluster, &run);
@@ -67,6 +67,7 @@ pub fn compare(
             account,
             entries: plan.changes.into_values().map(entry).collect(),
             diagnostics,
+            record: None,
         });
     }
     Ok(sections)

@@ -13,6 +13,7 @@ use crate::model::tags;
 use crate::plan::{Action, Change, Difference, quarantine};
 use crate::report::action_word;
 use crate::report::explanation::{CurrentField, Explanation};
+use crate::report::record::RecordField;
 use crate::settings::ClusterSettings;
 
 /// Everything about the ServiceAccount, or the role, that `what` names.
@@ -82,6 +83,7 @@ pub async fn explain(
             .as_ref()
             .and_then(|_| drift(&survey, &label, &service_account, &versions)),
         current: current.map(|role| facts(&role, attached, terms)),
+        record: survey.facts.record().map(RecordField::from),
     })
 }
 

@@ -8,8 +8,9 @@ use crate::iam::{self, IamReader};
 use crate::model::role::{CurrentRole, CurrentRoles};
 use crate::model::tags;
 use crate::plan::ownership::{self, Ownership};
-use crate::plan::quarantine;
+use crate::plan::{quarantine, record};
 use crate::report::inventory::{ClusterRoles, OwnedRole, RoleState};
+use crate::report::record::RecordField;
 use crate::settings::ClusterSettings;
 
 /// How many roles are looked at for attachments at a time.
@@ -29,7 +30,9 @@ pub async fn inventory(
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
     let mut current = CurrentRoles::new(iam.list_roles().await?);
-    let names = ownership::candidates(&current, &cluster);
+    let record = record::name(&cluster);
+    let mut names = ownership::candidates(&current, &cluster);
+    names.extend(current.listed(&record).map(|listed| listed.name.clone()));
     for (name, role) in iam::read_in_full(iam, &names, &current).await? {
         current.add_detail(&name, role);
     }
@@ -51,7 +54,10 @@ pub async fn inventory(
     let roles = futures::stream::iter(roles)
         .map(with_attachments)
         .buffered(CONCURRENCY);
+    let record = current.detail(&record);
+    let record = record.filter(|role| record::is_record(role, &cluster));
     Ok(ClusterRoles {
+        record: record.map(RecordField::from),
         name: cluster.name.to_string(),
         account: cluster.account.to_string(),
         roles: roles.try_collect().await?,

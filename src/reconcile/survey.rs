@@ -13,7 +13,9 @@ use crate::model::location::RepoPath;
 use crate::model::role::RoleLabel;
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan};
+use crate::plan::{
+    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, record,
+};
 use crate::report::{Entry, Section};
 use crate::settings::{self, ClusterSettings};
 
@@ -22,9 +24,11 @@ pub struct Survey {
     pub(super) facts: Facts,
     /// The changes.
     pub plan: Plan,
+    /// What is to be written to the cluster's record before anything else.
+    pub record: Option<record::Write>,
     /// Why nothing of it may be carried out.
     pub obstacle: Option<Obstacle>,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     origins: BTreeMap<RoleLabel, Origin>,
 }
 
@@ -50,7 +54,7 @@ pub async fn survey(
         mut diagnostics,
         completeness,
     } = declarations.declared(&settings.paths, &cluster.naming());
-    let run = terms.run(declarations, completeness);
+    let run = terms.run(declarations, &settings.paths, completeness);
     let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone());
     while let Some(need) = facts.missing() {
         let answer = match need {
@@ -61,11 +65,17 @@ pub async fn survey(
         };
         facts.add(answer);
     }
-    let Decision { plan, obstacle } = facts.decide();
+    let Decision {
+        plan,
+        record,
+        obstacle,
+    } = facts.decide();
+    diagnostics.extend(facts.order());
     diagnostics.extend(plan.diagnostics.iter().cloned());
     Ok(Survey {
         facts,
         plan,
+        record,
         obstacle,
         diagnostics,
         origins: BTreeMap::new(),
@@ -187,6 +197,7 @@ impl Survey {
             account: Some(self.facts.cluster.account),
             entries: self.plan.changes.into_values().map(entry).collect(),
             diagnostics: self.diagnostics,
+            record: None,
         }
     }
 }

@@ -77,8 +77,9 @@ impl Ending<'_> {
     }
 
     fn any_outcome(&self, is_such: impl Fn(&Outcome) -> bool) -> bool {
-        let mut outcomes = self.entries().filter_map(|entry| entry.outcome.as_ref());
-        outcomes.any(is_such)
+        let roles = self.entries().filter_map(|entry| entry.outcome.as_ref());
+        let records = self.sections.iter().filter_map(|s| s.record.as_ref());
+        roles.chain(records).any(is_such)
     }
 
     fn has_errors(&self) -> bool {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::record::RecordField;
 use super::sanitize::line;
 use crate::model::history::CommitInfo;
 
@@ -32,6 +33,8 @@ pub struct Explanation {
     pub drift: Option<String>,
     /// The role as it is.
     pub current: Option<CurrentField>,
+    /// The record of the cluster: what was applied last, whether it wrote to the role or not.
+    pub record: Option<RecordField>,
 }
 
 /// A commit.
@@ -126,6 +129,8 @@ impl Explanation {
                 }),
             );
         }
+        let applied = self.record.iter().flat_map(|record| &record.applied);
+        facts.extend(applied.map(|applied| ("applied last", applied.in_words())));
         facts
     }
 }

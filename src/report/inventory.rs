@@ -6,6 +6,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::human::Medium;
+use super::record::RecordField;
 use super::sanitize::line;
 
 mod html;
@@ -29,6 +30,8 @@ pub struct ClusterRoles {
     pub name: String,
     /// The account.
     pub account: String,
+    /// Its record, which is no ServiceAccount's role, if there is one.
+    pub record: Option<RecordField>,
     /// The roles, by name.
     pub roles: Vec<OwnedRole>,
 }
@@ -96,6 +99,15 @@ const COLUMNS: [&str; 8] = [
     "source",
 ];
 
+impl ClusterRoles {
+    /// What the record says, for people; not yet safe to show.
+    fn applied(&self) -> Option<String> {
+        let applied = self.record.iter().flat_map(|record| &record.applied);
+        let words: Vec<String> = applied.map(|applied| applied.in_words()).collect();
+        (!words.is_empty()).then(|| format!("applied last: {}", words.join("; ")))
+    }
+}
+
 impl OwnedRole {
     fn cells(&self) -> [String; 8] {
         let text = |text: &Option<String>| line(text.as_deref().unwrap_or("-")).into_owned();
@@ -153,11 +165,14 @@ pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) 
             name,
             account,
             roles,
+            record: _,
         } = cluster;
         let count = super::counts::plural(roles.len(), "owned role");
+        let applied = cluster.applied();
+        let applied = applied.map_or(String::new(), |text| format!("; {}", line(&text)));
         writeln!(
             out,
-            "{count} of cluster {} in account {}",
+            "{count} of cluster {} in account {}{applied}",
             line(name),
             line(account)
         )?;
@@ -205,6 +220,7 @@ pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result
             name,
             account,
             roles,
+            record: _,
         } = cluster;
         let code = super::markdown::cell;
         writeln!(
@@ -214,6 +230,9 @@ pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result
             code(account),
             roles.len()
         )?;
+        if let Some(applied) = cluster.applied() {
+            writeln!(out, "{}\n", code(&applied))?;
+        }
         writeln!(
             out,
             "| {} |\n|{}",

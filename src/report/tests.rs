@@ -48,6 +48,7 @@ fn report(text: &str, path: &str) -> Report {
         commit: None,
         exit: Exit::Incomplete,
         clusters: vec![Section {
+            record: None,
             entries: vec![Entry {
                 change,
                 origin: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reviews::World;
+use crate::support::cli::role;
 use crate::support::repository::service_account;
 
 /// The origin of every change, by role.
@@ -50,7 +51,7 @@ fn a_comment_does_not_make_drift_a_pending_change() {
     world.repository.write("a.yaml", commented);
     world.repository.commit("A comment");
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Principal"] =
+        role(state, 0)["trustPolicy"]["Statement"][0]["Principal"] =
             serde_json::json!({ "AWS": "*" });
     });
     let run = world.run(&["plan", "--base", "HEAD"]).ends(0);
@@ -186,8 +187,9 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
-        for role in state["roles"].as_array_mut().expect("roles") {
-            role["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        for index in 0..2 {
+            let statement = &mut role(state, index)["trustPolicy"]["Statement"][0];
+            statement["Action"] = "sts:AssumeRole".into();
         }
     });
     world.repository.remove("a.yaml");
@@ -209,10 +211,10 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
         (|state| {
             state["roles"]
                 .as_array_mut()
-                .map(|r| r.remove(0))
-                .map_or((), drop)
+                .expect("roles")
+                .retain(|role| role["name"] != "k8s-sa_bar_a")
         }) as fn(&mut serde_json::Value),
-        |state| state["roles"][0]["tags"] = serde_json::json!([]),
+        |state| role(state, 0)["tags"] = serde_json::json!([]),
     ] {
         restore();
         world.edit(spoil);
@@ -230,7 +232,7 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
     // A role that is as it should be by now needs nothing.
     restore();
     world.edit(|state| {
-        state["roles"][1]["trustPolicy"]["Statement"][0]["Action"] =
+        role(state, 1)["trustPolicy"]["Statement"][0]["Action"] =
             "sts:AssumeRoleWithWebIdentity".into();
     });
     assert_eq!(apply().ends(0).changes(), ["k8s-sa_bar_a quarantine done"]);
@@ -278,7 +280,7 @@ fn explain_names_the_first_introduction_and_the_end_of_a_quarantine() {
     world.run(&["apply", "--mode", "sync"]).ends(0);
     let since = "2026-01-01T00:00:00Z";
     world.edit(|state| {
-        let tags = state["roles"][0]["tags"].as_array_mut().expect("tags");
+        let tags = role(state, 0)["tags"].as_array_mut().expect("tags");
         let at = tags
             .iter_mut()
             .find(|tag| tag["key"] == "role.k8s.aws/quarantined-at");

@@ -4,7 +4,7 @@ use irsa_gitops::iam::sandbox::State;
 use serde_json::json;
 
 use crate::support::cli::{Cli, Run};
-use crate::support::iam_server::{Fault, IamServer};
+use crate::support::iam_server::{Fault, IamServer, roles};
 use crate::support::repository::{Repository, accounts};
 
 /// So many roles are read in bulk where that is allowed.
@@ -26,7 +26,7 @@ impl Job {
         };
         job.run(&["apply"]).ends(0);
         job.server.state(|state: &mut State| {
-            for (n, role) in (0_u32..).zip(&mut state.roles) {
+            for (n, role) in (0_u32..).zip(roles(state)) {
                 role.create_date = format!("202{}-01-02T03:04:05Z", n % 5);
                 role.last_used = (n % 3 == 0).then(|| "2024-05-06T07:08:09Z".to_owned());
                 role.max_session_duration = 3600 * (1 + n % 3);
@@ -55,7 +55,8 @@ impl Job {
     fn may_read_in_bulk(&self, may: bool) {
         const PRINCIPAL: &str = "/Statement/0/Principal";
         fn set(state: &mut State, principal: &str) {
-            let of = state.roles[3].trust_policy.pointer_mut(PRINCIPAL);
+            let role = roles(state).swap_remove(3);
+            let of = role.trust_policy.pointer_mut(PRINCIPAL);
             of.expect("a principal")["AWS"] = principal.into();
         }
         self.server
@@ -81,14 +82,14 @@ impl Job {
 #[test]
 fn a39_roles_tell_the_same_however_they_were_read() {
     let job = Job::new();
-    let roles = |may: bool| {
+    let listing = |may: bool| {
         job.may_read_in_bulk(may);
         job.run(&["roles"]).ends(0).json()["clusters"].clone()
     };
-    let in_bulk = roles(true);
+    let in_bulk = listing(true);
     assert_eq!(job.calls(BULK), 1);
     assert!(job.calls("GetRole") < 5, "{:?}", job.server.calls());
-    let one_by_one = roles(false);
+    let one_by_one = listing(false);
     assert!(job.calls("GetRole") >= MANY);
     assert_eq!(in_bulk, one_by_one);
     let first = &in_bulk[0]["roles"][0];
@@ -122,10 +123,10 @@ fn a39_a_role_that_was_changed_since_is_still_held() {
     job.run(&["plan", "--full", "--out", &plan]);
     job.server.state(|state: &mut State| {
         let other = json!({ "StringEquals": { "x:sub": "y" } });
-        state.roles[5].trust_policy["Statement"][0]["Condition"] = other;
+        roles(state)[5].trust_policy["Statement"][0]["Condition"] = other;
     });
     job.may_read_in_bulk(false);
-    let name = job.server.state(|state| state.roles[5].name.clone());
+    let name = job.server.state(|state| roles(state)[5].name.clone());
     let applied = job.run(&["apply", "--full", "--plan", &plan]).ends(7);
     assert!(applied.changes().contains(&format!("{name} held")));
 }

@@ -1,7 +1,7 @@
 //! Faults of AWS, of the process and of whoever writes text that is shown, through the real binary.
 
 use crate::support::cli::{Cli, Run, apply};
-use crate::support::iam_server::{Fault, IamServer, Script};
+use crate::support::iam_server::{Fault, IamServer, Script, first};
 use crate::support::repository::{Repository, accounts, service_account};
 
 /// Applies two ServiceAccounts under a script, then again without; the second run must converge.
@@ -11,10 +11,11 @@ fn under(script: Script, code: i32) -> Run {
     let server = IamServer::empty();
     server.script(script);
     let run = apply(&repository, &server).ends(code);
-    let made = server.state(|state| state.roles.clone());
+    let made = server.roles();
     server.script(vec![]);
     apply(&repository, &server).ends(0);
-    let after = server.state(|state| state.roles.clone());
+    let after = server.roles();
+    assert_eq!(server.recorded(), Some(repository.head()));
     assert_eq!(after.len(), 2);
     for role in made {
         assert!(after.contains(&role), "{} was made twice", role.name);
@@ -100,19 +101,16 @@ fn a9_lost_replies_to_repairs_are_settled() {
             let repository = accounts(1);
             let server = IamServer::empty();
             apply(&repository, &server).ends(0);
-            let made = server.state(|state| state.roles[0].clone());
+            let made = server.roles()[0].clone();
             server.state(|state| {
-                state.roles[0].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+                first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
             });
             server.script(vec![(action, 1, fault)]);
             assert_eq!(
                 apply(&repository, &server).ends(0).changes(),
                 ["k8s-sa_bar_app-0 update done"]
             );
-            assert_eq!(
-                server.state(|state| state.roles[0].trust_policy.clone()),
-                made.trust_policy
-            );
+            assert_eq!(server.roles()[0].trust_policy, made.trust_policy);
         }
     }
 }
@@ -130,10 +128,7 @@ fn a11_a_role_that_somebody_else_made_first_is_left() {
     server.script(vec![("CreateRole", 1, Fault::Before(foreign))]);
     let run = apply(&repository, &server).ends(7);
     assert_eq!(run.changes(), ["k8s-sa_bar_app-0 create failed"]);
-    assert_eq!(
-        server.state(|state| state.roles[0].id.clone()),
-        "AROAFOREIGN"
-    );
+    assert_eq!(server.roles()[0].id, "AROAFOREIGN");
 }
 
 #[test]
@@ -143,7 +138,7 @@ fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
         let server = IamServer::empty();
         apply(&repository, &server).ends(0);
         server.state(|state| {
-            state.roles[0].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+            first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
         });
         (repository, server)
     };
@@ -160,13 +155,13 @@ fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
     );
     for (change, code) in [
         (
-            (|state| state.roles[0].id = "AROAOTHER".into())
+            (|state| first(state).id = "AROAOTHER".into())
                 as fn(&mut irsa_gitops::iam::sandbox::State),
             7,
         ),
         (
             |state| {
-                state.roles[0]
+                first(state)
                     .tags
                     .retain(|tag| tag.key != "role.k8s.aws/cluster")
             },
@@ -175,7 +170,7 @@ fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
         // C3: a newer run has been here.
         (
             |state| {
-                state.roles[0]
+                first(state)
                     .tags
                     .iter_mut()
                     .filter(|tag| tag.key == "role.k8s.aws/last-commit")
@@ -223,7 +218,7 @@ fn a19_p13_expired_credentials_stop_before_the_next_write() {
             .collect(),
     );
     let run = apply(&repository, &server).ends(7);
-    let attempted = server.writes().len();
+    let attempted = server.role_writes().len();
     assert!(
         attempted < 40,
         "{attempted} writes were tried with expired credentials"
@@ -237,7 +232,7 @@ fn a19_p13_expired_credentials_stop_before_the_next_write() {
     );
     server.script(vec![]);
     apply(&repository, &server).ends(0);
-    assert_eq!(server.writes().len(), 38, "P13: only what is left");
+    assert_eq!(server.role_writes().len(), 38, "P13: only what is left");
 }
 
 #[test]
@@ -341,7 +336,7 @@ fn a1_a_storm_of_throttling_is_slowness_and_no_failure() {
     server.script(storm.take(100).collect());
     let run = apply(&repository, &server).ends(0);
     assert_eq!(run.json()["summary"]["create"], 60);
-    assert_eq!(server.state(|state| state.roles.len()), 60);
+    assert_eq!(server.roles().len(), 60);
 }
 
 #[test]
@@ -380,7 +375,7 @@ fn a10_a_lost_reply_to_a_delete_is_settled() {
             .run()
             .ends(0);
         assert_eq!(run.changes(), ["k8s-sa_bar_a delete done"]);
-        assert_eq!(server.state(|state| state.roles.len()), 1);
+        assert_eq!(server.roles().len(), 1);
     }
 }
 

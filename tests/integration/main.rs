@@ -22,6 +22,8 @@ mod packs;
 mod permissions;
 mod process;
 mod readme;
+mod record;
+mod record_faults;
 mod redaction;
 mod replies;
 mod reports;
@@ -43,6 +45,7 @@ mod support {
     pub mod aws_proxy;
     pub mod cli;
     pub mod cloud;
+    pub mod fates;
     pub mod git_host;
     pub mod iam_server;
     pub mod memory;

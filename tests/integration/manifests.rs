@@ -7,7 +7,7 @@ use irsa_gitops::manifest;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, sandbox, state};
+use crate::support::cli::{Cli, roles, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 const MANAGED: &str = "security.kaluza.com/iam-role-managed";
@@ -35,7 +35,7 @@ fn m7_a_role_outlives_every_typo_in_its_manifest() {
         let sync = || {
             let arguments = ["apply", "--mode", "sync", "--format", "json"];
             let run = Cli::new(repository.path(), &arguments).sandbox(&iam).run();
-            let roles = state(&iam)["roles"].clone();
+            let roles = roles(&state(&iam));
             (run, roles)
         };
         let (_, before) = sync();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, ISSUER, sandbox, state};
+use crate::support::cli::{Cli, ISSUER, roles, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 const GUIDE: &str = include_str!("../../docs/guide.md");
@@ -80,19 +80,19 @@ fn the_guides_migration_keeps_every_pod_its_access_at_every_step() {
         ("baz.yaml", &service_account("bar", "baz")),
         ("foo.yaml", &service_account("bar", "foo")),
     ]);
-    let before = state(&iam)["roles"].clone();
+    let before = roles(&state(&iam));
     let mut last = None;
     let mut said = String::new();
     for command in commands() {
         let run = Cli::new(repository.path(), &command).sandbox(&iam).run();
         said.push_str(&run.stdout);
         last = Some((command, run));
-        let roles = state(&iam)["roles"].clone();
+        let roles = roles(&state(&iam));
         for (index, name) in ["baz", "foo"].iter().enumerate() {
             let (command, run) = last.as_ref().expect("just set");
             assert!(
                 lets_in(&roles[index], name),
-                "{command:?}\n{run:?}\n{roles:#}"
+                "{command:?}\n{run:?}\n{roles:#?}"
             );
             for field in ["name", "id", "attachedPolicies"] {
                 assert_eq!(roles[index][field], before[index][field], "{command:?}");
@@ -107,7 +107,7 @@ fn the_guides_migration_keeps_every_pod_its_access_at_every_step() {
     let (command, run) = last.expect("the script has commands");
     assert_eq!(command, ["plan", "--full", "--exit-code"]);
     run.ends(0);
-    for role in state(&iam)["roles"].as_array().expect("roles") {
+    for role in roles(&state(&iam)) {
         let tags = role["tags"].as_array().expect("tags");
         let tag = |key: &str| {
             tags.iter()

@@ -183,6 +183,7 @@ fn g7_the_three_kinds_of_a_commit_outside_our_history_have_their_own_words() {
         (unknown, "HEAD", "is unknown", "git fetch --all"),
     ] {
         world.set_tag("a", "role.k8s.aws/last-commit", last_commit);
+        world.set_applied(last_commit);
         let run = world
             .run(&["plan", "--full", "--revision", revision])
             .ends(9);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::conformance::{self, Moto};
 use crate::support::access::{ACCOUNT, CLUSTER, MANAGED_BY, OURS, Question, is_allowed};
-use crate::support::cli::{Cli, ISSUER, Run};
+use crate::support::cli::{Cli, ISSUER, Run, role};
 use crate::support::iam_server::IamServer;
 use crate::support::repository::{Repository, service_account};
 
@@ -86,9 +86,9 @@ fn every_call_of_a_life_in_mode_sync_is_allowed() {
     };
     sync(&[]);
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
-        state["roles"][0]["maxSessionDuration"] = 3600.into();
-        let tags = state["roles"][1]["tags"].as_array_mut().expect("tags");
+        role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        role(state, 0)["maxSessionDuration"] = 3600.into();
+        let tags = role(state, 1)["tags"].as_array_mut().expect("tags");
         tags.retain(|tag| tag["key"] != "team");
     });
     sync(&["--full"]);
@@ -126,7 +126,7 @@ fn every_call_of_the_other_modes_and_of_plan_is_allowed() {
     world.run(&["apply", "--mode", "create-only"]).ends(0);
     world.all_allowed(&["--for", "apply", "--mode", "create-only"]);
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
     });
     world.run(&["apply"]).ends(0);
     world.all_allowed(&["--for", "apply"]);
@@ -151,6 +151,72 @@ fn every_call_of_the_other_modes_and_of_plan_is_allowed() {
     reader.run(&plan).ends(0);
     reader.run(&["explain", "bar/b"]).ends(0);
     reader.all_allowed(&["--for", "plan"]);
+}
+
+#[test]
+fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
+    for mode in ["create-only", "upsert-only"] {
+        for settings in [
+            &["--role-prefix", ""][..],
+            &["--role-prefix", "", "--role-path", "/ours/"],
+            &["--role-path", "/ours/"],
+            SETTINGS,
+        ] {
+            let world = World::new(settings);
+            let path = if settings.contains(&"/ours/") {
+                "ours/"
+            } else {
+                ""
+            };
+            let prefix = if settings.contains(&"") {
+                ""
+            } else {
+                "k8s-sa_"
+            };
+            let declare = |name: &str| {
+                let text = service_account("bar", name);
+                let text = text.replace("role/k8s-sa_", &format!("role/{path}{prefix}"));
+                world.repository.write(&format!("{name}.yaml"), text);
+            };
+            declare("a");
+            declare("b");
+            world.repository.commit("As it is set");
+            let apply = || world.run(&["apply", "--mode", mode]).ends(0);
+            apply();
+            declare("c");
+            world.repository.commit("Another one");
+            apply();
+            // Of a scope of its own, which is then part of everything.
+            world
+                .run(&["apply", "--mode", mode, "--path", "a.yaml"])
+                .ends(0);
+            declare("d");
+            world.repository.commit("One more");
+            apply();
+            let record = format!("{prefix}=prod");
+            let seen = |action: &str| {
+                let all = world.server.requests().into_iter();
+                all.filter(|seen| {
+                    let is = |key: &str, value: &str| {
+                        seen.parameters.get(key).is_some_and(|found| found == value)
+                    };
+                    is("Action", action) && is("RoleName", &record)
+                })
+                .count()
+            };
+            assert_eq!(
+                ["CreateRole", "TagRole", "UntagRole"].map(seen),
+                [1, 3, 1],
+                "{settings:?}"
+            );
+            assert!(seen("GetRole") >= 3);
+            world.all_allowed(&["--for", "apply", "--mode", mode]);
+            world.run(&["plan"]).ends(0);
+            let plan = policy(settings, &["--for", "plan"]);
+            let read = Question::new("GetRole", &format!("/{path}{record}"));
+            assert!(is_allowed(&plan, &read), "{settings:?}");
+        }
+    }
 }
 
 #[test]
@@ -283,6 +349,16 @@ fn what_the_program_never_does_is_refused() {
         ask("TagRole", ROLE)
             .on_ours()
             .sends("ROLE.K8S.AWS/cluster", "other"),
+        // The record of somebody else, and what is no entry of ours.
+        ask("TagRole", "/k8s-sa_=prod").sends("role.k8s.aws/applied", "x"),
+        ask("UntagRole", "/k8s-sa_=prod").with("aws:TagKeys", "role.k8s.aws/applied"),
+        ask("UntagRole", "/k8s-sa_=prod")
+            .on_ours()
+            .with("aws:TagKeys", CLUSTER),
+        ask("UntagRole", "/k8s-sa_=prod").on_ours(),
+        ask("UntagRole", ROLE)
+            .on_ours()
+            .with("aws:TagKeys", "role.k8s.aws/applied"),
         // Roles without tags or boundary.
         ask("CreateRole", ROLE).with(boundary, limit),
         ask("CreateRole", ROLE)

@@ -3,7 +3,7 @@
 use irsa_gitops::iam::sandbox::State;
 
 use crate::support::cli::{Cli, apply};
-use crate::support::iam_server::{Fault, IamServer};
+use crate::support::iam_server::{Fault, IamServer, first};
 use crate::support::repository::{Repository, accounts, service_account};
 
 /// One role of ours whose trust policy was changed by hand.
@@ -12,7 +12,7 @@ fn drifted() -> (Repository, IamServer) {
     let server = IamServer::empty();
     apply(&repository, &server).ends(0);
     server.state(|state| {
-        state.roles[0].trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into();
     });
     (repository, server)
 }
@@ -69,18 +69,18 @@ fn a31_a_page_of_somebody_else_is_no_answer_to_a_write() {
 #[test]
 fn c3_a14_a_role_that_moves_between_two_writes_is_left() {
     let newer: fn(&mut State) = |state| {
-        let tags = &mut state.roles[0].tags;
+        let tags = &mut first(state).tags;
         let last = tags
             .iter_mut()
             .find(|tag| tag.key == "role.k8s.aws/last-commit");
         last.expect("tagged").value = "f".repeat(40);
     };
     let disowned: fn(&mut State) = |state| {
-        state.roles[0]
+        first(state)
             .tags
             .retain(|tag| tag.key != "role.k8s.aws/cluster");
     };
-    let replaced: fn(&mut State) = |state| state.roles[0].id = "AROAOTHER".to_owned();
+    let replaced: fn(&mut State) = |state| first(state).id = "AROAOTHER".to_owned();
     for (change, code) in [(newer, 9), (disowned, 7), (replaced, 7)] {
         let (repository, server) = drifted();
         // Planned from the first, written to after the second, looked at again by the third.
@@ -95,7 +95,7 @@ fn c3_a14_a_role_that_moves_between_two_writes_is_left() {
 #[test]
 fn c3_a_newer_run_has_the_last_word_after_a_lost_reply() {
     let newer: fn(&mut State) = |state| {
-        let role = &mut state.roles[0];
+        let role = first(state);
         let last = role
             .tags
             .iter_mut()

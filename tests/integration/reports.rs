@@ -7,7 +7,7 @@ use irsa_gitops::plan::ReasonCode;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, Run, not_run, sandbox, state};
+use crate::support::cli::{Cli, Run, not_run, role, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 /// Three ServiceAccounts, and a sandbox without roles.
@@ -175,7 +175,7 @@ fn roles_tell_their_age_and_the_end_of_their_quarantine() {
     world.repository.commit("Remove b");
     world.run(&["apply", "--mode", "sync"]).ends(0);
     let mut iam = state(&world.iam());
-    iam["roles"][0]["createDate"] = "2020-01-02T03:04:05Z".into();
+    role(&mut iam, 0)["createDate"] = "2020-01-02T03:04:05Z".into();
     std::fs::write(world.iam(), iam.to_string()).expect("written");
     let roles = |format: &str| {
         let all = ["roles", "--prune-after", "36h", "--format", format];
@@ -250,7 +250,7 @@ fn sarif_obeys_its_schema() {
     };
     check(&["apply"], 0);
     let mut iam = state(&world.iam());
-    let statement = &mut iam["roles"][0]["trustPolicy"]["Statement"][0];
+    let statement = &mut role(&mut iam, 0)["trustPolicy"]["Statement"][0];
     statement["Action"] = "sts:AssumeRole".into();
     statement["Principal"] = serde_json::json!({ "AWS": "arn:aws:iam::999999999999:root" });
     std::fs::write(world.iam(), iam.to_string()).expect("written");
@@ -318,10 +318,10 @@ fn inventory_page() -> String {
     world.repository.commit("Remove b");
     world.run(&["apply", "--mode", "sync"]).ends(0);
     let mut iam = state(&world.iam());
-    iam["roles"][0]["attachedPolicies"] = serde_json::json!([
+    role(&mut iam, 0)["attachedPolicies"] = serde_json::json!([
         "arn:aws:iam::123456789012:policy/teams/payments/production/PaymentsReadOnlyAccessToBuckets"
     ]);
-    iam["roles"][0]["lastUsed"] = "2026-01-02T03:04:05Z".into();
+    role(&mut iam, 0)["lastUsed"] = "2026-01-02T03:04:05Z".into();
     std::fs::write(world.iam(), iam.to_string()).expect("written");
     world.run(&["roles", "--format", "html"]).ends(0).stdout
 }
@@ -427,8 +427,8 @@ fn every_change_has_a_reason_code_in_json_and_sarif() {
     let codes: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
     world.run(&["apply"]).ends(0);
     let mut account = state(&world.iam());
-    account["roles"][0]["tags"] = serde_json::json!([]);
-    account["roles"][1]["trustPolicy"] = serde_json::json!({ "Statement": [] });
+    role(&mut account, 0)["tags"] = serde_json::json!([]);
+    role(&mut account, 1)["trustPolicy"] = serde_json::json!({ "Statement": [] });
     std::fs::write(world.iam(), account.to_string()).expect("a file");
     world.repository.remove("apps/cart.yaml");
     let base = world.repository.commit("Remove a cart");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, Run, sandbox, state};
+use crate::support::cli::{Cli, Run, role, roles, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 pub(super) struct World {
@@ -98,7 +98,7 @@ fn a_base_tells_this_change_from_what_was_pending_and_from_drift() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
+        role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
     });
     world
         .repository
@@ -184,7 +184,7 @@ fn a_role_that_moved_is_refused_by_itself() {
     });
     let plan = world.file("plan.json");
     world.run(&["plan", "--out", &plan]).ends(0);
-    world.edit(|state| state["roles"][0]["trustPolicy"]["Statement"][0]["Effect"] = "Deny".into());
+    world.edit(|state| role(state, 0)["trustPolicy"]["Statement"][0]["Effect"] = "Deny".into());
     let run = world.run(&["apply", "--plan", &plan]).ends(7);
     assert_eq!(
         run.changes(),
@@ -333,7 +333,7 @@ fn the_controllers_roles_are_taken_over_without_losing_access() {
             .changes(),
         ["k8s-sa_bar_a update done"]
     );
-    let adopted = state(&world.iam())["roles"][0].clone();
+    let adopted = roles(&state(&world.iam()))[0].clone();
     assert_eq!(adopted["trustPolicy"], before["roles"][0]["trustPolicy"]);
     // The next apply brings the audience in; with --audience none there is nothing to do.
     let quiet = world.run(&["plan", "--audience", "none", "--full"]).ends(7);
@@ -342,7 +342,7 @@ fn the_controllers_roles_are_taken_over_without_losing_access() {
         world.run(&["apply"]).ends(7).changes(),
         ["k8s-sa_bar_a update done", "k8s-sa_bar_b held"]
     );
-    let ours = state(&world.iam())["roles"][0].clone();
+    let ours = roles(&state(&world.iam()))[0].clone();
     assert_eq!(
         (&ours["id"], &ours["attachedPolicies"]),
         (
@@ -381,7 +381,7 @@ fn explain_traces_a_role_to_its_commits_and_tells_where_drift_comes_from() {
         "{found}"
     );
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
+        role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
     });
     let found = explain("k8s-sa_bar_a");
     assert!(
@@ -407,16 +407,16 @@ fn roles_lists_what_is_owned_in_every_format() {
     let world = World::new();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
-        state["roles"][0]["attachedPolicies"] = serde_json::json!(["arn:aws:iam::aws:policy/<b>"]);
-        state["roles"][1]["tags"] = serde_json::json!([]);
+        role(state, 0)["attachedPolicies"] = serde_json::json!(["arn:aws:iam::aws:policy/<b>"]);
+        role(state, 1)["tags"] = serde_json::json!([]);
     });
-    let roles = |format: &str| {
+    let listing = |format: &str| {
         Cli::new(world.repository.path(), &["roles", "--format", format])
             .sandbox(&world.iam())
             .run()
             .ends(0)
     };
-    let listed = roles("json").json();
+    let listed = listing("json").json();
     let listed = listed["clusters"][0]["roles"]
         .as_array()
         .cloned()
@@ -425,12 +425,12 @@ fn roles_lists_what_is_owned_in_every_format() {
     assert_eq!(listed[0]["commit"], world.repository.head());
     assert_eq!(listed[0]["attached"][0], "arn:aws:iam::aws:policy/<b>");
     assert!(
-        roles("human")
+        listing("human")
             .stdout
             .contains("bar/a\tk8s-sa_bar_a\tactive")
     );
-    assert!(roles("markdown").stdout.contains("| `bar/a` |"));
-    let page = roles("html").stdout;
+    assert!(listing("markdown").stdout.contains("| `bar/a` |"));
+    let page = listing("html").stdout;
     assert!(
         page.contains("&lt;b&gt;") && !page.contains("<b>") && !page.contains("http"),
         "{page}"

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::cli::Cli;
+use crate::support::cli::{Cli, role};
 use crate::support::iam_server::{Fault, IamServer};
 use crate::support::repository::{Repository, service_account};
 use crate::support::world::{World, reason};
 
 #[test]
-fn a29_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
+fn a29_c11_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
     let repository = Repository::with(&[("a.yaml", &service_account("bar", "a"))]);
     let server = IamServer::empty();
     let apply = || {
@@ -18,6 +18,13 @@ fn a29_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
             .run()
     };
     apply().ends(0);
+    // The record was not made in this second.
+    server.state(|state| {
+        let tags = state.roles.iter_mut().flat_map(|role| &mut role.tags);
+        for tag in tags.filter(|tag| tag.key == "role.k8s.aws/applied") {
+            tag.value = format!("{} 2026-01-01T00:00:00Z", repository.head());
+        }
+    });
     let made = server.state(|state| state.roles.clone());
     let nothing = "<ListRolesResponse><ListRolesResult><Roles/><IsTruncated>false</IsTruncated>\
         </ListRolesResult></ListRolesResponse>";
@@ -30,7 +37,7 @@ fn a29_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
 fn a35_a36_last_use_is_shown_and_changes_nothing() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
-    world.edit(|state| state["roles"][0]["lastUsed"] = json!("2026-11-24T08:00:00Z"));
+    world.edit(|state| role(state, 0)["lastUsed"] = json!("2026-11-24T08:00:00Z"));
     world.repository.remove("apps/a.yaml");
     world.repository.remove("apps/b.yaml");
     world.declare("c");

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, ISSUER, Run, state};
+use crate::support::cli::{self, Cli, ISSUER, Run, state};
 use crate::support::repository::{Repository, service_account};
 
 const OTHER: &str = "210987654321";
@@ -86,14 +86,18 @@ fn i14_a_file_that_is_not_there_is_made_by_the_first_write() {
 }
 
 #[test]
-fn i14_an_apply_that_writes_nothing_makes_no_file() {
+fn i14_an_apply_that_is_refused_makes_no_file() {
     let place = Place::new();
+    let refused = ["apply", "--account", "none"];
+    place.run(&place.file("iam.json"), &refused).ends(2);
+    assert!(place.is_empty());
     place.repository.remove("a/foo.yaml");
     place.repository.write("a/other.yaml", "a: 1\n");
     place.repository.commit("nothing is declared");
+    // Which commit was applied is written down all the same.
     let run = place.run(&place.file("iam.json"), &["apply"]).ends(0);
     assert_eq!(notes(&run).len(), 1);
-    assert!(place.is_empty());
+    assert_eq!(roles(&state(&place.file("iam.json"))), Vec::<String>::new());
 }
 
 #[test]
@@ -224,7 +228,7 @@ fn i16_a_file_keeps_its_mode_and_a_link_stays_a_link() {
     symlink("below/link.json", &link).expect("a link");
     // A link to what is not there yet leads to where the file is made.
     place.run(&link, &["apply"]).ends(0);
-    assert_eq!(state(&file)["roles"][0]["name"], "k8s-sa_bar_foo");
+    assert_eq!(roles(&state(&file)), ["k8s-sa_bar_foo"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
     place
         .repository
@@ -237,9 +241,11 @@ fn i16_a_file_keeps_its_mode_and_a_link_stays_a_link() {
     assert_eq!(state(&file)["roles"].as_array().map(Vec::len), Some(2));
 }
 
-fn roles(account: &Value) -> Vec<&str> {
-    let roles = account["roles"].as_array().expect("roles").iter();
-    roles.filter_map(|role| role["name"].as_str()).collect()
+/// The names of the roles of ServiceAccounts.
+fn roles(account: &Value) -> Vec<String> {
+    let roles = cli::roles(account).into_iter();
+    let name = |role: Value| role["name"].as_str().map(str::to_owned);
+    roles.filter_map(name).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, ISSUER, Run, sandbox, state};
+use crate::support::cli::{Cli, ISSUER, Run, roles, sandbox, state};
 use crate::support::repository::{Repository, service_account};
 
 struct World {
@@ -43,9 +43,8 @@ impl World {
 
     fn roles(&self) -> Vec<String> {
         let state = state(&self.directory.path().join("iam.json"));
-        let roles = state["roles"].as_array().cloned().unwrap_or_default();
         let name = |role: &serde_json::Value| role["name"].as_str().map(str::to_owned);
-        roles.iter().filter_map(name).collect()
+        roles(&state).iter().filter_map(name).collect()
     }
 }
 

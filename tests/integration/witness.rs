@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::cli::role;
 use crate::support::repository::service_account;
 use crate::support::world::{World, message, reason};
 
@@ -103,7 +104,7 @@ fn p1_a_quarantine_that_was_cut_short_is_finished() {
     world.repository.commit("Remove a");
     world.sync(&[]).ends(0);
     // As after a kill between the tags and the trust policy, or as somebody opened it again.
-    world.edit(|state| state["roles"][0]["trustPolicy"] = open.clone());
+    world.edit(|state| role(state, 0)["trustPolicy"] = open.clone());
     world.repository.write("notes.yaml", "kind: Note\n");
     world.repository.commit("something else");
     let run = world.sync(&[]).ends(0);
@@ -113,7 +114,7 @@ fn p1_a_quarantine_that_was_cut_short_is_finished() {
         "Deny"
     );
     // It is no witness for a path that never had the ServiceAccount.
-    world.edit(|state| state["roles"][0]["trustPolicy"] = open);
+    world.edit(|state| role(state, 0)["trustPolicy"] = open);
     world
         .repository
         .write("other/c.yaml", service_account("bar", "c"));
@@ -145,7 +146,7 @@ fn s19_a_removed_service_account_whose_role_was_opened_to_others_is_quarantined(
         json!("*"),
     ] {
         world.edit(|state| {
-            state["roles"][0]["trustPolicy"]["Statement"][0]["Principal"] = principal.clone();
+            role(state, 0)["trustPolicy"]["Statement"][0]["Principal"] = principal.clone();
         });
         world.repository.remove("apps/a.yaml");
         world.repository.commit("Remove a");
@@ -258,7 +259,7 @@ fn s19_a_role_that_was_given_to_another_provider_is_retired_like_any_other() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     world.edit(|state| {
-        state["roles"][0]["trustPolicy"]["Statement"][0]["Principal"] = json!({
+        role(state, 0)["trustPolicy"]["Statement"][0]["Principal"] = json!({
             "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
         });
     });

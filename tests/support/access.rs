@@ -125,6 +125,10 @@ pub fn is_allowed(policy: &Value, question: &Question) -> bool {
                 let (wanted, found) = (texts(wanted), question.context.get(&key.to_lowercase()));
                 let fits = |found: &Vec<String>| found.iter().all(|value| wanted.contains(value));
                 match operator {
+                    "ForAllValues:StringLike" => {
+                        let like = |value| wanted.iter().any(|pattern| glob(pattern, value));
+                        found.is_none_or(|found| found.iter().all(|value| like(value)))
+                    }
                     "StringEquals" => found.is_some_and(fits),
                     "StringEqualsIfExists" | "ForAllValues:StringEquals" => found.is_none_or(fits),
                     "Null" => wanted == [found.is_none().to_string()],

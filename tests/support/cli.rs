@@ -153,6 +153,30 @@ pub fn state(file: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON")
 }
 
+/// Whether a role of a state is a cluster's record, which is no ServiceAccount's.
+fn is_record(role: &Value) -> bool {
+    role["name"].as_str().is_some_and(|name| name.contains('='))
+}
+
+/// The roles of ServiceAccounts in a state.
+pub fn roles(state: &Value) -> Vec<Value> {
+    let all = state["roles"].as_array().cloned().unwrap_or_default();
+    all.into_iter().filter(|role| !is_record(role)).collect()
+}
+
+/// The n-th of them, to be changed.
+pub fn role(state: &mut Value, index: usize) -> &mut Value {
+    let all = state["roles"].as_array_mut().expect("roles").iter_mut();
+    let mut roles = all.filter(|role| !is_record(role));
+    roles.nth(index).expect("that many roles")
+}
+
+/// The record in a state; null if there is none.
+pub fn record(state: &Value) -> Value {
+    let all = state["roles"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(is_record).unwrap_or_default()
+}
+
 /// Says loudly that something could not be tried on this machine; under CI that is an error.
 pub fn not_run(what: &str) {
     use std::io::Write;

@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use irsa_gitops::iam::Kind;
 use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
+use irsa_gitops::plan::record::APPLIED;
 use quick_xml::escape::escape;
 use tokio::net::TcpListener;
 
@@ -33,8 +34,19 @@ pub enum Fault {
     Before(fn(&mut State)),
 }
 
-/// A fault at the n-th call of an action, counted from 1; 0 means every call.
+/// A fault at the n-th call of an action, counted from 1; 0 means every call. `TagRole` means the
+/// calls about roles of ServiceAccounts, and `TagRole record` those about the cluster's record.
 pub type Script = Vec<(&'static str, usize, Fault)>;
+
+/// What the record of the test cluster is called.
+pub const RECORD: &str = "k8s-sa_=prod";
+
+/// The role that was made first, the record aside.
+pub fn first(state: &mut State) -> &mut Role {
+    let mut roles = state.roles.iter_mut();
+    let found = roles.find(|role| role.name != RECORD);
+    found.expect("a role of a ServiceAccount")
+}
 
 #[derive(Default)]
 struct Inner {
@@ -164,6 +176,25 @@ impl IamServer {
             .collect()
     }
 
+    /// The writes among them to roles of ServiceAccounts.
+    pub fn role_writes(&self) -> Vec<String> {
+        let mut writes = self.writes();
+        writes.retain(|call| !call.ends_with(RECORD));
+        writes
+    }
+
+    /// The roles of ServiceAccounts.
+    pub fn roles(&self) -> Vec<Role> {
+        let mut roles = self.state(|state| state.roles.clone());
+        roles.retain(|role| role.name != RECORD);
+        roles
+    }
+
+    /// What the record says was applied last, if there is one.
+    pub fn recorded(&self) -> Option<String> {
+        self.state(|state| recorded(state))
+    }
+
     /// Writes to roles that did not carry all ownership tags.
     pub fn unowned_writes(&self) -> Vec<String> {
         self.inner().unowned_writes.clone()
@@ -195,10 +226,14 @@ async fn answer(
     let action = parameters.get("Action").cloned().unwrap_or_default();
     let fault = {
         let mut inner = shared.lock().expect("no test panics while holding it");
-        let count = inner.counts.entry(action.clone()).or_default();
+        let name = parameters.get("RoleName").cloned().unwrap_or_default();
+        let scripted = match name.as_str() {
+            RECORD => format!("{action} record"),
+            _ => action.clone(),
+        };
+        let count = inner.counts.entry(scripted.clone()).or_default();
         *count += 1;
         let count = *count;
-        let name = parameters.get("RoleName").cloned().unwrap_or_default();
         inner
             .calls
             .push(format!("{action} {name}").trim().to_owned());
@@ -216,7 +251,7 @@ async fn answer(
         let fault = inner
             .script
             .iter()
-            .find(|(of, nth, _)| *of == action && (*nth == 0 || *nth == count));
+            .find(|(of, nth, _)| *of == scripted && (*nth == 0 || *nth == count));
         fault.map(|(_, _, fault)| fault.clone())
     };
     let closed = || std::io::Error::other("closed by the script");
@@ -473,6 +508,14 @@ fn truncated(marker: Option<String>) -> String {
     }
 }
 
+/// The commit that the test cluster's record says was applied last; an empty text if it says none.
+pub fn recorded(state: &State) -> Option<String> {
+    let record = state.roles.iter().find(|role| role.name == RECORD)?;
+    let applied = record.tags.iter().find(|tag| tag.key == APPLIED);
+    let words = applied.map(|tag| tag.value.as_str()).unwrap_or_default();
+    Some(words.split(' ').next().unwrap_or_default().to_owned())
+}
+
 /// Whether a role carries everything that makes it the test cluster's.
 pub fn is_owned(role: &Role) -> bool {
     let tag = |key: &str| {
@@ -481,6 +524,12 @@ pub fn is_owned(role: &Role) -> bool {
             .find(|t| t.key.eq_ignore_ascii_case(key))
             .map(|t| t.value.as_str())
     };
+    // The record is nobody's role, and has no stack.
+    if role.name == RECORD {
+        return role.path == "/"
+            && tag("role.k8s.aws/managed-by") == Some("iam-service-account-controller")
+            && tag("role.k8s.aws/cluster") == Some("prod");
+    }
     let pair = role
         .name
         .strip_prefix("k8s-sa_")
@@ -491,6 +540,12 @@ pub fn is_owned(role: &Role) -> bool {
         && tag("serviceaccount.k8s.aws/stack") == stack.as_deref()
         && tag("role.k8s.aws/managed-by") == Some("iam-service-account-controller")
         && tag("role.k8s.aws/cluster") == Some("prod")
+}
+
+/// The roles of ServiceAccounts: all but the record.
+pub fn roles(state: &mut State) -> Vec<&mut Role> {
+    let all = state.roles.iter_mut();
+    all.filter(|role| !role.name.contains('=')).collect()
 }
 
 fn tags(given: &BTreeMap<String, String>) -> Vec<Tag> {

@@ -1,6 +1,7 @@
 //! The sandbox's rules in memory, with a fault at chosen calls: fast enough for thousands of
 //! schedules.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
@@ -13,7 +14,7 @@ use irsa_gitops::model::role::{
 use irsa_gitops::model::tags::Tags;
 use irsa_gitops::model::trust_policy::TrustDocument;
 
-use super::iam_server::is_owned;
+use super::iam_server::{RECORD, is_owned, recorded};
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ struct Inner {
     calls: usize,
     writes: usize,
     unowned_writes: Vec<String>,
+    record_is_denied: bool,
+    written_under: BTreeSet<Option<String>>,
 }
 
 impl Memory {
@@ -60,6 +63,8 @@ impl Memory {
             calls: 0,
             writes: 0,
             unowned_writes: vec![],
+            record_is_denied: false,
+            written_under: BTreeSet::new(),
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -74,6 +79,11 @@ impl Memory {
         inner.writes = 0;
     }
 
+    /// From here on the caller may not write to the record.
+    pub fn deny_record(&self) {
+        self.inner().record_is_denied = true;
+    }
+
     pub fn state(&self) -> State {
         self.inner().state.clone()
     }
@@ -86,6 +96,11 @@ impl Memory {
     /// Writes among them that took effect.
     pub fn writes(&self) -> usize {
         self.inner().writes
+    }
+
+    /// What the record said whenever a role of a ServiceAccount was written to.
+    pub fn written_under(&self) -> BTreeSet<Option<String>> {
+        self.inner().written_under.clone()
     }
 
     pub fn unowned_writes(&self) -> Vec<String> {
@@ -166,6 +181,13 @@ impl Memory {
         }
         let result = {
             let mut inner = self.inner();
+            if inner.record_is_denied && name.as_str() == RECORD {
+                return failed(Kind::AccessDenied);
+            }
+            if name.as_str() != RECORD {
+                let commit = recorded(&inner.state);
+                inner.written_under.insert(commit);
+            }
             let owned = inner.state.role(name.as_str()).map(is_owned);
             if action != "iam:CreateRole" && owned == Ok(false) {
                 inner.unowned_writes.push(format!("{action} {name}"));

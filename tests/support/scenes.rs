@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::cli::{Cli, ISSUER, Run, sandbox, state};
+use super::cli::{Cli, ISSUER, Run, role, sandbox, state};
 use super::repository::service_account;
 
 /// What a cluster had for its issuer before it was built again.
@@ -48,12 +48,13 @@ impl Scene {
         scene.write("foo", &service_account("bar", "foo"));
         scene.write("cart", &service_account("shop", "cart"));
         scene.commit(1, "Roles for bar/foo and shop/cart");
-        scene.run(&["apply", "--tag", "team=apps"]).ends(0);
+        scene.apply(&["apply", "--tag", "team=apps"]);
         let mut account = state(&scene.iam());
-        account["roles"][1]["id"] = "AROAEXAMPLECART".into();
-        account["roles"][1]["attachedPolicies"] = json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
-        *tag(&mut account["roles"][0], "team") = "somebody".into();
-        let mut legacy = account["roles"][1].clone();
+        role(&mut account, 1)["id"] = "AROAEXAMPLECART".into();
+        role(&mut account, 1)["attachedPolicies"] =
+            json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
+        *tag(role(&mut account, 0), "team") = "somebody".into();
+        let mut legacy = role(&mut account, 1).clone();
         legacy["name"] = "k8s-sa_bar_legacy".into();
         legacy["id"] = "AROAEXAMPLELEGACY".into();
         legacy["tags"] = json!([
@@ -127,7 +128,7 @@ impl Scene {
         let mut account = state(&scene.iam());
         account["oidcProviders"][0]["audiences"] = json!(["sts.amazonaws.com", "vault"]);
         scene.keep(&account);
-        scene.run(&["apply"]).ends(0);
+        scene.apply(&["apply"]);
         scene
     }
 
@@ -141,7 +142,7 @@ impl Scene {
             scene.write(name, &service_account("shop", name));
         }
         scene.commit(1, "The shop");
-        scene.run(&["apply"]).ends(0);
+        scene.apply(&["apply"]);
         names[2..].iter().for_each(|name| scene.remove(name));
         scene.commit(2, "Move to the new chart");
         scene
@@ -153,16 +154,15 @@ impl Scene {
         scene.write("cart", &service_account("shop", "cart"));
         scene.write("foo", &service_account("bar", "foo"));
         scene.commit(1, "Roles for bar/foo and shop/cart");
-        scene.run(&["apply"]).ends(0);
+        scene.apply(&["apply"]);
         let mut account = state(&scene.iam());
-        account["roles"][1]["id"] = "AROAEXAMPLECART".into();
+        role(&mut account, 1)["id"] = "AROAEXAMPLECART".into();
         scene.keep(&account);
         scene.remove("cart");
         scene.commit(2, "Remove shop/cart");
-        scene.run(&["apply", "--mode", "sync"]).ends(0);
+        scene.apply(&["apply", "--mode", "sync"]);
         let mut account = state(&scene.iam());
-        *tag(&mut account["roles"][1], "role.k8s.aws/quarantined-at") =
-            "2026-03-02T12:05:00Z".into();
+        *tag(role(&mut account, 1), "role.k8s.aws/quarantined-at") = "2026-03-02T12:05:00Z".into();
         scene.keep(&account);
         scene.git(3, &["revert", "--no-edit", "HEAD"]);
         scene
@@ -173,7 +173,7 @@ impl Scene {
         let scene = Self::empty();
         scene.write("foo", &service_account("bar", "foo"));
         scene.commit(1, "A role for bar/foo");
-        scene.run(&["apply"]).ends(0);
+        scene.apply(&["apply"]);
         let text = state(&scene.iam())["roles"].to_string();
         let mut account = state(&scene.iam());
         let roles = text.replace(ISSUER, FORMER_ISSUER);
@@ -195,6 +195,20 @@ impl Scene {
         let origin = "https://github.com/acme/apps";
         scene.git(1, &["remote", "add", "origin", origin]);
         scene
+    }
+
+    /// A run of `apply` at noon of the first day, as far as the record tells.
+    fn apply(&self, arguments: &[&str]) {
+        self.run(arguments).ends(0);
+        let mut account = state(&self.iam());
+        for role in account["roles"].as_array_mut().expect("roles") {
+            let tags = role["tags"].as_array_mut().expect("tags").iter_mut();
+            for tag in tags.filter(|tag| tag["key"] == "role.k8s.aws/applied") {
+                let commit = tag["value"].as_str().unwrap_or_default()[..40].to_owned();
+                tag["value"] = format!("{commit} 2026-03-01T12:05:00Z").into();
+            }
+        }
+        self.keep(&account);
     }
 
     fn apps(&self) -> PathBuf {

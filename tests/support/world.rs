@@ -69,6 +69,19 @@ impl World {
             .and_then(|tag| tag["value"].as_str().map(str::to_owned))
     }
 
+    /// Has the record say that a commit was applied.
+    pub fn set_applied(&self, commit: &str) {
+        self.edit(|state| {
+            let roles = state["roles"].as_array_mut().expect("roles").iter_mut();
+            let tags = roles.filter(|role| role["name"] == "k8s-sa_=prod");
+            for tag in tags.flat_map(|role| role["tags"].as_array_mut().expect("tags")) {
+                if tag["key"] == "role.k8s.aws/applied" {
+                    tag["value"] = format!("{commit} 2026-01-01T00:00:00Z").into();
+                }
+            }
+        });
+    }
+
     pub fn set_tag(&self, name: &str, key: &str, value: &str) {
         self.edit(|state| {
             for role in state["roles"].as_array_mut().expect("roles") {

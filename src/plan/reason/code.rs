@@ -14,6 +14,7 @@ codes! {
     Differs "differs" "The role is not as declared.",
     QuarantineTagsLeft "quarantine-tags-left" "The role is as declared, but for the tags of a quarantine that is over.",
     DeclaredAgain "declared-again" "The ServiceAccount of a quarantined role is declared again.",
+    OrderUnproven "order-unproven" "The role is quarantined and declared, and whether the quarantine is older or newer is not known.",
     CreateOnly "create-only" "The role is not as declared, and mode create-only repairs nothing.",
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
     RoleUnread "role-unread" "The role could not be read in full.",
@@ -23,6 +24,7 @@ codes! {
     ManifestsUnread "manifests-unread" "The role is not declared, but not every manifest could be read.",
     NoCommit "no-commit" "The role is not declared, but the manifests stand for no commit.",
     DeclaredElsewhere "declared-elsewhere" "A file that the run does not read declares the role.",
+    OtherPaths "other-paths" "Another pipeline of the cluster reads the manifest of the role.",
     NamedByInvalid "named-by-invalid" "The role is not declared, but a ServiceAccount with errors names it.",
     LastCommitSpoiled "last-commit-spoiled" "The role is not declared, but its last-commit tag is no commit id.",
     HistoryMissing "history-missing" "The role is not declared, but the history back to its last commit is not in this clone.",
@@ -74,6 +76,7 @@ impl Reason {
             Self::Differs(_) => ReasonCode::Differs,
             Self::QuarantineTagsLeft => ReasonCode::QuarantineTagsLeft,
             Self::DeclaredAgain { .. } => ReasonCode::DeclaredAgain,
+            Self::OrderUnproven { .. } => ReasonCode::OrderUnproven,
             Self::CreateOnly(_) => ReasonCode::CreateOnly,
             Self::Foreign { .. } => ReasonCode::ForeignRole,
             Self::Unread => ReasonCode::RoleUnread,
@@ -115,6 +118,7 @@ impl Kept {
             Self::ManifestsUnread => ReasonCode::ManifestsUnread,
             Self::NoCommit => ReasonCode::NoCommit,
             Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
+            Self::OtherPaths(_) => ReasonCode::OtherPaths,
             Self::Named => ReasonCode::NamedByInvalid,
             Self::LastCommitSpoiled => ReasonCode::LastCommitSpoiled,
             Self::HistoryMissing => ReasonCode::HistoryMissing,
@@ -156,6 +160,7 @@ mod tests {
         differs
         quarantine-tags-left
         declared-again
+        order-unproven
         create-only
         foreign-role
         role-unread
@@ -164,6 +169,7 @@ mod tests {
         manifests-unread
         no-commit
         declared-elsewhere
+        other-paths
         named-by-invalid
         last-commit-spoiled
         history-missing

@@ -79,6 +79,12 @@ fn why_a_role_is_not_declared_and_why_it_is_kept_are_one_sentence() {
         ),
         (
             Undeclared::Gone,
+            Kept::OtherPaths("b/x.yaml".to_owned()),
+            "no manifest declares its ServiceAccount here; its manifest `b/x.yaml` is another pipeline's, which the cluster's record knows, so this one leaves the role alone",
+            "other-paths",
+        ),
+        (
+            Undeclared::Gone,
             Kept::Quarantined { since, until: None },
             "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z, never to be deleted",
             "quarantined",

@@ -53,6 +53,7 @@ fn exit(
 ) -> Exit {
     let finding = |severity: &Severity| Diagnostic::new(Code::InvalidYaml, *severity, "");
     let section = Section {
+        record: None,
         entries,
         diagnostics: severities.iter().map(finding).collect(),
         ..Section::default()

@@ -92,6 +92,9 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
             "<h1>Roles of cluster {name}</h1>\n<p>Account {account}, {} owned roles</p>",
             cluster.roles.len()
         )?;
+        if let Some(applied) = cluster.applied() {
+            writeln!(out, "<p>{}</p>", html(&applied))?;
+        }
         writeln!(out, "<table>\n<thead><tr>")?;
         for column in COLUMNS {
             write!(out, "<th scope=\"col\">{column}</th>")?;

@@ -211,6 +211,7 @@ fn everything() -> Report {
             account: AwsAccountId::new("123456789012").ok(),
             entries,
             diagnostics,
+            record: None,
         }],
         error: None,
         listing: Listing::Changes,
