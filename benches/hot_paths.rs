@@ -110,12 +110,12 @@ fn diff(c: &mut Criterion) {
     let found = extract(&RepoPath::from("a.yaml"), text.as_bytes()).expect("it is ours");
     let (cluster, repository) = (cluster(), "github.com/acme/apps");
     let resolved = resolve(&found.declarations, &cluster.naming());
-    let roles = resolved.requests.iter().map(|(service_account, request)| {
-        let Verdict::Wanted(wanted) = &request.verdict else {
+    let roles = resolved.declared.iter().map(|(service_account, declared)| {
+        let Verdict::Managed(managed) = &declared.verdict else {
             panic!("{service_account} has an error");
         };
-        let (place, location) = (service_account, &request.location);
-        let desired = desired_role(place, wanted, location, &cluster, repository);
+        let (place, location) = (service_account, &declared.location);
+        let desired = desired_role(place, managed, location, &cluster, repository);
         CurrentRole {
             listed: ListedRole {
                 name: desired.arn.name,

@@ -24,14 +24,14 @@ mod trust_policy;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// Every ServiceAccount that carries the managed annotation.
-    pub requests: BTreeMap<ServiceAccountRef, Request>,
+    pub declared: BTreeMap<ServiceAccountRef, Declared>,
     /// What is wrong or odd about them.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// What one ServiceAccount declares, and what follows for its role.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct Declared {
     /// The name of its role.
     pub role: RoleLabel,
     /// Where it is declared.
@@ -46,7 +46,7 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// There is to be a role.
-    Wanted(Wanted),
+    Managed(Managed),
     /// There is to be none of ours: the managed annotation is `"false"`.
     Unmanaged,
     /// Something is wrong with the manifest: the role is left exactly as it is.
@@ -58,7 +58,7 @@ pub enum Verdict {
 
 /// A ServiceAccount whose manifest is right in everything that can be checked without IAM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Managed {
     /// The name of its role.
     pub role: RoleName,
     /// The audience that its own annotation names.
@@ -120,7 +120,7 @@ pub fn resolve<'a>(
                 }
             }
             (None, Management::Managed) => match check::accept(first, naming) {
-                Ok(accepted) => Verdict::Wanted(accepted),
+                Ok(accepted) => Verdict::Managed(accepted),
                 Err(diagnostic) => {
                     let reason = diagnostic.message.clone();
                     resolved.diagnostics.push(*diagnostic);
@@ -129,13 +129,13 @@ pub fn resolve<'a>(
             },
         };
         resolved.diagnostics.extend(diagnostics);
-        let declared = Request {
+        let declared = Declared {
             role: role_name::label(naming, service_account),
             location: first.location.clone(),
             role_arn: first.role_arn.as_ref().map(|arn| arn.value.clone()),
             verdict,
         };
-        resolved.requests.insert(service_account.clone(), declared);
+        resolved.declared.insert(service_account.clone(), declared);
     }
     conflict::hold_collisions(&mut resolved);
     resolved
@@ -146,7 +146,7 @@ pub fn resolve<'a>(
 /// `repository` is the repository for people, without credentials.
 ///
 /// ```
-/// use irsa_gitops::desired::{Wanted, desired_role};
+/// use irsa_gitops::desired::{Managed, desired_role};
 /// use irsa_gitops::model::{arn, cluster, location, role, service_account, tags};
 ///
 /// let cluster = cluster::Cluster {
@@ -163,7 +163,7 @@ pub fn resolve<'a>(
 ///     tags: vec![],
 /// };
 /// let foo = service_account::ServiceAccountRef::parse("bar/foo")?;
-/// let accepted = Wanted { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };
+/// let accepted = Managed { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };
 /// let at = location::Location { path: "apps/foo.yaml".into(), line: 1, column: 1 };
 ///
 /// let role = desired_role(&foo, &accepted, &at, &cluster, "github.com/acme/apps");
@@ -173,7 +173,7 @@ pub fn resolve<'a>(
 /// ```
 pub fn desired_role(
     service_account: &ServiceAccountRef,
-    accepted: &Wanted,
+    accepted: &Managed,
     location: &Location,
     cluster: &Cluster,
     repository: &str,
@@ -219,15 +219,15 @@ pub fn for_cluster(
     cluster: &Cluster,
     repository: &str,
 ) -> BTreeMap<ServiceAccountRef, DesiredRole> {
-    let desired = |(service_account, declared): (&ServiceAccountRef, &Request)| {
-        let Verdict::Wanted(accepted) = &declared.verdict else {
+    let desired = |(service_account, declared): (&ServiceAccountRef, &Declared)| {
+        let Verdict::Managed(accepted) = &declared.verdict else {
             return None;
         };
         let at = &declared.location;
         let role = desired_role(service_account, accepted, at, cluster, repository);
         Some((service_account.clone(), role))
     };
-    resolved.requests.iter().filter_map(desired).collect()
+    resolved.declared.iter().filter_map(desired).collect()
 }
 
 /// The three tags that make a role ours, for one ServiceAccount of one cluster.
@@ -273,9 +273,9 @@ mod tests {
 
     fn verdicts(declarations: &[Declaration]) -> Vec<(String, bool)> {
         let resolved = resolve(declarations, &Naming::default());
-        let accepted = |r: &Request| matches!(r.verdict, Verdict::Wanted(_));
+        let accepted = |r: &Declared| matches!(r.verdict, Verdict::Managed(_));
         resolved
-            .requests
+            .declared
             .iter()
             .map(|(sa, r)| (sa.to_string(), accepted(r)))
             .collect()
@@ -302,7 +302,7 @@ mod tests {
         ];
         let resolved = resolve(&declarations, &Naming::default());
         assert!(
-            matches!(resolved.requests.values().next(), Some(r) if matches!(r.verdict, Verdict::Wanted(_)))
+            matches!(resolved.declared.values().next(), Some(r) if matches!(r.verdict, Verdict::Managed(_)))
         );
         let notes: Vec<_> = resolved
             .diagnostics

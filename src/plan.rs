@@ -39,7 +39,6 @@ use crate::model::service_account::ServiceAccountRef;
 mod adopt;
 mod change;
 mod compare;
-mod contest;
 mod decide;
 mod diff;
 mod elsewhere;
@@ -55,11 +54,11 @@ mod reason;
 pub mod record;
 pub mod saved;
 mod security;
+mod shared_name;
 
 pub use adopt::adopt;
 pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
-pub use contest::hold_contested;
 pub use diff::Difference;
 pub use facts::{Answer, Facts, Need};
 pub use fence::Superseded;
@@ -67,6 +66,7 @@ pub use history::History;
 pub use origin::{Origin, origins};
 pub use prune::Prune;
 pub use reason::{Kept, Reason, ReasonCode, Undeclared};
+pub use shared_name::hold_shared_names;
 
 /// What a run may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -64,7 +64,7 @@ pub trait Declarations {
     fn commit(&self) -> Option<&CommitId>;
 
     /// What the manifests below these paths declare; no path means all of them.
-    fn declared(&self, paths: &[RepoPath], naming: &Naming) -> Declared;
+    fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests;
 
     /// What history says of manifests below these paths. What has no answer is unknown.
     ///
@@ -88,7 +88,7 @@ pub trait Declarations {
 
 /// What the manifests of one cluster declare.
 #[derive(Clone, Debug, Default)]
-pub struct Declared {
+pub struct ClusterManifests {
     /// Every ServiceAccount that carries the managed annotation.
     pub resolved: Resolved,
     /// All findings about manifests, in the order of their places.

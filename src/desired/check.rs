@@ -1,6 +1,6 @@
 //! Whether one declaration may have a role: name, role-arn annotation and audience.
 
-use super::{Wanted, role_name};
+use super::{Managed, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::manifest::{
     AUDIENCE_ANNOTATION, Annotation, Declaration, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION,
@@ -13,7 +13,7 @@ use crate::model::role::{InvalidRole, RoleName};
 pub(super) fn accept(
     declaration: &Declaration,
     naming: &Naming,
-) -> Result<Wanted, Box<Diagnostic>> {
+) -> Result<Managed, Box<Diagnostic>> {
     let role = role_name::of(naming, &declaration.service_account)
         .map_err(|error| Box::new(illegal_name(declaration, naming, &error)))?;
     check_role_arn(declaration, naming, &role)?;
@@ -25,7 +25,7 @@ pub(super) fn accept(
             Box::new(on(declaration, annotation, Code::InvalidAudience, message).with_hint(hint))
         })?),
     };
-    Ok(Wanted { role, audience })
+    Ok(Managed { role, audience })
 }
 
 /// What is wrong with the role-arn annotation of a ServiceAccount that is held for its manifest, if

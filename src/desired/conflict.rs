@@ -36,15 +36,15 @@ pub(super) fn holds(diagnostic: &Diagnostic) -> bool {
 /// Holds ServiceAccounts whose role names differ only in letter case: IAM would refuse the second.
 pub(super) fn hold_collisions(resolved: &mut Resolved) {
     let mut by_key: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for (service_account, declared) in &resolved.requests {
-        if let Verdict::Wanted(accepted) = &declared.verdict {
+    for (service_account, declared) in &resolved.declared {
+        if let Verdict::Managed(accepted) = &declared.verdict {
             let key = accepted.role.collision_key();
             by_key.entry(key).or_default().push(service_account.clone());
         }
     }
     for colliding in by_key.into_values().filter(|group| group.len() > 1) {
         for service_account in &colliding {
-            let Some(declared) = resolved.requests.get_mut(service_account) else {
+            let Some(declared) = resolved.declared.get_mut(service_account) else {
                 continue;
             };
             let reason = format!(

@@ -20,13 +20,13 @@ const CONTROLLERS_CLUSTER: &str = "cluster";
 /// in the second list.
 pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
     let mut plan = Plan::default();
-    let mut nobodys = Vec::new();
+    let mut others = Vec::new();
     for name in names {
         let Some(service_account) = role_name::parse(&facts.cluster.prefix, name) else {
-            nobodys.push(name.clone());
+            others.push(name.clone());
             continue;
         };
-        let request = facts.resolved.requests.get(&service_account);
+        let declared = facts.resolved.declared.get(&service_account);
         let (action, reason) = match facts.current.detail(name) {
             None => (Action::Held, Reason::Absent),
             Some(role) => {
@@ -35,7 +35,7 @@ pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
             }
         };
         let role = RoleLabel::from(name);
-        let location = request.map(|request| request.location.clone());
+        let location = declared.map(|declared| declared.location.clone());
         let change = Change {
             role: role.clone(),
             service_account,
@@ -45,7 +45,7 @@ pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
         };
         plan.changes.insert(role, change);
     }
-    (plan, nobodys)
+    (plan, others)
 }
 
 fn decide(

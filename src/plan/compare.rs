@@ -48,22 +48,22 @@ fn as_made(role: DesiredRole) -> CurrentRole {
 
 /// Says of a change what it means between two commits.
 fn explain(change: &mut Change, base: &Resolved, head: &Resolved) {
-    let before = base.requests.get(&change.service_account);
+    let before = base.declared.get(&change.service_account);
     match change.action {
         Action::Create(_) => {
-            change.reason = match before.map(|request| &request.verdict) {
+            change.reason = match before.map(|declared| &declared.verdict) {
                 None => Reason::NewlyDeclared,
                 Some(Verdict::Unmanaged) => Reason::NewlyManaged,
-                Some(Verdict::Held { .. } | Verdict::Wanted(_)) => Reason::NewlyValid,
+                Some(Verdict::Held { .. } | Verdict::Managed(_)) => Reason::NewlyValid,
             };
         }
         Action::Orphan => {
-            change.reason = if head.requests.contains_key(&change.service_account) {
+            change.reason = if head.declared.contains_key(&change.service_account) {
                 Reason::NewlyUnmanaged
             } else {
                 Reason::NewlyUndeclared
             };
-            change.location = before.map(|request| request.location.clone());
+            change.location = before.map(|declared| declared.location.clone());
         }
         Action::Update(_)
         | Action::Restore(_)
@@ -84,7 +84,7 @@ fn renamed(plan: &Plan, base: &Resolved) -> Vec<Diagnostic> {
         let (gone, come) = by_file.entry(&location.path).or_default();
         match change.action {
             Action::Orphan => gone.push(&change.role),
-            Action::Create(_) if !base.requests.contains_key(&change.service_account) => {
+            Action::Create(_) if !base.declared.contains_key(&change.service_account) => {
                 come.push(change);
             }
             _ => {}

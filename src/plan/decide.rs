@@ -21,25 +21,25 @@ use crate::model::tags::{self, Tags};
 /// order of the declarations and of the listing does not matter.
 pub(super) fn plan(facts: &Facts) -> Plan {
     let mut plan = Plan::default();
-    let requests = &facts.resolved.requests;
-    for (service_account, request) in requests {
-        let decision = match &request.verdict {
-            Verdict::Wanted(_) => facts
+    let declared = &facts.resolved.declared;
+    for (service_account, declared) in declared {
+        let decision = match &declared.verdict {
+            Verdict::Managed(_) => facts
                 .desired(service_account)
                 .map(|role| decide(role, facts, &mut plan.diagnostics)),
             Verdict::Held { reason } => Some((Action::Held, Reason::Invalid(reason.clone()))),
             Verdict::Unmanaged => None,
         };
         if let Some((action, reason)) = decision {
-            let location = Some(request.location.clone());
-            plan.add(&request.role, service_account, location, action, reason);
+            let location = Some(declared.location.clone());
+            plan.add(&declared.role, service_account, location, action, reason);
         }
     }
-    let held = requests
+    let held = declared
         .values()
-        .filter(|request| matches!(request.verdict, Verdict::Held { .. }));
+        .filter(|declared| matches!(declared.verdict, Verdict::Held { .. }));
     let claimed: BTreeSet<&str> = held
-        .filter_map(|request| request.role_arn.as_deref())
+        .filter_map(|declared| declared.role_arn.as_deref())
         .collect();
     let leftover = facts.leftover();
     for role in leftover.filter_map(|listed| facts.current.detail(&listed.name)) {
@@ -47,12 +47,12 @@ pub(super) fn plan(facts: &Facts) -> Plan {
         let Ownership::Owned(service_account) = ownership::of(role, &facts.cluster) else {
             continue;
         };
-        let request = requests.get(&service_account);
+        let declared = declared.get(&service_account);
         let leftover = Leftover {
             role,
             service_account: &service_account,
             attachments: facts.current.attachments(name),
-            undeclared: match request {
+            undeclared: match declared {
                 Some(_) => Undeclared::Unmanaged,
                 None => Undeclared::Gone,
             },
@@ -60,7 +60,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
-        let location = request.map(|request| request.location.clone());
+        let location = declared.map(|declared| declared.location.clone());
         plan.add(
             &RoleLabel::from(name),
             &service_account,

@@ -363,8 +363,8 @@ impl Facts {
         let Some(service_account) = role_name::parse(&self.cluster.prefix, &listed.name) else {
             return false;
         };
-        let declared = self.resolved.requests.get(&service_account);
-        let is_declared = declared.is_some_and(|request| request.verdict != Verdict::Unmanaged);
+        let declared = self.resolved.declared.get(&service_account);
+        let is_declared = declared.is_some_and(|declared| declared.verdict != Verdict::Unmanaged);
         let (document, cluster) = (&listed.trust_policy, &self.cluster);
         !is_declared
             && listed.path == cluster.path

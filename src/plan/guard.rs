@@ -183,7 +183,7 @@ pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> R
     let retired: Vec<&Change> = plan.changes.values().filter(|c| is_removal(c)).collect();
     let roles = |changes: &[&Change]| changes.iter().map(|c| c.role.clone()).collect::<Vec<_>>();
     let found = resolved
-        .requests
+        .declared
         .values()
         .any(|r| r.verdict != Verdict::Unmanaged);
     let orphaned = plan
@@ -232,7 +232,7 @@ fn is_removal(change: &Change) -> bool {
 
 /// A role that is held although nobody declares it.
 fn is_held_orphan(change: &Change, resolved: &Resolved) -> bool {
-    change.action == Action::Held && !resolved.requests.contains_key(&change.service_account)
+    change.action == Action::Held && !resolved.declared.contains_key(&change.service_account)
 }
 
 /// Whether a role is there already.

@@ -91,7 +91,7 @@ pub enum Reason {
     /// Between two commits: the second one does not declare the ServiceAccount any more.
     NewlyUndeclared,
     /// Several clusters of one account would give that name to a role of theirs.
-    Contested(Vec<ClusterName>),
+    SharedName(Vec<ClusterName>),
     /// The OIDC provider does not accept the ServiceAccount's own audience.
     AudienceRefused {
         /// The provider.
@@ -245,7 +245,7 @@ impl fmt::Display for Reason {
                 f.write_str("its managed annotation becomes \"false\"; mode sync retires the role")
             }
             Self::NewlyUndeclared => f.write_str("no longer declared; mode sync retires the role"),
-            Self::Contested(clusters) => {
+            Self::SharedName(clusters) => {
                 let names: Vec<_> = clusters.iter().map(|name| format!("`{name}`")).collect();
                 write!(
                     f,

@@ -3,7 +3,7 @@
 use super::*;
 use jiff::SignedDuration;
 
-use crate::desired::{Request, Resolved, Verdict, Wanted, desired_role, role_name};
+use crate::desired::{Declared, Managed, Resolved, Verdict, desired_role, role_name};
 use crate::diagnostic::Code;
 use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
@@ -73,8 +73,8 @@ fn pair(text: &str) -> ServiceAccountRef {
     ServiceAccountRef::parse(text).expect("valid")
 }
 
-fn resolved(requests: &[(&str, Verdict)]) -> Resolved {
-    let request = |(text, verdict): &(&str, Verdict)| {
+fn resolved(declared: &[(&str, Verdict)]) -> Resolved {
+    let one = |(text, verdict): &(&str, Verdict)| {
         let service_account = pair(text);
         let role = role_name::label(&cluster().naming(), &service_account);
         let location = Location {
@@ -84,7 +84,7 @@ fn resolved(requests: &[(&str, Verdict)]) -> Resolved {
         };
         (
             service_account,
-            Request {
+            Declared {
                 role,
                 location,
                 role_arn: None,
@@ -93,16 +93,16 @@ fn resolved(requests: &[(&str, Verdict)]) -> Resolved {
         )
     };
     Resolved {
-        requests: requests.iter().map(request).collect(),
+        declared: declared.iter().map(one).collect(),
         diagnostics: vec![],
     }
 }
 
-fn wanted(text: &str) -> (&str, Verdict) {
+fn managed(text: &str) -> (&str, Verdict) {
     let role = role_name::of(&cluster().naming(), &pair(text)).expect("short");
     (
         text,
-        Verdict::Wanted(Wanted {
+        Verdict::Managed(Managed {
             role,
             audience: None,
         }),
@@ -111,8 +111,8 @@ fn wanted(text: &str) -> (&str, Verdict) {
 
 /// The role of a ServiceAccount exactly as a run at an earlier commit left it.
 fn role(text: &str) -> CurrentRole {
-    let (_, Verdict::Wanted(wanted)) = wanted(text) else {
-        unreachable!("`wanted` returns a wanted role");
+    let (_, Verdict::Managed(managed)) = managed(text) else {
+        unreachable!("`managed` returns a managed role");
     };
     let location = Location {
         path: "a.yaml".into(),
@@ -121,7 +121,7 @@ fn role(text: &str) -> CurrentRole {
     };
     let desired = desired_role(
         &pair(text),
-        &wanted,
+        &managed,
         &location,
         &cluster(),
         "github.com/acme/apps",
@@ -240,31 +240,31 @@ fn the_decision_table() {
     let cases: Vec<Case> = vec![
         (
             "absent",
-            resolved(&[wanted("bar/foo")]),
+            resolved(&[managed("bar/foo")]),
             vec![],
             vec![(FOO, "create")],
         ),
         (
             "equal",
-            resolved(&[wanted("bar/foo")]),
+            resolved(&[managed("bar/foo")]),
             vec![role("bar/foo")],
             vec![(FOO, "in-sync")],
         ),
         (
             "drifted",
-            resolved(&[wanted("bar/foo")]),
+            resolved(&[managed("bar/foo")]),
             vec![drifted.clone()],
             vec![(FOO, "update")],
         ),
         (
             "foreign",
-            resolved(&[wanted("bar/foo")]),
+            resolved(&[managed("bar/foo")]),
             vec![foreign.clone()],
             vec![(FOO, "held")],
         ),
         (
             "other case",
-            resolved(&[wanted("bar/foo")]),
+            resolved(&[managed("bar/foo")]),
             vec![upper],
             vec![(FOO, "held")],
         ),
@@ -302,7 +302,7 @@ fn the_decision_table() {
 
 #[test]
 fn a_new_role_has_every_tag_of_the_design() {
-    let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[], &cluster(), &run());
+    let plan = plan_over(&resolved(&[managed("bar/foo")]), &[], &cluster(), &run());
     let Some(Action::Create(new)) = plan.changes.values().next().map(|c| &c.action) else {
         panic!("a role to be made: {plan:?}");
     };
@@ -331,7 +331,12 @@ fn an_update_keeps_the_creating_commit_and_sets_the_last() {
         role
     };
     for (role, commit) in [(drifted, None), (controllers, Some(NOW))] {
-        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        let plan = plan_over(
+            &resolved(&[managed("bar/foo")]),
+            &[role],
+            &cluster(),
+            &run(),
+        );
         let Some(Action::Update(update)) = plan.changes.values().next().map(|c| &c.action) else {
             panic!("an update: {plan:?}");
         };
@@ -345,7 +350,7 @@ fn a34_tags_and_boundary_are_compared_only_in_full() {
     let mut configured = cluster();
     configured.permissions_boundary = Some("arn:aws:iam::123456789012:policy/limit".to_owned());
     let drifted = with_tag(role("bar/foo"), "team", "b");
-    let resolved = resolved(&[wanted("bar/foo")]);
+    let resolved = resolved(&[managed("bar/foo")]);
     let shallow = plan_over(
         &resolved,
         std::slice::from_ref(&drifted),
@@ -365,7 +370,7 @@ fn a34_tags_and_boundary_are_compared_only_in_full() {
 
 #[test]
 fn an_unset_session_duration_is_not_a_difference() {
-    let resolved = resolved(&[wanted("bar/foo")]);
+    let resolved = resolved(&[managed("bar/foo")]);
     let mut configured = cluster();
     let roles = [role("bar/foo")];
     assert_eq!(
@@ -386,14 +391,14 @@ fn create_only_repairs_nothing() {
         ..run()
     };
     let roles = [with_trust(role("bar/foo"), OPEN)];
-    let resolved = resolved(&[wanted("bar/foo"), wanted("bar/new")]);
+    let resolved = resolved(&[managed("bar/foo"), managed("bar/new")]);
     let plan = plan_over(&resolved, &roles, &cluster(), &create_only);
     assert_eq!(words(&plan), [(FOO, "held"), ("k8s-sa_bar_new", "create")]);
 }
 
 #[test]
 fn a27_a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
-    let resolved = resolved(&[wanted("bar/foo")]);
+    let resolved = resolved(&[managed("bar/foo")]);
     let mut facts = listed(&resolved, &[with_trust(role("bar/foo"), OPEN)]);
     let Some(Need::Roles(names)) = facts.missing() else {
         panic!("a role that differs is to be read");
@@ -406,9 +411,9 @@ fn a27_a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
 #[test]
 fn an_idle_run_examines_nothing() {
     let names: Vec<String> = (0..50).map(|n| format!("bar/app-{n}")).collect();
-    let requests: Vec<_> = names.iter().map(|name| wanted(name)).collect();
+    let declared: Vec<_> = names.iter().map(|name| managed(name)).collect();
     let roles: Vec<_> = names.iter().map(|name| role(name)).collect();
-    assert_eq!(listed(&resolved(&requests), &roles).missing(), None);
+    assert_eq!(listed(&resolved(&declared), &roles).missing(), None);
 }
 
 #[test]
@@ -417,12 +422,12 @@ fn the_origin_of_what_is_held_is_told_by_the_facts_and_not_by_the_words() {
         mode: Mode::CreateOnly,
         ..run()
     };
-    let declared = resolved(&[wanted("bar/foo")]);
+    let declared = resolved(&[managed("bar/foo")]);
     let other_audience = {
         let mut resolved = declared.clone();
-        for request in resolved.requests.values_mut() {
-            if let Verdict::Wanted(wanted) = &mut request.verdict {
-                wanted.audience = Audience::new("other").ok();
+        for declared in resolved.declared.values_mut() {
+            if let Verdict::Managed(managed) = &mut declared.verdict {
+                managed.audience = Audience::new("other").ok();
             }
         }
         resolved

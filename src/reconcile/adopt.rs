@@ -1,6 +1,6 @@
 //! Taking over roles that were made by hand or by the controller.
 
-use super::{Declarations, Declared, Error, Terms, unless_stopped};
+use super::{ClusterManifests, Declarations, Error, Terms, unless_stopped};
 use crate::apply::{self, Outcomes, Stop};
 use crate::iam::{IamReader, IamWriter};
 use crate::model::role::RoleName;
@@ -52,7 +52,7 @@ async fn adoption(
 ) -> Result<(Section, Plan), Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
-    let Declared {
+    let ClusterManifests {
         resolved,
         completeness,
         ..

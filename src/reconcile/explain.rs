@@ -141,7 +141,7 @@ pub fn only_one<'a>(
     }
     let declares = |(cluster, service_account): &&(&ClusterSettings, ServiceAccountRef)| {
         let declared = manifests.declared(&cluster.paths, cluster.naming());
-        declared.resolved.requests.contains_key(service_account)
+        declared.resolved.declared.contains_key(service_account)
     };
     let declaring: Vec<_> = possible.iter().filter(declares).collect();
     match (&declaring[..], &possible[..], refused) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Declarations, Declared, Error, Event, Observer};
+use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::manifest::{self, Completeness, Extract};
@@ -289,7 +289,7 @@ impl Declarations for Manifests {
         self.snapshot.commit.as_ref()
     }
 
-    fn declared(&self, paths: &[RepoPath], naming: &Naming) -> Declared {
+    fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests {
         let scope = Scope {
             paths: paths.to_vec(),
         };
@@ -313,7 +313,7 @@ impl Declarations for Manifests {
         diagnostics.extend(files().flat_map(|(_, file)| file.diagnostics.iter().cloned()));
         diagnostics.extend(resolved.diagnostics.iter().cloned());
         diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
-        Declared {
+        ClusterManifests {
             resolved,
             diagnostics,
             completeness: if partial {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Declarations, Declared, Error, Manifests, Terms};
+use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::diagnostic::Diagnostic;
 use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::Cluster;
@@ -49,7 +49,7 @@ pub async fn survey(
     if terms.mode == Mode::Sync && cluster.prefix.as_str().is_empty() {
         return Err(Error::NoPrefix);
     }
-    let Declared {
+    let ClusterManifests {
         resolved,
         mut diagnostics,
         completeness,
@@ -123,7 +123,7 @@ pub fn settle<'a>(surveys: impl Iterator<Item = &'a mut Survey>) -> Result<(), E
     let surveys: Vec<&mut Survey> = surveys.collect();
     settings::distinct(surveys.iter().map(|survey| survey.cluster().into()))?;
     let plans = surveys.into_iter();
-    plan::hold_contested(plans.map(|s| (&s.facts.cluster, &mut s.plan)).collect());
+    plan::hold_shared_names(plans.map(|s| (&s.facts.cluster, &mut s.plan)).collect());
     Ok(())
 }
 

@@ -238,7 +238,7 @@ fn i16_a_file_keeps_its_mode_and_a_link_stays_a_link() {
     assert!(link.is_symlink() && place.file("below/link.json").is_symlink());
     let mode = fs::metadata(&file).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
-    assert_eq!(state(&file)["roles"].as_array().map(Vec::len), Some(2));
+    assert_eq!(roles(&state(&file)).len(), 2);
 }
 
 /// The names of the roles of ServiceAccounts.

@@ -1,6 +1,6 @@
 //! What schedules of faults start from: roles that each meet another fate in a run without faults.
 
-use irsa_gitops::desired::{Request, Resolved, Verdict, Wanted, desired_role, role_name};
+use irsa_gitops::desired::{Declared, Managed, Resolved, Verdict, desired_role, role_name};
 use irsa_gitops::iam::sandbox::{Role, State, Tag};
 use irsa_gitops::manifest::Completeness;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
@@ -16,7 +16,7 @@ use irsa_gitops::plan::guard::Allowed;
 use irsa_gitops::plan::history::Questions;
 use irsa_gitops::plan::record::APPLIED;
 use irsa_gitops::plan::{Depth, History, Mode, Rewrite};
-use irsa_gitops::reconcile::{self, Declarations, Declared, Terms};
+use irsa_gitops::reconcile::{self, ClusterManifests, Declarations, Terms};
 use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 
 use super::iam_server::RECORD;
@@ -178,13 +178,13 @@ impl World {
             column: 1,
         };
         let role = role_name::of(&cluster().naming(), &service_account).expect("short");
-        let wanted = Wanted {
+        let managed = Managed {
             role: role.clone(),
             audience: None,
         };
         let desired = desired_role(
             &service_account,
-            &wanted,
+            &managed,
             &location,
             &cluster(),
             "repository",
@@ -205,13 +205,13 @@ impl World {
                 .absences
                 .insert(service_account, Absence::Removed(removal));
         } else {
-            let request = Request {
+            let declared = Declared {
                 role: (&role).into(),
                 location,
                 role_arn: None,
-                verdict: Verdict::Wanted(wanted),
+                verdict: Verdict::Managed(managed),
             };
-            self.resolved.requests.insert(service_account, request);
+            self.resolved.declared.insert(service_account, declared);
         }
         if fate == Fate::Create {
             return;
@@ -261,8 +261,8 @@ impl Declarations for World {
         Some(&self.commit)
     }
 
-    fn declared(&self, _: &[RepoPath], _: &Naming) -> Declared {
-        Declared {
+    fn declared(&self, _: &[RepoPath], _: &Naming) -> ClusterManifests {
+        ClusterManifests {
             resolved: self.resolved.clone(),
             diagnostics: vec![],
             completeness: Completeness::Whole,

@@ -46,7 +46,7 @@ codes! {
     NewlyUnmanaged "newly-unmanaged" "The change sets the managed annotation to \"false\".",
     NewlyUndeclared "newly-undeclared" "The change removes the ServiceAccount.",
     // A step over the plan stands in the way.
-    Contested "contested" "Several clusters of one account would give that name to a role of theirs.",
+    SharedName "shared-name" "Several clusters of one account would give that name to a role of theirs.",
     AudienceRefused "audience-refused" "The OIDC provider does not accept the ServiceAccount's own audience.",
     HistoryRewritten "history-rewritten" "The last commit on the role is not in this history, and the role is tagged with the run's commit.",
     // A saved plan is applied.
@@ -96,7 +96,7 @@ impl Reason {
             Self::NewlyValid => ReasonCode::NewlyValid,
             Self::NewlyUnmanaged => ReasonCode::NewlyUnmanaged,
             Self::NewlyUndeclared => ReasonCode::NewlyUndeclared,
-            Self::Contested(_) => ReasonCode::Contested,
+            Self::SharedName(_) => ReasonCode::SharedName,
             Self::AudienceRefused { .. } => ReasonCode::AudienceRefused,
             Self::HistoryRewritten { .. } => ReasonCode::HistoryRewritten,
             Self::MovedSincePlan(_) => ReasonCode::MovedSincePlan,
@@ -188,7 +188,7 @@ mod tests {
         newly-valid
         newly-unmanaged
         newly-undeclared
-        contested
+        shared-name
         audience-refused
         history-rewritten
         moved-since-plan

@@ -44,7 +44,12 @@ fn i6_i7_i8_i9_i10_c6_ownership_is_the_whole_tuple() {
         ("i10", other_case, "update", "trust policy differs"),
     ];
     for (id, role, expected, says) in cases {
-        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        let plan = plan_over(
+            &resolved(&[managed("bar/foo")]),
+            &[role],
+            &cluster(),
+            &run(),
+        );
         let change = &plan.changes[&RoleLabel::new(FOO)];
         assert_eq!(word(&change.action), expected, "{id}");
         assert!(
@@ -61,12 +66,12 @@ fn i6_i7_i8_i9_i10_c6_ownership_is_the_whole_tuple() {
 fn i9_a_role_that_the_listing_shows_to_be_foreign_is_not_read() {
     let mut elsewhere = role("bar/foo");
     elsewhere.listed.path = RolePath::new("/other/").expect("valid");
-    for wanted in [resolved(&[wanted("bar/foo")]), resolved(&[])] {
-        let mut facts = listed(&wanted, std::slice::from_ref(&elsewhere));
+    for managed in [resolved(&[managed("bar/foo")]), resolved(&[])] {
+        let mut facts = listed(&managed, std::slice::from_ref(&elsewhere));
         assert!(!matches!(facts.missing(), Some(Need::Roles(_))));
     }
     let plan = plan_over(
-        &resolved(&[wanted("bar/foo")]),
+        &resolved(&[managed("bar/foo")]),
         &[elsewhere],
         &cluster(),
         &run(),
@@ -149,7 +154,12 @@ fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
         (statement("[]"), false),
         (with_trust(role("bar/foo"), "<html>"), false),
     ] {
-        let plan = plan_over(&resolved(&[wanted("bar/foo")]), &[role], &cluster(), &run());
+        let plan = plan_over(
+            &resolved(&[managed("bar/foo")]),
+            &[role],
+            &cluster(),
+            &run(),
+        );
         assert_eq!(words(&plan), [(FOO, "update")]);
         let found = plan
             .diagnostics

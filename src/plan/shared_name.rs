@@ -9,7 +9,7 @@ use crate::model::role::RoleName;
 
 /// Holds every role that more than one plan would make. IAM has one role of a name in an account,
 /// whatever its path and letter case, so the cluster that comes first would shut the others out.
-pub fn hold_contested(plans: Vec<(&Cluster, &mut Plan)>) {
+pub fn hold_shared_names(plans: Vec<(&Cluster, &mut Plan)>) {
     let mut claims: BTreeMap<(AwsAccountId, String), Vec<ClusterName>> = BTreeMap::new();
     let key = |cluster: &Cluster, name: &RoleName| (cluster.account.clone(), name.collision_key());
     for (cluster, plan) in &plans {
@@ -27,7 +27,7 @@ pub fn hold_contested(plans: Vec<(&Cluster, &mut Plan)>) {
             };
             let claim = &claims[&key(cluster, &role.arn.name)];
             if claim.len() > 1 {
-                change.reason = Reason::Contested(claim.clone());
+                change.reason = Reason::SharedName(claim.clone());
                 change.action = Action::Held;
             }
         }
