@@ -347,7 +347,21 @@ impl Facts {
         let Run {
             repository, paths, ..
         } = &self.run;
-        record::write(self.record(), &self.cluster, repository, paths, ours, &now)
+        let mut write = record::write(self.record(), &self.cluster, repository, paths, ours, &now)?;
+        if let record::Write::Tag { tags, untag, .. } = &mut write {
+            // What was accepted as rewritten is said once, whichever paths it was applied for.
+            let is_outside = |entry: &record::Entry| {
+                let ancestry = self.history.ancestry(&entry.commit);
+                matches!(ancestry, Ancestry::Elsewhere | Ancestry::Unknown)
+            };
+            let rewritten = self.applied().into_iter().filter(is_outside);
+            let keys = rewritten.map(|entry| entry.key);
+            let gone: Vec<String> = keys
+                .filter(|key| tags.get(key).is_none() && !untag.contains(key))
+                .collect();
+            untag.extend(gone);
+        }
+        Some(write)
     }
 
     /// The listed roles that may be ours and that nobody declares.

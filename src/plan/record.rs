@@ -32,7 +32,7 @@ const MOST_ENTRIES: usize = 40;
 /// What was applied to one scope last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    key: String,
+    pub(super) key: String,
     /// Which paths were read.
     pub scope: Scope,
     /// The commit.

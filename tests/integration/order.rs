@@ -192,3 +192,22 @@ fn g7_the_three_kinds_of_a_commit_outside_our_history_have_their_own_words() {
         assert!(text.contains(words) && hint.contains(next), "{text} {hint}");
     }
 }
+
+/// A pipeline with a path of its own takes back what was applied for everything.
+#[test]
+fn c10_accepting_a_rewrite_heals_the_record_of_other_paths() {
+    let world = World::new(&["a"]);
+    world.run(&["apply"]).ends(0);
+    world
+        .repository
+        .git(&["checkout", "--quiet", "--orphan", "new"]);
+    world.repository.commit("a new beginning");
+    let apply = ["apply", "--path", "apps"];
+    world.run(&apply).ends(9);
+    let accepted = [&apply[..], &["--accept-history-rewrite"]].concat();
+    world.run(&accepted).ends(0);
+    world.declare("later");
+    world.repository.commit("later");
+    world.run(&apply).ends(0);
+    world.run(&["apply"]).ends(0);
+}
