@@ -194,6 +194,36 @@ fn every_single_fault_at_every_call_converges() {
     assert!(played > 1500, "{played}");
 }
 
+/// So many roles that they are read all at once: whatever happens to what comes before the first
+/// write, and to the first writes.
+#[test]
+fn every_single_fault_while_many_roles_are_read_converges() {
+    let fates: Vec<Fate> = (0..26)
+        .map(|n| match n {
+            0 => Fate::Quarantine,
+            1 => Fate::Delete,
+            2 => Fate::Foreign,
+            3 => Fate::Restore,
+            4 => Fate::Create,
+            _ => Fate::Update,
+        })
+        .collect();
+    let record = RECORDS[0];
+    let world = World::new(&fates, record);
+    let alone = paused(async {
+        let iam = world.account();
+        run(&world, &iam).await;
+        (iam.calls(), iam.bulk_reads())
+    });
+    assert!(alone.1 > 0, "the roles are read one by one");
+    for call in 0..12 {
+        for mishap in mishaps() {
+            let result = play(&fates, record, &[(call, mishap)]);
+            assert_eq!(result, Ok(()), "{mishap:?} at call {call}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
 

@@ -51,6 +51,7 @@ struct Inner {
     calls: usize,
     writes: usize,
     unowned_writes: Vec<String>,
+    bulk_reads: usize,
     record_is_denied: bool,
     written_under: BTreeSet<Option<String>>,
 }
@@ -63,6 +64,7 @@ impl Memory {
             calls: 0,
             writes: 0,
             unowned_writes: vec![],
+            bulk_reads: 0,
             record_is_denied: false,
             written_under: BTreeSet::new(),
         };
@@ -101,6 +103,11 @@ impl Memory {
     /// What the record said whenever a role of a ServiceAccount was written to.
     pub fn written_under(&self) -> BTreeSet<Option<String>> {
         self.inner().written_under.clone()
+    }
+
+    /// How often all roles were read at once.
+    pub fn bulk_reads(&self) -> usize {
+        self.inner().bulk_reads
     }
 
     pub fn unowned_writes(&self) -> Vec<String> {
@@ -279,6 +286,7 @@ impl IamReader for Memory {
             Some(roles.map(without_duration).collect())
         };
         let action = "iam:GetAccountAuthorizationDetails";
+        self.inner().bulk_reads += 1;
         match self.read(action, None, || None, look).await {
             Err(error) if error.kind == Kind::AccessDenied => Ok(None),
             result => result,
