@@ -142,7 +142,7 @@ fn entry(key: &str, value: &str) -> Option<Entry> {
     if key != APPLIED && !key.strip_prefix(APPLIED)?.starts_with('-') {
         return None;
     }
-    let mut words = value.split(' ');
+    let mut words = value.split('@');
     let commit = CommitId::new(words.next()?).ok()?;
     let at = words.next()?.to_owned();
     let paths: Option<Vec<RepoPath>> = words.map(decoded).collect();
@@ -238,12 +238,12 @@ fn key_of(paths: &[RepoPath]) -> String {
 
 /// The commit, the time and, as far as they fit, the paths.
 fn value_of(commit: &CommitId, now: &str, paths: &[RepoPath]) -> String {
-    let mut value = format!("{commit} {now}");
+    let mut value = format!("{commit}@{now}");
     let paths: Vec<String> = paths.iter().map(encoded).collect();
     let length: usize = paths.iter().map(|path| path.len() + 1).sum();
     if value.len() + length <= TagValue::MAX_LENGTH {
         for path in paths {
-            value.push(' ');
+            value.push('@');
             value.push_str(&path);
         }
     }
@@ -252,7 +252,7 @@ fn value_of(commit: &CommitId, now: &str, paths: &[RepoPath]) -> String {
 
 /// A path in the characters that a tag's value may have; all others as `=` and two digits.
 fn encoded(path: &RepoPath) -> String {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_./+-@".contains(&byte);
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_./+-".contains(&byte);
     let one = |byte: &u8| match legal(*byte) {
         true => char::from(*byte).to_string(),
         false => format!("={byte:02x}"),

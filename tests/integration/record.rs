@@ -371,7 +371,7 @@ fn c18_roles_and_explain_show_the_record_and_count_it_nowhere() {
             .as_array_mut()
             .expect("tags");
         tags.push(serde_json::json!({
-            "key": "role.k8s.aws/applied", "value": format!("{head} <b>|\u{1b}[31m"),
+            "key": "role.k8s.aws/applied", "value": format!("{head}@<b>|\u{1b}[31m"),
         }));
     });
     let all = ["roles", "--format", "html"];

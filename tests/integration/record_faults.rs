@@ -231,7 +231,7 @@ fn c13_a_lost_reply_that_is_settled_is_no_failure() {
 
 /// What a run of another commit leaves in the record.
 fn anothers(state: &mut State) {
-    let value = format!("{} 2026-11-24T12:00:00Z", "e".repeat(40));
+    let value = format!("{}@2026-11-24T12:00:00Z", "e".repeat(40));
     let role = serde_json::json!({ "name": RECORD, "id": "AROARECORD", "trustPolicy": {} });
     if state.role(RECORD).is_err() {
         let role = serde_json::from_value(role).expect("a role");
@@ -248,7 +248,7 @@ fn anothers(state: &mut State) {
 
 /// What a run of other paths leaves there.
 fn of_other_paths(state: &mut State) {
-    let value = format!("{} 2026-11-24T12:00:00Z", "e".repeat(40));
+    let value = format!("{}@2026-11-24T12:00:00Z", "e".repeat(40));
     entry(state, &format!("{APPLIED}-0123456789ab"), &value);
 }
 

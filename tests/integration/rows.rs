@@ -22,7 +22,7 @@ fn a29_c11_a_role_that_the_listing_does_not_show_yet_is_not_made_twice() {
     server.state(|state| {
         let tags = state.roles.iter_mut().flat_map(|role| &mut role.tags);
         for tag in tags.filter(|tag| tag.key == "role.k8s.aws/applied") {
-            tag.value = format!("{} 2026-01-01T00:00:00Z", repository.head());
+            tag.value = format!("{}@2026-01-01T00:00:00Z", repository.head());
         }
     });
     let made = server.state(|state| state.roles.clone());

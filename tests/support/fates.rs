@@ -142,7 +142,7 @@ impl World {
         let trust: serde_json::Value = serde_json::from_str(document.as_str()).expect("JSON");
         let role = serde_json::json!({ "name": RECORD, "id": "AROARECORD", "trustPolicy": trust });
         let mut role: Role = serde_json::from_value(role).expect("a role");
-        let entry = format!("{THEN} 2026-11-23T12:00:00Z");
+        let entry = format!("{THEN}@2026-11-23T12:00:00Z");
         role.tags = vec![
             tag("role.k8s.aws/managed-by", "iam-service-account-controller"),
             tag("role.k8s.aws/cluster", "prod"),

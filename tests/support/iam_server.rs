@@ -513,7 +513,7 @@ pub fn recorded(state: &State) -> Option<String> {
     let record = state.roles.iter().find(|role| role.name == RECORD)?;
     let applied = record.tags.iter().find(|tag| tag.key == APPLIED);
     let words = applied.map(|tag| tag.value.as_str()).unwrap_or_default();
-    Some(words.split(' ').next().unwrap_or_default().to_owned())
+    Some(words.split('@').next().unwrap_or_default().to_owned())
 }
 
 /// Whether a role carries everything that makes it the test cluster's.

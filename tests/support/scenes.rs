@@ -205,7 +205,7 @@ impl Scene {
             let tags = role["tags"].as_array_mut().expect("tags").iter_mut();
             for tag in tags.filter(|tag| tag["key"] == "role.k8s.aws/applied") {
                 let commit = tag["value"].as_str().unwrap_or_default()[..40].to_owned();
-                tag["value"] = format!("{commit} 2026-03-01T12:05:00Z").into();
+                tag["value"] = format!("{commit}@2026-03-01T12:05:00Z").into();
             }
         }
         self.keep(&account);
