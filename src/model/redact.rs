@@ -76,8 +76,13 @@ fn without_user(text: &str, kind: Kind) -> &str {
 }
 
 /// Whether the `@` of a URL can only be in its path: what stands before that is a host, not a user
-/// or the first part of a password. A port could be a password's first digits.
+/// or the first part of a password, and what follows has no path, which the address of a repository
+/// has behind its host. A port could be a password's first digits.
 fn names_its_host(scheme: &str, place: &str) -> bool {
+    let after = place.rsplit_once('@').map_or("", |(_, after)| after);
+    if after.contains(['/', ':']) && !scheme.ends_with("file://") {
+        return false;
+    }
     let end = place.find(['/', '\\', '?', '#']).unwrap_or(place.len());
     let host = &place[..end];
     let (name, port) = match host.rsplit_once(':') {
@@ -198,6 +203,17 @@ mod tests {
             ("error:https://u:p@h", "h"),
         ] {
             assert_eq!(sentence(text), expected);
+        }
+    }
+
+    /// A password may begin as a host does.
+    #[test]
+    fn s20_a_password_that_looks_like_a_host_is_none() {
+        for password in ["a.aA?", "ab.cd/x", "127.0.0.1/x", "localhost/x", "ab.cd#x"] {
+            let safe = address(&format!(
+                "https://{password}@host.example.com/acme/apps.git"
+            ));
+            assert_eq!(safe, "https://host.example.com/acme/apps.git");
         }
     }
 
