@@ -48,7 +48,10 @@ impl fmt::Display for Witness {
         match self {
             Self::Role(role) => write!(f, "role `{role}` was last written for"),
             Self::Record(cluster, at) => {
-                write!(f, "cluster `{cluster}` has had since {at}")
+                write!(
+                    f,
+                    "what was applied to cluster `{cluster}` last, at {at}, is"
+                )
             }
         }
     }

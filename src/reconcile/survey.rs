@@ -57,12 +57,7 @@ pub async fn survey(
     let run = terms.run(declarations, &settings.paths, completeness);
     let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone());
     while let Some(need) = facts.missing() {
-        let answer = match need {
-            Need::History(questions) => {
-                Answer::History(declarations.history(&questions, &settings.paths)?)
-            }
-            need => read(need, &facts, iam).await?,
-        };
+        let answer = answer(need, &facts, declarations, iam).await?;
         facts.add(answer);
     }
     let Decision {
@@ -82,9 +77,17 @@ pub async fn survey(
     })
 }
 
-/// Asks IAM what the planner needs of it.
-async fn read(need: Need, facts: &Facts, iam: &impl IamReader) -> Result<Answer, iam::Error> {
+/// Asks IAM, or whoever knows the history, what the planner needs.
+async fn answer(
+    need: Need,
+    facts: &Facts,
+    declarations: &impl Declarations,
+    iam: &impl IamReader,
+) -> Result<Answer, Error> {
     Ok(match need {
+        Need::History(questions) => {
+            Answer::History(declarations.history(&questions, &facts.run.paths)?)
+        }
         Need::Listing => Answer::Listing(iam.list_roles().await?),
         Need::Roles(names) => Answer::Roles(iam::read_in_full(iam, &names, facts.current()).await?),
         Need::Attachments(names) => {
@@ -106,10 +109,8 @@ async fn read(need: Need, facts: &Facts, iam: &impl IamReader) -> Result<Answer,
                 tracing::warn!("{error}: whether the quotas suffice was not checked");
                 None
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }),
-        // Git answers these.
-        Need::History(_) => Answer::History(plan::History::default()),
     })
 }
 
