@@ -52,7 +52,10 @@ fn c15_a_late_run_of_a_removal_that_was_reverted_is_superseded() {
             text.contains("is newer than") && text.contains(&c),
             "{text}"
         );
-        assert!(text.contains("what was applied to cluster `prod` last"), "{text}");
+        assert!(
+            text.contains("what was applied to cluster `prod` last"),
+            "{text}"
+        );
         assert_eq!(state(&world.iam()), before, "{flags:?}");
     }
     world.run(&["plan", "--revision", &b]).ends(9);
