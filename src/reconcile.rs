@@ -1,7 +1,7 @@
 //! Who asks whom, and in which order: the whole run, from what is declared to what was written.
 //!
 //! ```text
-//! what the manifests declare  (source, manifest, desired)  manifests, history
+//! what the manifests declare  (source, manifest, desired)  manifests, history, elsewhere
 //! what IAM has                (an IamReader)               survey
 //! what has to change          (plan: Facts)                survey
 //! └> apply                    (an IamWriter)               apply, adopt
@@ -27,6 +27,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 pub mod adopt;
 pub mod apply;
 pub mod compare;
+mod elsewhere;
 pub mod endpoint;
 mod error;
 pub mod explain;

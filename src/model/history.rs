@@ -47,6 +47,15 @@ pub enum Absence {
     Unexplained,
 }
 
+/// A file that a run does not read, and that declares a role which would be retired, or may do so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The file.
+    pub path: RepoPath,
+    /// What keeps it from being known whether it declares the role; none if it does.
+    pub fault: Option<String>,
+}
+
 /// The commit that removed a ServiceAccount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {

@@ -286,7 +286,7 @@ impl Facts {
         service_account: &ServiceAccountRef,
     ) -> Option<String> {
         let manifest = match self.history.moved.get(service_account) {
-            Some(path) => Some(TagValue::fitted(&path.to_string()).as_str().to_owned()),
+            Some(file) => Some(TagValue::fitted(&file.path.to_string()).as_str().to_owned()),
             None => elsewhere::manifest(role, &self.run),
         };
         let entries = self.record().map(record::entries).unwrap_or_default();

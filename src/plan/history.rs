@@ -6,8 +6,7 @@ use super::ownership::{self, Ownership};
 use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry};
-use crate::model::location::RepoPath;
+use crate::model::history::{Absence, Ancestry, Elsewhere};
 use crate::model::role::CurrentRole;
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -19,8 +18,17 @@ pub struct Questions {
     pub commits: BTreeSet<CommitId>,
     /// Why each of these is not declared any more, and the commit since which it must have gone.
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
-    /// Whose roles, by these ARNs, may be retired: whether a file that is not read asks for one.
-    pub retiring: BTreeMap<ServiceAccountRef, RoleArn>,
+    /// Whose roles may be retired: whether a file that is not read declares one, or may do so.
+    pub retiring: BTreeMap<ServiceAccountRef, Retiring>,
+}
+
+/// A role that may be retired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retiring {
+    /// The role.
+    pub arn: RoleArn,
+    /// The commit that last wrote it: what files say since then may be what it was made for.
+    pub since: Option<CommitId>,
 }
 
 /// What Git said. What is missing is unknown or unexplained.
@@ -30,8 +38,8 @@ pub struct History {
     pub ancestry: BTreeMap<CommitId, Ancestry>,
     /// Why a ServiceAccount is not declared any more.
     pub absences: BTreeMap<ServiceAccountRef, Absence>,
-    /// Which file that is not read asks for a role that may be retired.
-    pub moved: BTreeMap<ServiceAccountRef, RepoPath>,
+    /// Which file that is not read declares a role that may be retired, or may do so.
+    pub moved: BTreeMap<ServiceAccountRef, Elsewhere>,
 }
 
 impl History {
@@ -77,8 +85,11 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         }
         let quarantined = quarantine::is_quarantined(role);
         if !quarantined || quarantine::is_due(role, &run.prune) {
-            let arn = cluster.role_arn(&role.listed.name);
-            questions.retiring.insert(service_account.clone(), arn);
+            let retiring = Retiring {
+                arn: cluster.role_arn(&role.listed.name),
+                since: last_commit.clone(),
+            };
+            questions.retiring.insert(service_account.clone(), retiring);
         }
         if !quarantined {
             // A quarantine that was cut short, or opened again by somebody, has made its own commit

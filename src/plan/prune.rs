@@ -13,7 +13,7 @@ use super::quarantine::{self, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
 use crate::manifest::Completeness;
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, Removal};
+use crate::model::history::{Absence, Ancestry, Elsewhere, Removal};
 use crate::model::role::{Attachments, CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
@@ -74,8 +74,12 @@ impl Leftover<'_> {
         let Some(ours) = &run.commit else {
             return held(Kept::NoCommit);
         };
-        if let Some(path) = history.moved.get(self.service_account) {
-            return held(Kept::DeclaredElsewhere(path.clone()));
+        if let Some(Elsewhere { path, fault }) = history.moved.get(self.service_account) {
+            let path = path.clone();
+            return held(match fault.clone() {
+                None => Kept::DeclaredElsewhere(path),
+                Some(fault) => Kept::BrokenElsewhere { path, fault },
+            });
         }
         if self.is_claimed {
             return held(Kept::Named);

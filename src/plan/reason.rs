@@ -151,6 +151,13 @@ pub enum Kept {
     NoCommit,
     /// A file that the run does not read declares the ServiceAccount.
     DeclaredElsewhere(RepoPath),
+    /// A file that the run does not read may declare the ServiceAccount: it has a fault.
+    BrokenElsewhere {
+        /// The file.
+        path: RepoPath,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// Another pipeline of the cluster reads this file, which declares the ServiceAccount or did.
     OtherPaths(String),
     /// The annotation of a ServiceAccount that is held names the role.
@@ -321,6 +328,10 @@ impl fmt::Display for Kept {
             Self::DeclaredElsewhere(path) => write!(
                 f,
                 ", but `{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
+            ),
+            Self::BrokenElsewhere { path, fault } => write!(
+                f,
+                ", but `{path}`, which this run does not read, may declare it ({fault}), so nothing is pruned: correct it, or list the cluster whose it is in --config"
             ),
             Self::OtherPaths(path) => write!(
                 f,

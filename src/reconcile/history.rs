@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 
 use super::{Declarations, Error, Manifests};
 use crate::manifest::{self, Declaration, Management};
-use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use crate::model::location::RepoPath;
@@ -188,35 +187,6 @@ impl Manifests {
         commits.iter().map(answer).collect()
     }
 
-    /// Which files that are not read ask for one of these roles: their directory may have moved.
-    fn asked_for_elsewhere(
-        &self,
-        roles: &BTreeMap<ServiceAccountRef, RoleArn>,
-        repository: &Repository,
-        ours: &CommitId,
-    ) -> Result<BTreeMap<ServiceAccountRef, RepoPath>, Error> {
-        if roles.is_empty() || self.scope.paths.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let everything = repository.read(ours, &Scope::default(), None, &manifest::extract)?;
-        let mut found = BTreeMap::new();
-        for (path, extract) in everything.files {
-            let declarations = extract.declarations.into_iter().filter(|declaration| {
-                let given = declaration.role_arn.as_ref().map(|arn| arn.value.as_str());
-                let role = roles
-                    .get(&declaration.service_account)
-                    .map(ToString::to_string);
-                declaration.management != Management::Unmanaged
-                    && role.is_some()
-                    && role.as_deref() == given
-            });
-            if !self.scope.covers(&path) {
-                found.extend(declarations.map(|d| (d.service_account, path.clone())));
-            }
-        }
-        Ok(found)
-    }
-
     /// Answers the planner's questions about history; without one, everything is unknown.
     pub(super) fn answer(
         &self,
@@ -228,7 +198,7 @@ impl Manifests {
             return Ok(history);
         };
         history.ancestry = self.ancestry(&questions.commits);
-        history.moved = self.asked_for_elsewhere(&questions.retiring, repository, ours)?;
+        history.moved = self.elsewhere(&questions.retiring, paths)?;
         if questions.absent.is_empty() {
             return Ok(history);
         }

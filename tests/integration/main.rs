@@ -16,6 +16,7 @@ mod help;
 mod links;
 mod manifests;
 mod migration;
+mod moved;
 mod names;
 mod order;
 mod packs;

@@ -24,6 +24,7 @@ codes! {
     ManifestsUnread "manifests-unread" "The role is not declared, but not every manifest could be read.",
     NoCommit "no-commit" "The role is not declared, but the manifests stand for no commit.",
     DeclaredElsewhere "declared-elsewhere" "A file that the run does not read declares the role.",
+    BrokenElsewhere "broken-elsewhere" "A file that the run does not read has errors and may declare the role.",
     OtherPaths "other-paths" "Another pipeline of the cluster reads the manifest of the role.",
     NamedByInvalid "named-by-invalid" "The role is not declared, but a ServiceAccount with errors names it.",
     LastCommitSpoiled "last-commit-spoiled" "The role is not declared, but its last-commit tag is no commit id.",
@@ -118,6 +119,7 @@ impl Kept {
             Self::ManifestsUnread => ReasonCode::ManifestsUnread,
             Self::NoCommit => ReasonCode::NoCommit,
             Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
+            Self::BrokenElsewhere { .. } => ReasonCode::BrokenElsewhere,
             Self::OtherPaths(_) => ReasonCode::OtherPaths,
             Self::Named => ReasonCode::NamedByInvalid,
             Self::LastCommitSpoiled => ReasonCode::LastCommitSpoiled,
@@ -169,6 +171,7 @@ mod tests {
         manifests-unread
         no-commit
         declared-elsewhere
+        broken-elsewhere
         other-paths
         named-by-invalid
         last-commit-spoiled

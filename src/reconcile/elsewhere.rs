@@ -1,0 +1,270 @@
+//! Which files that a cluster's run does not read declare a role that is to be retired, or may do so:
+//! what moved was not removed, and it may have been broken on the way.
+//!
+//! Another cluster may declare a ServiceAccount of the same name, and a chart that nobody renders here
+//! may never have been readable. Neither is new since the role was last written, so what was there
+//! before in the same way proves nothing; what is new may be what the role was made for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Declarations, Error, Manifests};
+use crate::manifest::{self, Completeness, Declaration, Extract, Management};
+use crate::model::commit::CommitId;
+use crate::model::history::{Ancestry, Elsewhere};
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::plan::history::Retiring;
+use crate::source::{Repository, Scope};
+
+/// The files of a commit that a run does not read, and that may declare a role.
+type Files = BTreeMap<RepoPath, File>;
+
+/// What such a file says.
+#[derive(Default)]
+struct File {
+    declarations: Vec<Declaration>,
+    /// Why it cannot be read whole, if it cannot.
+    broken: Option<Broken>,
+}
+
+/// A file that cannot be read whole.
+struct Broken {
+    content: Vec<u8>,
+    fault: String,
+    /// Whether it holds the annotation and could hold any name: it is a template, or no text.
+    hides_names: bool,
+}
+
+impl Manifests {
+    /// Which files outside of a cluster's paths declare one of these roles, or may do so. Files of
+    /// the other clusters of the run are known to be theirs, if nothing is wrong with them.
+    pub(super) fn elsewhere(
+        &self,
+        retiring: &BTreeMap<ServiceAccountRef, Retiring>,
+        paths: &[RepoPath],
+    ) -> Result<BTreeMap<ServiceAccountRef, Elsewhere>, Error> {
+        let mut found = BTreeMap::new();
+        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+            return Ok(found);
+        };
+        if retiring.is_empty() || paths.is_empty() {
+            return Ok(found);
+        }
+        let names = retiring.keys().map(|whose| whose.name.as_str()).collect();
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let now = files(repository, ours, &scope, &names)?;
+        let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
+        for (whose, role) in retiring {
+            if let Some(path) = self.declares(&now, whose, role) {
+                let fault = None;
+                found.insert(whose.clone(), Elsewhere { path, fault });
+                continue;
+            }
+            if !now.values().any(|file| file.is_suspect(whose, role)) {
+                continue;
+            }
+            let since = role.since.as_ref();
+            let since =
+                since.filter(|commit| repository.ancestry(commit, ours) == Ancestry::Ancestor);
+            if let Some(since) = since
+                && !earlier.contains_key(since)
+            {
+                earlier.insert(since.clone(), files(repository, since, &scope, &names)?);
+            }
+            let before = since.and_then(|since| earlier.get(since));
+            let suspect = now.iter().find_map(|(path, file)| {
+                let fault = file.suspicion(path, whose, role, before)?;
+                let (path, fault) = (path.clone(), Some(fault));
+                Some(Elsewhere { path, fault })
+            });
+            found.extend(suspect.map(|suspect| (whose.clone(), suspect)));
+        }
+        Ok(found)
+    }
+
+    /// The file that declares a role and is nobody's in this run.
+    fn declares(
+        &self,
+        files: &Files,
+        whose: &ServiceAccountRef,
+        role: &Retiring,
+    ) -> Option<RepoPath> {
+        let arn = role.arn.to_string();
+        let declares = |declaration: &Declaration| {
+            declaration.service_account == *whose
+                && declaration.management == Management::Managed
+                && given(declaration) == Some(arn.as_str())
+        };
+        let unread = files.iter().filter(|(path, _)| !self.scope.covers(path));
+        let mut unread = unread.filter(|(_, file)| file.declarations.iter().any(declares));
+        unread.next().map(|(path, _)| path.clone())
+    }
+}
+
+impl File {
+    fn new(path: &RepoPath, bytes: &[u8], names: &BTreeSet<&str>) -> Option<Self> {
+        let extract = manifest::extract(path, bytes);
+        let is_partial = |extract: &Extract| extract.completeness == Completeness::Partial;
+        let fault = match &extract {
+            Some(extract) if is_partial(extract) => Some(fault(extract)),
+            _ if mentions_any(bytes, names) && !manifest::is_readable(bytes) => {
+                Some("it does not parse".to_owned())
+            }
+            _ => None,
+        };
+        let broken = fault.map(|fault| Broken {
+            content: bytes.to_vec(),
+            fault,
+            hides_names: extract.is_some() && could_hold_any_name(bytes),
+        });
+        let declarations = extract.map_or_else(Vec::new, |extract| extract.declarations);
+        let is_of_use = broken.is_some() || !declarations.is_empty();
+        is_of_use.then_some(Self {
+            declarations,
+            broken,
+        })
+    }
+
+    /// Whether it has to be compared with what it was before.
+    fn is_suspect(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
+        let arn = role.arn.to_string();
+        let names = |declaration: &Declaration| {
+            declaration.service_account == *whose || given(declaration) == Some(arn.as_str())
+        };
+        self.broken.is_some() || self.declarations.iter().any(names)
+    }
+
+    /// Why the file may be what a role was made for, if it may; `before` are the files of the commit
+    /// that last wrote the role.
+    fn suspicion(
+        &self,
+        path: &RepoPath,
+        whose: &ServiceAccountRef,
+        role: &Retiring,
+        before: Option<&Files>,
+    ) -> Option<String> {
+        let arn = role.arn.to_string();
+        let declared = self.declarations.iter().find_map(|declaration| {
+            let names_role = given(declaration) == Some(arn.as_str());
+            let is_whose = declaration.service_account == *whose;
+            let is_possible = declaration.management != Management::Unmanaged
+                && (is_whose || names_role)
+                // Of a cluster of this run that has such a role, too.
+                && !(is_whose && names_role && declaration.management == Management::Managed)
+                && !before.is_some_and(|before| is_anothers(declaration, before));
+            is_possible.then(|| suspicious(declaration, names_role))
+        });
+        declared.or_else(|| {
+            let broken = self.broken.as_ref()?;
+            let is_possible = match before {
+                Some(before) => broken.is_new(path, whose, role, before),
+                None => broken.mentions(whose, role),
+            };
+            is_possible.then(|| broken.fault.clone())
+        })
+    }
+}
+
+impl Broken {
+    fn mentions(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
+        let (name, role) = (whose.name.as_str(), role.arn.name.as_str());
+        mentions_any(&self.content, &BTreeSet::from([name]))
+            || memchr::memmem::find(&self.content, role.as_bytes()).is_some()
+    }
+
+    /// Whether it could hold a ServiceAccount that it could not hold before.
+    fn is_new(
+        &self,
+        path: &RepoPath,
+        whose: &ServiceAccountRef,
+        role: &Retiring,
+        before: &Files,
+    ) -> bool {
+        let mut all = before.values().filter_map(|file| file.broken.as_ref());
+        if all.any(|other| other.content == self.content) {
+            return false;
+        }
+        let was_broken = before.get(path).is_some_and(|file| file.broken.is_some());
+        self.mentions(whose, role) || (self.hides_names && !was_broken)
+    }
+}
+
+/// What is outside of a scope at a commit.
+fn files(
+    repository: &Repository,
+    commit: &CommitId,
+    scope: &Scope,
+    names: &BTreeSet<&str>,
+) -> Result<Files, Error> {
+    let look = |path: &RepoPath, bytes: &[u8]| match scope.covers(path) {
+        true => None,
+        false => File::new(path, bytes, names),
+    };
+    let all = repository.read(commit, &Scope::default(), None, &look)?;
+    Ok(all.files.into_iter().collect())
+}
+
+/// Whether a declaration is known to be another cluster's: it was there before, or roles named like
+/// the one that it names were.
+fn is_anothers(declaration: &Declaration, before: &Files) -> bool {
+    let mut known = before.values().flat_map(|file| &file.declarations);
+    known.any(|other| {
+        let is_same = other.service_account == declaration.service_account
+            && other.declares() == declaration.declares();
+        let is_managed = declaration.management == Management::Managed;
+        is_same || (is_managed && family(other).is_some() && family(other) == family(declaration))
+    })
+}
+
+/// What the roles of a cluster have in common: the ARN before namespace and name.
+fn family(declaration: &Declaration) -> Option<&str> {
+    let ServiceAccountRef { namespace, name } = &declaration.service_account;
+    let family = given(declaration)?.strip_suffix(&format!("{namespace}_{name}"))?;
+    family.ends_with(['/', '_']).then_some(family)
+}
+
+fn given(declaration: &Declaration) -> Option<&str> {
+    declaration.role_arn.as_ref().map(|arn| arn.value.as_str())
+}
+
+fn suspicious(declaration: &Declaration, names_role: bool) -> String {
+    let line = declaration.location.line;
+    match (declaration.management, given(declaration)) {
+        (Management::Invalid, _) => format!("line {line}: its ServiceAccount has errors"),
+        (_, Some(_)) if names_role => format!(
+            "line {line}: its ServiceAccount `{}` names the role",
+            declaration.service_account
+        ),
+        (_, Some(arn)) => format!("line {line}: its role-arn annotation is `{arn}`"),
+        (_, None) => format!("line {line}: it has no role-arn annotation"),
+    }
+}
+
+/// What the reader says of the first place that it could not read.
+fn fault(extract: &Extract) -> String {
+    let mut errors = extract.diagnostics.iter();
+    let first = errors.find(|diagnostic| diagnostic.severity == crate::diagnostic::Severity::Error);
+    first.map_or_else(
+        || "it cannot be read whole".to_owned(),
+        |error| {
+            let line = error.location.as_ref().map_or(1, |location| location.line);
+            format!("line {line}: {}", error.message)
+        },
+    )
+}
+
+/// Whether names may be written in it that it does not spell out.
+fn could_hold_any_name(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err() || memchr::memmem::find(bytes, b"{{").is_some()
+}
+
+/// Whether one of the names of Kubernetes objects is written in it.
+fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    bytes.split(|byte| !is_part(byte)).any(|word| {
+        let word = std::str::from_utf8(word).unwrap_or_default();
+        names.contains(word) || names.contains(word.trim_matches(['.', '-']))
+    })
+}

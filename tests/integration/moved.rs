@@ -1,0 +1,168 @@
+//! What moved out of the paths of a run was not removed, also if it was broken on the way.
+
+use crate::support::repository::service_account;
+use crate::support::world::{World, reason};
+
+/// Runs that read `apps` alone.
+const APPS: [&str; 2] = ["--path", "apps"];
+
+/// Two ServiceAccounts whose roles a pipeline of `apps` has made.
+fn applied() -> World {
+    let world = World::new(&["a", "b"]);
+    world.sync(&APPS).ends(0);
+    world
+}
+
+/// The manifest of `a` with a fault that keeps it from declaring its role.
+fn broken() -> Vec<(&'static str, String)> {
+    let good = service_account("bar", "a");
+    vec![
+        (
+            "another account",
+            good.replace("123456789012", "123456789013"),
+        ),
+        (
+            "another prefix",
+            good.replace("k8s-sa_bar_a", "k8ssa_bar_a"),
+        ),
+        (
+            "another role",
+            good.replace("k8s-sa_bar_a", "k8s-sa_bar_aa"),
+        ),
+        (
+            "no role-arn",
+            good.split("    eks").next().expect("a part").to_owned(),
+        ),
+        ("an unquoted value", good.replace("\"true\"", "yes")),
+        (
+            "a typo in the name",
+            good.replace("name: a\n", "name: aa\n"),
+        ),
+        ("no namespace", good.replace("  namespace: bar\n", "")),
+        (
+            "a key twice",
+            good.replace("  annotations:\n", "  annotations: {}\n  annotations:\n"),
+        ),
+        ("a syntax error", format!("{good}x: [\n")),
+        (
+            "a template",
+            good.replace("name: a\n", "name: {{ .Values.name }}\n"),
+        ),
+        (
+            "cut before the annotations",
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a".to_owned(),
+        ),
+    ]
+}
+
+#[test]
+fn m34_what_moved_out_of_the_paths_and_broke_is_held() {
+    for (fault, text) in broken() {
+        let world = applied();
+        world.repository.remove("apps/a.yaml");
+        world.repository.write("other/sa.yaml", &text);
+        world.repository.commit("move and break");
+        let run = world.sync(&APPS).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{fault}");
+        assert!(
+            reason(&run, 0).contains("`other/sa.yaml`"),
+            "{fault}: {}",
+            reason(&run, 0)
+        );
+        let code = &run.json()["clusters"][0]["changes"][0]["reasonCode"];
+        assert_eq!(code, "broken-elsewhere", "{fault}");
+        // It is corrected by taking it away for good.
+        world.repository.remove("other/sa.yaml");
+        world.repository.commit("Remove a");
+        let run = world.sync(&APPS).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"], "{fault}");
+    }
+}
+
+#[test]
+fn m34_what_was_copied_first_and_broke_is_held() {
+    for (fault, text) in broken() {
+        let world = applied();
+        world.repository.write("other/sa.yaml", &text);
+        world.repository.commit("copy and break");
+        world.sync(&APPS).ends(0);
+        world.repository.remove("apps/a.yaml");
+        world.repository.commit("remove the old one");
+        let run = world.sync(&APPS).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{fault}");
+    }
+}
+
+#[test]
+fn m34_a_role_whose_quarantine_is_over_is_not_deleted_for_what_came_back_broken() {
+    let world = applied();
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    world.sync(&APPS).ends(0);
+    let typo = service_account("bar", "a").replace("123456789012", "123456789013");
+    world.repository.write("other/sa.yaml", typo);
+    world.repository.commit("back, elsewhere");
+    world.set_tag("a", "role.k8s.aws/quarantined-at", "2020-01-01T00:00:00Z");
+    let run = world.sync(&APPS).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+}
+
+#[test]
+fn m34_what_was_there_before_or_is_about_others_holds_nothing() {
+    let world = World::new(&["a", "b"]);
+    let green = service_account("bar", "a").replace("k8s-sa_bar", "green_bar");
+    world.repository.write("green/a.yaml", &green);
+    world.repository.write("green/c.yaml", "name: a\nx: [\n");
+    world.repository.write(
+        "charts/sa.yaml",
+        "a: {{ .Values.x }} # security.kaluza.com/iam-role-managed\n",
+    );
+    world.repository.commit("another cluster, and charts");
+    world.sync(&APPS).ends(0);
+    // All of it moves or changes with the removal, and something else breaks.
+    world.repository.remove("apps/a.yaml");
+    world.repository.write(
+        "charts/sa.yaml",
+        "b: {{ .Values.y }} # security.kaluza.com/iam-role-managed\n",
+    );
+    world.repository.write(
+        "green/new.yaml",
+        service_account("bar", "z").replace("k8s-sa", "green"),
+    );
+    world
+        .repository
+        .write("other/broken.yaml", "name: somebody-else\nx: [\n");
+    world
+        .repository
+        .git(&["mv", "green/a.yaml", "green/c.yaml", "charts"]);
+    world.repository.commit("Remove a from apps");
+    let run = world.sync(&APPS).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    // A revert restores it.
+    world.declare("a");
+    world.repository.commit("back");
+    let run = world.sync(&APPS).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a restore done"]);
+}
+
+#[test]
+fn m34_c16_a_manifest_that_moves_to_another_pipeline_and_breaks_keeps_its_role() {
+    for (fault, text) in broken() {
+        let world = World::new(&["a", "b"]);
+        world
+            .repository
+            .write("b/c.yaml", service_account("bar", "c"));
+        world.repository.commit("two pipelines");
+        world.sync(&APPS).ends(0);
+        world.sync(&["--path", "b"]).ends(0);
+        let before = world.role("a");
+        world.repository.remove("apps/a.yaml");
+        world.repository.write("b/a.yaml", &text);
+        world.repository.commit("move to b and break");
+        let run = world
+            .sync(&[&APPS[..], &["--prune-after", "0"]].concat())
+            .ends(0);
+        assert_eq!(run.changes()[0], "k8s-sa_bar_a orphan", "{fault}");
+        assert_eq!(world.role("a"), before, "{fault}");
+    }
+}
