@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irsa_gitops::desired::{Verdict, desired_role, resolve};
-use irsa_gitops::manifest::{Completeness, extract};
+use irsa_gitops::manifest::extract;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
 use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::location::RepoPath;
@@ -140,7 +140,6 @@ fn diff(c: &mut Criterion) {
         prune: Prune {
             after: jiff::SignedDuration::ZERO,
             now: jiff::Timestamp::UNIX_EPOCH,
-            manifests: Completeness::Whole,
         },
         rewrite: Rewrite::Refused,
     };

@@ -13,6 +13,7 @@ use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 
 mod document;
+mod doubt;
 mod field;
 mod json;
 mod object;
@@ -29,6 +30,7 @@ use scan::Found;
 use service_account::Reader;
 use text::{Fault, Text};
 
+pub use doubt::{Doubt, Hides};
 pub use whole::{Defect, check_whole, holds};
 
 /// The annotation that declares a managed role, `"true"` or `"false"`. The controller's key.
@@ -91,19 +93,8 @@ pub struct Extract {
     pub declarations: Vec<Declaration>,
     /// What is wrong or odd.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether every document that could hold our annotation was understood.
-    pub completeness: Completeness,
-}
-
-/// Whether a file was understood to the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Completeness {
-    /// Nothing of ours can have been missed.
-    #[default]
-    Whole,
-    /// A document could not be parsed, or a ServiceAccount in it is not known by name: a
-    /// ServiceAccount that is not found may still be there, so nothing may be pruned.
-    Partial,
+    /// What was not understood of it, and may hide a ServiceAccount that is not found.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Reads one file: what its documents say of ServiceAccounts that carry the managed annotation.
@@ -209,6 +200,11 @@ fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
     }
 }
 
+/// Whether a file may hold the managed annotation, in any spelling, or what is near it.
+pub fn may_declare(bytes: &[u8]) -> bool {
+    scan::search(bytes) != Found::Nothing
+}
+
 /// Whether a file can be parsed to its end, whatever it holds.
 pub fn is_readable(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes);
@@ -228,6 +224,12 @@ impl Declaration {
 }
 
 impl Extract {
+    /// Whether every document that could hold our annotation was understood: nothing of ours can have
+    /// been missed.
+    pub fn is_whole(&self) -> bool {
+        self.doubts.is_empty()
+    }
+
     fn has(&self, codes: &[Code]) -> bool {
         let mut diagnostics = self.diagnostics.iter();
         diagnostics.any(|diagnostic| codes.contains(&diagnostic.code))

@@ -16,7 +16,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::apply::{Outcome, Stop};
 use crate::desired::Resolved;
 use crate::diagnostic::Diagnostic;
-use crate::manifest::Completeness;
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -27,6 +26,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 pub mod adopt;
 pub mod apply;
 pub mod compare;
+mod doubts;
 mod elsewhere;
 pub mod endpoint;
 mod error;
@@ -94,8 +94,6 @@ pub struct ClusterManifests {
     pub resolved: Resolved,
     /// All findings about manifests, in the order of their places.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether a ServiceAccount can have been missed.
-    pub completeness: Completeness,
 }
 
 /// How far a run is.
@@ -151,12 +149,7 @@ impl Terms {
     }
 
     /// The run over what is declared below some paths.
-    fn run(
-        &self,
-        declarations: &impl Declarations,
-        paths: &[RepoPath],
-        manifests: Completeness,
-    ) -> Run {
+    fn run(&self, declarations: &impl Declarations, paths: &[RepoPath]) -> Run {
         Run {
             repository: declarations.repository().to_owned(),
             commit: declarations.commit().cloned(),
@@ -166,7 +159,6 @@ impl Terms {
             prune: Prune {
                 after: self.prune_after,
                 now: self.now,
-                manifests,
             },
             rewrite: self.rewrite,
         }

@@ -29,7 +29,7 @@ impl Code {
                 "A `List` without `apiVersion` or `kind`, without `items`, or with items that are no objects. Kubernetes applies nothing of it."
             }
             Self::NotRead => {
-                "Links are not followed, submodules and LFS objects are not fetched: what is behind them is not part of the commit. A ServiceAccount may be there, so nothing is pruned."
+                "Links are not followed, submodules and LFS objects are not fetched: what is behind them is not part of the commit. A ServiceAccount may have moved there, so no role is pruned whose ServiceAccount was removed since it changed."
             }
             Self::InvalidServiceAccount => {
                 "A field has another type than in Kubernetes' schema, or a YAML tag. The API server would refuse the ServiceAccount, and `kubectl apply` would fail."

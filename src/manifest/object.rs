@@ -8,7 +8,7 @@ use super::scalar::Reading;
 use super::service_account::Reader;
 use super::text::Fault;
 use super::tree::{NodeId, Tree};
-use super::{Completeness, MANAGED_ANNOTATION, Management, spelling};
+use super::{Hides, MANAGED_ANNOTATION, Management, spelling};
 use crate::diagnostic::Code;
 
 /// How deep Lists may hold Lists.
@@ -170,7 +170,7 @@ impl Reader<'_> {
     /// An object that is not a ServiceAccount is passed over, unless it was meant to be one.
     ///
     /// Then it is a warning only, because Kubernetes applies it as what it is; but whether it still
-    /// declares its role is not known, so nothing is pruned.
+    /// declares its role is not known, so no role is pruned that it may be.
     fn other(&mut self, place: Place<'_>, id: NodeId) {
         let Place { tree, path, .. } = place;
         let annotations = tree
@@ -205,9 +205,9 @@ impl Reader<'_> {
         );
         let fault = Fault::new(Code::WrongKind, at, message);
         if is_like || encoded || kind.is_none() {
-            self.extract.completeness = Completeness::Partial;
+            self.doubt(at, Hides::Any);
             self.warn(fault.hint(
-                "use `apiVersion: v1`, `kind: ServiceAccount`; until then no role is pruned",
+                "use `apiVersion: v1`, `kind: ServiceAccount`; until then no role is pruned that it may declare",
             ));
         } else {
             self.warn(fault.hint("it belongs on `apiVersion: v1`, `kind: ServiceAccount`"));

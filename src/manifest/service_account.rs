@@ -8,7 +8,7 @@ use super::spelling;
 use super::text::{Fault, Text};
 use super::tree::{Ambiguity, NodeId, Tree};
 use super::{
-    AUDIENCE_ANNOTATION, Annotation, Completeness, Declaration, Extract, MANAGED_ANNOTATION,
+    AUDIENCE_ANNOTATION, Annotation, Declaration, Doubt, Extract, Hides, MANAGED_ANNOTATION,
     Management, ROLE_ARN_ANNOTATION,
 };
 use crate::diagnostic::{Code, Severity};
@@ -31,13 +31,19 @@ struct Parts {
 impl Reader<'_> {
     /// Reports a document, or a part of one, whose content is not known.
     pub(super) fn unreadable(&mut self, fault: Fault) {
-        self.extract.completeness = Completeness::Partial;
+        self.doubt(fault.at, Hides::Any);
         let fault = match fault.hint {
-            None => fault.hint("until this can be read, no role is pruned"),
+            None => fault.hint("until this can be read, no role is pruned that it may hide"),
             Some(_) => fault,
         };
         let diagnostic = self.text.diagnostic(Severity::Error, fault);
         self.extract.diagnostics.push(diagnostic);
+    }
+
+    /// Notes that something was not understood.
+    pub(super) fn doubt(&mut self, at: usize, hides: Hides) {
+        let line = self.text.location(at).line;
+        self.extract.doubts.push(Doubt { line, hides });
     }
 
     pub(super) fn warn(&mut self, fault: Fault) {
@@ -60,12 +66,14 @@ impl Reader<'_> {
                 faults.push(fault);
             }
         }
+        let at = tree.node(object).start;
         if ambiguities.iter().any(|a| parts.is_named_by(a)) {
-            self.extract.completeness = Completeness::Partial;
+            self.doubt(at, Hides::Any);
         }
+        let known = self.extract.doubts.len();
         let service_account = self.reference(tree, parts, &mut faults);
-        if service_account.is_none() {
-            self.extract.completeness = Completeness::Partial;
+        if service_account.is_none() && self.extract.doubts.len() == known {
+            self.doubt(at, Hides::Any);
         }
         faults.extend(parts.faults(tree));
         let management = parts.management(tree, &mut faults);
@@ -88,8 +96,8 @@ impl Reader<'_> {
     /// or may. `None` if it was not.
     fn unmarked(&mut self, tree: &Tree, object: NodeId) -> Option<Fault> {
         let shapeless = shape_fault(tree, object);
-        if shapeless.is_some() {
-            self.extract.completeness = Completeness::Partial;
+        if let Some(fault) = &shapeless {
+            self.doubt(fault.at, Hides::Any);
         }
         shapeless.or_else(|| spelling::stray_managed(tree, object))
     }
@@ -136,7 +144,8 @@ impl Reader<'_> {
         let namespace = name_of(tree, metadata, "namespace", no_namespace, faults);
         let namespace = namespace.and_then(|name| checked(name, Namespace::new, faults));
         if faults.len() > before {
-            self.extract.completeness = Completeness::Partial;
+            let text = |key| tree.scalar(tree.get(metadata, key)?);
+            self.doubt(at, Hides::like(text("namespace"), text("name")));
         }
         Some(ServiceAccountRef {
             namespace: namespace?,

@@ -61,7 +61,7 @@ fn summary(extract: &Extract) -> String {
         };
         parts.push(format!("{}{mark}{place}", diagnostic.code));
     }
-    if extract.completeness == Completeness::Partial {
+    if !extract.is_whole() {
         parts.push("partial".to_owned());
     }
     parts.join(", ")

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Extract;
 use super::document::{self, Chunk, Document};
 use super::service_account::Reader;
 use super::text::{BYTE_ORDER_MARK, Text};
 use super::tree::{Leaving, NodeId, Tree};
-use super::{Completeness, Extract};
 use crate::diagnostic::{Code, Severity};
 use crate::model::location::RepoPath;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
@@ -190,7 +190,7 @@ fn identity(tree: &Tree, id: NodeId) -> Option<Identity> {
 
 /// What the reader could not read, or took for a misspelled ServiceAccount of ours.
 fn unreadable(extract: &Extract) -> Option<Defect> {
-    let is_partial = extract.completeness == Completeness::Partial;
+    let is_partial = !extract.is_whole();
     let mut diagnostics = extract.diagnostics.iter();
     let first = diagnostics.find(|diagnostic| {
         let is_near = [Code::Misspelled, Code::WrongKind].contains(&diagnostic.code);

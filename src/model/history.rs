@@ -52,8 +52,19 @@ pub enum Absence {
 pub struct Elsewhere {
     /// The file.
     pub path: RepoPath,
-    /// What keeps it from being known whether it declares the role; none if it does.
-    pub fault: Option<String>,
+    /// What is known of it.
+    pub fault: Fault,
+}
+
+/// What is known of a file that a run does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It declares the role, and did not when the role was last written.
+    None,
+    /// It declares the role, and did so when the role was last written: it is no new place.
+    Known,
+    /// Something keeps it from being known whether it declares the role.
+    Broken(String),
 }
 
 /// The commit that removed a ServiceAccount.

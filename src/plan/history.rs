@@ -7,6 +7,7 @@ use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Elsewhere};
+use crate::model::location::RepoPath;
 use crate::model::role::CurrentRole;
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -40,6 +41,9 @@ pub struct History {
     pub absences: BTreeMap<ServiceAccountRef, Absence>,
     /// Which file that is not read declares a role that may be retired, or may do so.
     pub moved: BTreeMap<ServiceAccountRef, Elsewhere>,
+    /// What is read and not understood that may hide the ServiceAccount of a quarantined role, and
+    /// why: it is not what it was when the role was quarantined.
+    pub hidden: BTreeMap<ServiceAccountRef, (RepoPath, String)>,
 }
 
 impl History {
@@ -48,6 +52,7 @@ impl History {
         self.ancestry.extend(other.ancestry);
         self.absences.extend(other.absences);
         self.moved.extend(other.moved);
+        self.hidden.extend(other.hidden);
     }
 
     /// What a commit is to the one that was read; without an answer, nothing is proven.

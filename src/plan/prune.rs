@@ -11,9 +11,8 @@ use super::history::{History, commit};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
-use crate::manifest::Completeness;
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, Elsewhere, Removal};
+use crate::model::history::{Absence, Ancestry, Elsewhere, Fault, Removal};
 use crate::model::role::{Attachments, CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
@@ -26,8 +25,6 @@ pub struct Prune {
     pub after: SignedDuration,
     /// The time of the run.
     pub now: Timestamp,
-    /// Whether a ServiceAccount can have been missed among the manifests.
-    pub manifests: Completeness,
 }
 
 /// A role that nobody declares.
@@ -68,21 +65,30 @@ impl Leftover<'_> {
         if let Some(path) = &self.read_elsewhere {
             return kept(Action::Orphan, Kept::OtherPaths(path.clone()));
         }
-        if run.prune.manifests == Completeness::Partial {
-            return held(Kept::ManifestsUnread);
-        }
         let Some(ours) = &run.commit else {
             return held(Kept::NoCommit);
         };
-        if let Some(Elsewhere { path, fault }) = history.moved.get(self.service_account) {
-            let path = path.clone();
-            return held(match fault.clone() {
-                None => Kept::DeclaredElsewhere(path),
-                Some(fault) => Kept::BrokenElsewhere { path, fault },
-            });
+        match history.moved.get(self.service_account).cloned() {
+            Some(Elsewhere {
+                path,
+                fault: Fault::None,
+            }) => return held(Kept::DeclaredElsewhere(path)),
+            Some(Elsewhere {
+                path,
+                fault: Fault::Broken(fault),
+            }) => return held(Kept::BrokenElsewhere { path, fault }),
+            // It declared the ServiceAccount before, too, for somebody else.
+            Some(Elsewhere {
+                fault: Fault::Known,
+                ..
+            })
+            | None => {}
         }
         if self.is_claimed {
             return held(Kept::Named);
+        }
+        if let Some((path, fault)) = history.hidden.get(self.service_account).cloned() {
+            return held(Kept::ChangeUnreadable { path, fault });
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {

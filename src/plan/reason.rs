@@ -145,8 +145,6 @@ pub enum Undeclared {
 pub enum Kept {
     /// The mode of the run is not sync.
     Mode,
-    /// A manifest could not be read.
-    ManifestsUnread,
     /// The manifests stand for no commit.
     NoCommit,
     /// A file that the run does not read declares the ServiceAccount.
@@ -319,9 +317,6 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode => f.write_str("; the role is left in place"),
-            Self::ManifestsUnread => {
-                f.write_str(", but not every manifest could be read, so nothing is pruned")
-            }
             Self::NoCommit => f.write_str(
                 ", but the manifests stand for no commit, so nothing is pruned: read the repository itself",
             ),

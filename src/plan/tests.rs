@@ -5,7 +5,6 @@ use jiff::SignedDuration;
 
 use crate::desired::{Declared, Managed, Resolved, Verdict, desired_role, role_name};
 use crate::diagnostic::Code;
-use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::{Audience, Cluster, ClusterName, Issuer, RolePrefix};
 use crate::model::history::Ancestry;
@@ -47,7 +46,6 @@ fn run() -> Run {
         prune: Prune {
             after: SignedDuration::from_hours(7 * 24),
             now: "2026-11-24T12:00:00Z".parse().expect("valid"),
-            manifests: Completeness::Whole,
         },
         rewrite: Rewrite::Refused,
     }
@@ -65,6 +63,7 @@ fn history(roles: &[CurrentRole]) -> History {
             .map(|commit| (commit, Ancestry::Ancestor))
             .collect(),
         absences: BTreeMap::new(),
+        hidden: BTreeMap::new(),
         moved: BTreeMap::new(),
     }
 }

@@ -52,13 +52,10 @@ async fn adoption(
 ) -> Result<(Section, Plan), Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
-    let ClusterManifests {
-        resolved,
-        completeness,
-        ..
-    } = declarations.declared(&settings.paths, &cluster.naming());
+    let ClusterManifests { resolved, .. } =
+        declarations.declared(&settings.paths, &cluster.naming());
     let terms = Terms::keeping(Depth::Full);
-    let run = terms.run(declarations, &settings.paths, completeness);
+    let run = terms.run(declarations, &settings.paths);
     let mut roles = Vec::new();
     for name in names {
         roles.push((name.clone(), iam.role(name).await?));

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::{Declarations, Error, Manifests, Terms};
-use crate::manifest::Completeness;
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
@@ -51,7 +50,7 @@ pub fn compare(
         let partition = partition.unwrap_or_else(|| Partition::of_region(""));
         let known = account.clone().unwrap_or_else(placeholder);
         let cluster = settings.for_caller(&known, &partition)?;
-        let run = Terms::keeping(Depth::Listing).run(after, &settings.paths, Completeness::Whole);
+        let run = Terms::keeping(Depth::Listing).run(after, &settings.paths);
         let base = before.declared(&settings.paths, naming).resolved;
         let head = after.declared(&settings.paths, naming);
         let plan = crate::plan::compare(&base, &head.resolved, &cluster, &run);

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Declarations, Error, Manifests};
-use crate::manifest::{self, Completeness, Declaration, Extract, Management};
+use crate::manifest::{self, Declaration, Extract, Management};
 use crate::model::commit::CommitId;
-use crate::model::history::{Ancestry, Elsewhere};
+use crate::model::history::{Ancestry, Elsewhere, Fault};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::history::Retiring;
@@ -57,12 +57,8 @@ impl Manifests {
         let now = files(repository, ours, &scope, &names)?;
         let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
         for (whose, role) in retiring {
-            if let Some(path) = self.declares(&now, whose, role) {
-                let fault = None;
-                found.insert(whose.clone(), Elsewhere { path, fault });
-                continue;
-            }
-            if !now.values().any(|file| file.is_suspect(whose, role)) {
+            let places = self.declaring(&now, whose, role);
+            if places.is_empty() && !now.values().any(|file| file.is_suspect(whose, role)) {
                 continue;
             }
             let since = role.since.as_ref();
@@ -74,41 +70,46 @@ impl Manifests {
                 earlier.insert(since.clone(), files(repository, since, &scope, &names)?);
             }
             let before = since.and_then(|since| earlier.get(since));
-            let suspect = now.iter().find_map(|(path, file)| {
-                let fault = file.suspicion(path, whose, role, before)?;
-                let (path, fault) = (path.clone(), Some(fault));
-                Some(Elsewhere { path, fault })
-            });
-            found.extend(suspect.map(|suspect| (whose.clone(), suspect)));
+            let declared_before = |path: &&RepoPath| {
+                let file = before.and_then(|before| before.get(path));
+                file.is_some_and(|file| file.declares(whose, role))
+            };
+            let place = |path: &RepoPath, fault: Fault| {
+                let path = path.clone();
+                Elsewhere { path, fault }
+            };
+            let new = places.iter().copied().find(|path| !declared_before(path));
+            let suspect = || {
+                now.iter().find_map(|(path, file)| {
+                    let fault = file.suspicion(path, whose, role, before)?;
+                    Some(place(path, Fault::Broken(fault)))
+                })
+            };
+            let new = new.map(|path| place(path, Fault::None)).or_else(suspect);
+            let known = || places.first().map(|path| place(path, Fault::Known));
+            found.extend(new.or_else(known).map(|place| (whose.clone(), place)));
         }
         Ok(found)
     }
 
-    /// The file that declares a role and is nobody's in this run.
-    fn declares(
+    /// The files that declare a role and are nobody's in this run.
+    fn declaring<'f>(
         &self,
-        files: &Files,
+        files: &'f Files,
         whose: &ServiceAccountRef,
         role: &Retiring,
-    ) -> Option<RepoPath> {
-        let arn = role.arn.to_string();
-        let declares = |declaration: &Declaration| {
-            declaration.service_account == *whose
-                && declaration.management == Management::Managed
-                && given(declaration) == Some(arn.as_str())
-        };
+    ) -> Vec<&'f RepoPath> {
         let unread = files.iter().filter(|(path, _)| !self.scope.covers(path));
-        let mut unread = unread.filter(|(_, file)| file.declarations.iter().any(declares));
-        unread.next().map(|(path, _)| path.clone())
+        let declaring = unread.filter(|(_, file)| file.declares(whose, role));
+        declaring.map(|(path, _)| path).collect()
     }
 }
 
 impl File {
     fn new(path: &RepoPath, bytes: &[u8], names: &BTreeSet<&str>) -> Option<Self> {
         let extract = manifest::extract(path, bytes);
-        let is_partial = |extract: &Extract| extract.completeness == Completeness::Partial;
         let fault = match &extract {
-            Some(extract) if is_partial(extract) => Some(fault(extract)),
+            Some(extract) if !extract.is_whole() => Some(fault(extract)),
             _ if mentions_any(bytes, names) && !manifest::is_readable(bytes) => {
                 Some("it does not parse".to_owned())
             }
@@ -124,6 +125,16 @@ impl File {
         is_of_use.then_some(Self {
             declarations,
             broken,
+        })
+    }
+
+    /// Whether it declares a role.
+    fn declares(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
+        let arn = role.arn.to_string();
+        self.declarations.iter().any(|declaration| {
+            declaration.service_account == *whose
+                && declaration.management == Management::Managed
+                && given(declaration) == Some(arn.as_str())
         })
     }
 
@@ -261,7 +272,7 @@ fn could_hold_any_name(bytes: &[u8]) -> bool {
 }
 
 /// Whether one of the names of Kubernetes objects is written in it.
-fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
+pub(super) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
     bytes.split(|byte| !is_part(byte)).any(|word| {
         let word = std::str::from_utf8(word).unwrap_or_default();

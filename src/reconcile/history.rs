@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::{Declarations, Error, Manifests};
+use super::doubts::Doubts;
+use super::{Declarations, Error, Manifests, elsewhere};
 use crate::manifest::{self, Declaration, Management};
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
@@ -119,6 +120,7 @@ impl Search<'_> {
         repository: &Repository,
         service_account: &ServiceAccountRef,
         ours: &CommitId,
+        doubts: &Doubts<'_>,
     ) -> Result<Absence, source::Error> {
         let Some(loss) = self.losses.get(service_account) else {
             return Ok(Absence::Unexplained);
@@ -141,14 +143,26 @@ impl Search<'_> {
                 }
             }
         }
+        let name = BTreeSet::from([service_account.name.as_str()]);
         for (path, at) in &self.touched {
             if *at > loss.commit {
                 continue;
             }
-            let now = repository.content(ours, path)?;
-            if matches!(now, Content::File(now) if !manifest::is_readable(&now)) {
+            let Content::File(now) = repository.content(ours, path)? else {
+                continue;
+            };
+            // What does not hold the name can be no new place of the ServiceAccount; nor can what does
+            // not hold the annotation, unless it was lost on the way.
+            let may_be_new_place = (*at == loss.commit || manifest::may_declare(&now))
+                && elsewhere::mentions_any(&now, &name);
+            if may_be_new_place && !manifest::is_readable(&now) {
                 return Ok(unreadable(path, &"it does not parse"));
             }
+        }
+        let lost_by = &self.commits[loss.commit].id;
+        let before = repository.parent(lost_by);
+        if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), lost_by)? {
+            return Ok(Absence::Unreadable { path, fault });
         }
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
         let since = changes.iter().rev().filter(|c| c.commit <= loss.commit);
@@ -199,6 +213,21 @@ impl Manifests {
         };
         history.ancestry = self.ancestry(&questions.commits);
         history.moved = self.elsewhere(&questions.retiring, paths)?;
+        let scope = Scope {
+            paths: paths.to_vec(),
+        };
+        let doubts = self.doubts(repository, ours, &scope);
+        for (whose, role) in &questions.retiring {
+            let since = role
+                .since
+                .as_ref()
+                .filter(|_| !questions.absent.contains_key(whose));
+            if let Some(since) = since
+                && let Some(hiding) = doubts.hiding(whose, Some(since), since)?
+            {
+                history.hidden.insert(whose.clone(), hiding);
+            }
+        }
         if questions.absent.is_empty() {
             return Ok(history);
         }
@@ -207,9 +236,6 @@ impl Manifests {
         let since: Option<Vec<CommitId>> = since
             .map(|since| since.as_ref().filter(known).cloned())
             .collect();
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
         let mut search = Search {
             open: questions.absent.keys().collect(),
             ..Search::default()
@@ -227,7 +253,7 @@ impl Manifests {
                             && repository.ancestry(since, lost_by) == Ancestry::Ancestor
                     });
             let absence = if in_time {
-                search.absence(repository, service_account, ours)?
+                search.absence(repository, service_account, ours, &doubts)?
             } else {
                 Absence::Unexplained
             };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::manifest::{self, Completeness, Extract};
+use crate::manifest::{self, Extract};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
@@ -23,7 +23,7 @@ use crate::source::{
 
 /// All manifests of one revision, read once for all clusters.
 pub struct Manifests {
-    snapshot: Snapshot<Extract>,
+    pub(super) snapshot: Snapshot<Extract>,
     /// What was read: all paths of all clusters.
     pub(super) scope: Scope,
     diagnostics: Vec<Diagnostic>,
@@ -305,8 +305,6 @@ impl Declarations for Manifests {
             .iter()
             .filter(|unread| scope.leaves_unknown(unread));
         let unread: Vec<Diagnostic> = unread.map(not_read).collect();
-        let partial = !unread.is_empty()
-            || files().any(|(_, file)| file.completeness == Completeness::Partial);
         let resolved = desired::resolve(files().flat_map(|(_, file)| &file.declarations), naming);
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(unread);
@@ -316,11 +314,6 @@ impl Declarations for Manifests {
         ClusterManifests {
             resolved,
             diagnostics,
-            completeness: if partial {
-                Completeness::Partial
-            } else {
-                Completeness::Whole
-            },
         }
     }
 

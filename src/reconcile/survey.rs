@@ -52,9 +52,8 @@ pub async fn survey(
     let ClusterManifests {
         resolved,
         mut diagnostics,
-        completeness,
     } = declarations.declared(&settings.paths, &cluster.naming());
-    let run = terms.run(declarations, &settings.paths, completeness);
+    let run = terms.run(declarations, &settings.paths);
     let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone());
     while let Some(need) = facts.missing() {
         let answer = answer(need, &facts, declarations, iam).await?;

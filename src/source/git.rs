@@ -154,9 +154,9 @@ impl Repository {
             files_seen: listing.blobs.len(),
         };
         let links = &listing.links;
-        snapshot
-            .unread
-            .extend(link::hidden(&self.objects, root, links));
+        let (linked, unread) = link::resolve(&self.objects, root, links, scope);
+        snapshot.unread.extend(unread);
+        let blobs = listing.blobs.into_iter().chain(linked).collect();
         let read_blob = |path: &RepoPath, id: &Oid, content: &[u8]| {
             let read = read_content(path, content, extract);
             if let (None, Some(cache)) = (&read, cache) {
@@ -164,7 +164,7 @@ impl Repository {
             }
             read
         };
-        for read in blobs::read(&self.git, listing.blobs, &read_blob)? {
+        for read in blobs::read(&self.git, blobs, &read_blob)? {
             snapshot.add(read);
         }
         snapshot.sort();

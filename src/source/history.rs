@@ -11,7 +11,7 @@ use git2::{ObjectType, Oid, Sort, Tree};
 
 use super::blobs::read_blob;
 use super::error::damaged;
-use super::tree::{SYMLINK, is_kind, joined};
+use super::tree::{DIRECTORY, SYMLINK, is_kind, joined, kind_of};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};
@@ -224,6 +224,41 @@ impl Repository {
             return Ok(Content::Obstructed { path: here, by });
         }
         Ok(Content::Absent)
+    }
+
+    /// The first parent of a commit; `None` if it has none, or it is not in this clone.
+    pub fn parent(&self, commit: &CommitId) -> Option<CommitId> {
+        let id = Oid::from_str(commit.as_str()).ok()?;
+        let parent = self.objects().find_commit(id).ok()?.parent_id(0).ok()?;
+        CommitId::new(&parent.to_string()).ok()
+    }
+
+    /// Whether the same is at a path of two commits, byte for byte: a file, a link, a submodule or a
+    /// directory with all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// If an object on the way there cannot be read.
+    pub fn is_same(&self, a: &CommitId, b: &CommitId, path: &RepoPath) -> Result<bool, Error> {
+        Ok(self.entry(a, path)? == self.entry(b, path)?)
+    }
+
+    /// Mode and id of what is at a path of a commit.
+    fn entry(&self, commit: &CommitId, path: &RepoPath) -> Result<Option<(i32, Oid)>, Error> {
+        let mut at = (DIRECTORY, self.tree(commit)?);
+        let parts = path.as_bytes().split(|byte| *byte == b'/');
+        for part in parts.filter(|part| !part.is_empty()) {
+            if at.0 != DIRECTORY {
+                return Ok(None);
+            }
+            let tree = self.objects().find_tree(at.1);
+            let tree = tree.map_err(|error| damaged(at.1, path.as_bytes(), &error))?;
+            let Some(entry) = tree.iter().find(|entry| entry.name_bytes() == part) else {
+                return Ok(None);
+            };
+            at = (kind_of(entry.filemode_raw()), entry.id());
+        }
+        Ok(Some(at))
     }
 
     /// Lists the manifests that two trees do not have in common, with the blobs of both sides.

@@ -1,6 +1,7 @@
-//! Symbolic links without a manifest's ending: whether one could stand for a directory of manifests.
+//! Symbolic links: whether one stands for a manifest, or could stand for a directory of manifests.
 //!
-//! No link is followed to anything that is read. A link is harmless if it leads to a file of its own
+//! No link is followed to anything that is not in the same commit. One with a manifest's ending that
+//! leads to a file there is that file; any other one with such an ending is not read. A link is harmless if it leads to a file of its own
 //! commit, to a directory there without manifests, or to a name that no directory is likely to have,
 //! such as `notes.md`. A link to a directory that is in scope is harmless, because that directory is read.
 //! Every other link is not read: it leads to a directory out of scope, out of the repository, into a
@@ -10,8 +11,9 @@ use std::collections::HashMap;
 
 use git2::{ObjectType, Oid, Repository};
 
+use super::listing::Named;
 use super::tree::{SYMLINK, is_kind, joined};
-use super::{MAX_ENTRIES, Unread, UnreadReason, is_manifest};
+use super::{MAX_ENTRIES, Scope, Unread, UnreadReason, is_manifest};
 use crate::model::location::RepoPath;
 
 /// How many links a path may lead through, as in Linux.
@@ -23,20 +25,40 @@ const MAX_LENGTH: usize = 4096;
 /// How long the ending of a file's name is at most.
 const MAX_ENDING: usize = 5;
 
-/// The links, among those of the commit with this tree, that could hide manifests.
-pub(super) fn hidden(objects: &Repository, root: Oid, links: &[(RepoPath, Oid)]) -> Vec<Unread> {
+/// What the links of the commit with this tree stand for: manifests that are read in no other way,
+/// and what could hide some.
+pub(super) fn resolve(
+    objects: &Repository,
+    root: Oid,
+    links: &[Named],
+    scope: &Scope,
+) -> (Vec<Named>, Vec<Unread>) {
     let known = HashMap::new();
     let mut of_commit = Links {
         objects,
         root,
         known,
     };
-    let unread = |(path, id): &(RepoPath, Oid)| {
-        let reason = of_commit.reason(path, *id)?;
-        let path = path.clone();
-        Some(Unread { path, reason })
-    };
-    links.iter().filter_map(unread).collect()
+    let (mut manifests, mut unread) = (Vec::new(), Vec::new());
+    for (path, id) in links {
+        match of_commit.stands_for(path, *id, scope) {
+            Some(Meaning::Manifest(id)) => manifests.push((path.clone(), id)),
+            Some(Meaning::Hidden(reason)) => {
+                let path = path.clone();
+                unread.push(Unread { path, reason });
+            }
+            None => {}
+        }
+    }
+    (manifests, unread)
+}
+
+/// What a link stands for, if that matters.
+enum Meaning {
+    /// A manifest that is read in no other way.
+    Manifest(Oid),
+    /// Something that could hide manifests.
+    Hidden(UnreadReason),
 }
 
 /// The links of one commit, and what was found out about the directories that they lead to.
@@ -49,7 +71,7 @@ struct Links<'r> {
 
 /// Where a link leads.
 enum Target {
-    File,
+    File(RepoPath, Oid),
     Directory(RepoPath, Oid),
 }
 
@@ -64,10 +86,9 @@ struct Walk {
 }
 
 /// Whether a walk goes on after a step.
-#[derive(PartialEq, Eq)]
 enum Step {
     GoesOn,
-    EndsAtFile,
+    EndsAt(RepoPath, Oid),
 }
 
 impl Walk {
@@ -93,17 +114,21 @@ impl Walk {
 }
 
 impl Links<'_> {
-    /// Why a link could hide manifests; `None` if it is harmless.
-    fn reason(&mut self, link: &RepoPath, id: Oid) -> Option<UnreadReason> {
+    /// What a link stands for; `None` if it is harmless.
+    fn stands_for(&mut self, link: &RepoPath, id: Oid, scope: &Scope) -> Option<Meaning> {
+        let hidden = Meaning::Hidden(UnreadReason::Symlink);
         let Some(text) = self.text(id) else {
-            return Some(UnreadReason::Symlink);
+            return Some(hidden);
         };
         match self.target(link, &text) {
-            Some(Target::File) => None,
+            Some(Target::File(path, id)) => {
+                let is_read_there = is_manifest(&path) && scope.covers(&path);
+                (is_manifest(link) && !is_read_there).then_some(Meaning::Manifest(id))
+            }
             Some(Target::Directory(path, id)) => self
                 .holds_manifests(id)
-                .then_some(UnreadReason::LinkedDirectory(path)),
-            None => (!is_named_like_a_file(&text)).then_some(UnreadReason::Symlink),
+                .then_some(Meaning::Hidden(UnreadReason::LinkedDirectory(path))),
+            None => (is_manifest(link) || !is_named_like_a_file(&text)).then_some(hidden),
         }
     }
 
@@ -130,8 +155,8 @@ impl Links<'_> {
                 b"" | b"." => {}
                 b".." => walk.leave()?,
                 name => {
-                    if self.enter(&mut walk, name)? == Step::EndsAtFile {
-                        return Some(Target::File);
+                    if let Step::EndsAt(path, id) = self.enter(&mut walk, name)? {
+                        return Some(Target::File(path, id));
                     }
                 }
             }
@@ -152,7 +177,10 @@ impl Links<'_> {
                 walk.directories.push((path, entry.id()));
             }
             ObjectType::Blob if is_kind(&entry, SYMLINK) => walk.follow(&self.text(entry.id())?)?,
-            ObjectType::Blob if walk.parts.is_empty() => return Some(Step::EndsAtFile),
+            ObjectType::Blob if walk.parts.is_empty() => {
+                let path = RepoPath::new(joined(directory, name));
+                return Some(Step::EndsAt(path, entry.id()));
+            }
             _ => return None,
         }
         Some(Step::GoesOn)

@@ -18,7 +18,7 @@ pub(super) struct Listing {
     pub(super) blobs: Vec<Named>,
     /// Directories that were entered.
     pub(super) directories: Vec<Named>,
-    /// Symbolic links without a manifest's ending, which may hide something or not.
+    /// Symbolic links, which may stand for something or not.
     pub(super) links: Vec<Named>,
     /// What could hold manifests and is never read.
     pub(super) unread: Vec<Unread>,
@@ -60,7 +60,7 @@ pub(super) fn list(
         let is_start = scope.paths.contains(&entry.path);
         match kind_of(entry.mode) {
             SUBMODULE => listing.leave(entry.path, UnreadReason::Submodule),
-            SYMLINK if is_start || is_manifest(&entry.path) => {
+            SYMLINK if is_start && !is_manifest(&entry.path) => {
                 listing.leave(entry.path, UnreadReason::Symlink);
             }
             SYMLINK => listing.links.push((entry.path, entry.id)),

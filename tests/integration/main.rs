@@ -22,6 +22,7 @@ mod order;
 mod packs;
 mod permissions;
 mod process;
+mod reach;
 mod readme;
 mod record;
 mod record_faults;

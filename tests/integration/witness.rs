@@ -80,11 +80,13 @@ fn a_directory_that_moved_out_of_scope_is_not_a_removal() {
 }
 
 #[test]
-fn m1_a_file_that_broke_since_stops_pruning_whatever_it_holds() {
+fn m1_a_file_that_broke_with_the_removal_and_holds_its_name_stops_it() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     world.repository.remove("apps/a.yaml");
-    world.repository.write("apps/new.yaml", "kind: [\n");
+    world
+        .repository
+        .write("apps/new.yaml", "metadata:\n  name: a\nkind: [\n");
     world.repository.commit("Remove a, and break another file");
     let run = world.sync(&[]).ends(7);
     assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);

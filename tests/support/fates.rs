@@ -2,7 +2,6 @@
 
 use irsa_gitops::desired::{Declared, Managed, Resolved, Verdict, desired_role, role_name};
 use irsa_gitops::iam::sandbox::{Role, State, Tag};
-use irsa_gitops::manifest::Completeness;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
 use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::commit::CommitId;
@@ -265,7 +264,6 @@ impl Declarations for World {
         ClusterManifests {
             resolved: self.resolved.clone(),
             diagnostics: vec![],
-            completeness: Completeness::Whole,
         }
     }
 

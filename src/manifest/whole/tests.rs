@@ -34,7 +34,7 @@ fn is_removal(before: &str, after: &[u8]) -> bool {
     let path = RepoPath::from("a.yaml");
     let extract = crate::manifest::extract(&path, after).unwrap_or_default();
     extract.declarations.is_empty()
-        && extract.completeness == Completeness::Whole
+        && extract.is_whole()
         && check_whole(&path, before.as_bytes(), after, &foo()).is_ok()
 }
 

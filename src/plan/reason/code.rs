@@ -21,7 +21,6 @@ codes! {
     InvalidManifest "invalid-manifest" "The manifest has errors, which are among the diagnostics.",
     // A role that is not declared is not retired.
     NotSync "not-sync" "The role is not declared, and only mode sync retires roles.",
-    ManifestsUnread "manifests-unread" "The role is not declared, but not every manifest could be read.",
     NoCommit "no-commit" "The role is not declared, but the manifests stand for no commit.",
     DeclaredElsewhere "declared-elsewhere" "A file that the run does not read declares the role.",
     BrokenElsewhere "broken-elsewhere" "A file that the run does not read has errors and may declare the role.",
@@ -116,7 +115,6 @@ impl Kept {
     fn code(&self) -> ReasonCode {
         match self {
             Self::Mode => ReasonCode::NotSync,
-            Self::ManifestsUnread => ReasonCode::ManifestsUnread,
             Self::NoCommit => ReasonCode::NoCommit,
             Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
             Self::BrokenElsewhere { .. } => ReasonCode::BrokenElsewhere,
@@ -168,7 +166,6 @@ mod tests {
         role-unread
         invalid-manifest
         not-sync
-        manifests-unread
         no-commit
         declared-elsewhere
         broken-elsewhere

@@ -1,0 +1,131 @@
+//! What a run reads and does not understand, and whose removal that may hide.
+//!
+//! A doubt reaches no further than what it can hide: a file that is not understood holds the removals
+//! of the ServiceAccounts that may be in it, a submodule or a link those of all; and nobody's if it is
+//! byte for byte what it was before the removal, because then nothing can have moved there.
+
+use super::Manifests;
+use crate::manifest;
+use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::source::{self, Repository, Scope, UnreadReason};
+
+/// All doubts of a run over some paths.
+pub(super) struct Doubts<'a> {
+    repository: &'a Repository,
+    ours: &'a CommitId,
+    all: Vec<Doubt<'a>>,
+}
+
+/// A file, link or submodule that is not understood.
+struct Doubt<'a> {
+    path: &'a RepoPath,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    /// Parts of a file.
+    Parts(&'a manifest::Extract),
+    /// A submodule or a link; of a link to a directory, that one.
+    Unread(&'static str, Option<&'a RepoPath>),
+    /// A file whose content is in Git LFS. Whatever it holds, it is the same file until it changes.
+    Lfs,
+}
+
+impl Manifests {
+    /// What is not understood below some paths.
+    pub(super) fn doubts<'a>(
+        &'a self,
+        repository: &'a Repository,
+        ours: &'a CommitId,
+        scope: &Scope,
+    ) -> Doubts<'a> {
+        let files = self.snapshot.files.iter();
+        let files = files.filter(|(path, extract)| scope.covers(path) && !extract.is_whole());
+        let parts = files.map(|(path, extract)| Doubt {
+            path,
+            what: What::Parts(extract),
+        });
+        let unread = self.snapshot.unread.iter();
+        let unread = unread.filter(|unread| scope.leaves_unknown(unread));
+        let unread = unread.map(|unread| Doubt {
+            path: &unread.path,
+            what: match &unread.reason {
+                UnreadReason::Submodule => What::Unread("it is a submodule", None),
+                UnreadReason::Symlink => What::Unread("it is a symbolic link", None),
+                UnreadReason::LinkedDirectory(target) => {
+                    What::Unread("it is a symbolic link", Some(target))
+                }
+                UnreadReason::LfsPointer => What::Lfs,
+            },
+        });
+        Doubts {
+            repository,
+            ours,
+            all: parts.chain(unread).collect(),
+        }
+    }
+}
+
+impl Doubts<'_> {
+    /// The first file that may hide a ServiceAccount, and why: it is not what it was at the commit
+    /// before it was lost.
+    pub(super) fn hiding(
+        &self,
+        service_account: &ServiceAccountRef,
+        before: Option<&CommitId>,
+        lost_by: &CommitId,
+    ) -> Result<Option<(RepoPath, String)>, source::Error> {
+        for doubt in &self.all {
+            let Some(fault) = doubt.fault(service_account) else {
+                continue;
+            };
+            if !self.is_as_before(doubt, before, lost_by)? {
+                return Ok(Some((doubt.path.clone(), fault)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_as_before(
+        &self,
+        doubt: &Doubt<'_>,
+        before: Option<&CommitId>,
+        lost_by: &CommitId,
+    ) -> Result<bool, source::Error> {
+        let Some(before) = before else {
+            return Ok(false);
+        };
+        let same = |after: &CommitId, path: &RepoPath| self.repository.is_same(before, after, path);
+        match doubt.what {
+            // What came later cannot be where the ServiceAccount went.
+            What::Lfs => same(lost_by, doubt.path),
+            What::Unread(_, Some(target)) => {
+                Ok(same(self.ours, doubt.path)? && same(self.ours, target)?)
+            }
+            What::Parts(_) | What::Unread(_, None) => same(self.ours, doubt.path),
+        }
+    }
+}
+
+impl Doubt<'_> {
+    /// Why it may hide a ServiceAccount, if it may.
+    fn fault(&self, service_account: &ServiceAccountRef) -> Option<String> {
+        match self.what {
+            What::Parts(extract) => {
+                let mut doubts = extract.doubts.iter();
+                let doubt = doubts.find(|doubt| doubt.hides.may_be(service_account))?;
+                let mut diagnostics = extract.diagnostics.iter();
+                let line = doubt.line;
+                let said = diagnostics.find(|diagnostic| {
+                    diagnostic.location.as_ref().map(|place| place.line) == Some(line)
+                });
+                let said = said.map_or("it is not understood", |said| said.message.as_str());
+                Some(format!("line {line}: {said}"))
+            }
+            What::Unread(what, _) => Some(what.to_owned()),
+            What::Lfs => Some("its content is in Git LFS".to_owned()),
+        }
+    }
+}
