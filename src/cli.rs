@@ -28,9 +28,11 @@ mod explain;
 mod iam_policy;
 mod input;
 mod lint;
+mod named;
 mod output;
 mod plan;
 mod progress;
+mod retire;
 mod roles;
 mod signals;
 
@@ -78,6 +80,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Adopt(adopt::AdoptArgs),
+    Retire(retire::RetireArgs),
     Roles(roles::RolesArgs),
     Explain(explain::ExplainArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
@@ -198,9 +201,19 @@ fn dispatch(command: &Command, variables: &Variables, console: &Console) -> Exit
         Command::Apply(args) => args.report.deliver(report::Command::Apply, console, || {
             variables.named(apply::run(args, console))
         }),
-        Command::Adopt(args) => args.report.deliver(report::Command::Adopt, console, || {
-            variables.named(adopt::run(args, console))
-        }),
+        Command::Adopt(args) => args
+            .named
+            .report
+            .deliver(report::Command::Adopt, console, || {
+                variables.named(adopt::run(args, console))
+            }),
+        Command::Retire(args) => {
+            args.named
+                .report
+                .deliver(report::Command::Retire, console, || {
+                    variables.named(retire::run(args, console))
+                })
+        }
         Command::Explain(args) => end(variables.named(explain::run(args, console)), console),
         Command::Roles(args) => end(variables.named(roles::run(args, console)), console),
         Command::IamPolicy(args) => end(variables.named(iam_policy::run(args, console)), console),

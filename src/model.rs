@@ -16,5 +16,6 @@ pub mod quotas;
 pub mod redact;
 pub mod role;
 pub mod service_account;
+pub mod shell;
 pub mod tags;
 pub mod trust_policy;

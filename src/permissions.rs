@@ -32,6 +32,8 @@ pub enum Job {
     Apply(Mode),
     /// A person or job that takes existing roles over.
     Adopt,
+    /// A person or job that retires roles by their names.
+    Retire,
 }
 
 /// A permissions policy.
@@ -140,6 +142,13 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
         Job::Adopt => vec![
             allow("AdoptRoles", &["iam:TagRole"], [ours])
                 .given("StringEquals", tagged(cluster, "RequestTag")),
+        ],
+        Job::Retire => vec![
+            allow("TagOwnedRoles", &["iam:TagRole"], [ours.clone()])
+                .given("StringEquals", tagged(cluster, "ResourceTag"))
+                .given("StringEqualsIfExists", tagged(cluster, "RequestTag")),
+            allow("ChangeOwnedRoles", &["iam:UpdateAssumeRolePolicy"], [ours])
+                .given("StringEquals", tagged(cluster, "ResourceTag")),
         ],
     };
     reads.into_iter().chain(writes).collect()

@@ -17,7 +17,7 @@
 //! unmanaged  owned                                as below
 //! no         owned, mode is not sync              orphan
 //! no         owned, sync, absence explained       quarantine
-//! no         owned, sync, absence unexplained     held
+//! no         owned, sync, absence unexplained     held, until it is retired by its name ([`retire`])
 //! no         owned, sync, asked for elsewhere     held
 //! no         quarantined, time is not over        orphan
 //! no         quarantined, something attached      held
@@ -52,6 +52,7 @@ pub mod prune;
 pub mod quarantine;
 mod reason;
 pub mod record;
+mod retire;
 pub mod saved;
 mod security;
 mod shared_name;
@@ -66,6 +67,7 @@ pub use history::History;
 pub use origin::{Origin, origins};
 pub use prune::Prune;
 pub use reason::{Kept, Reason, ReasonCode, Undeclared};
+pub use retire::retire;
 pub use shared_name::hold_shared_names;
 
 /// What a run may do.

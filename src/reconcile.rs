@@ -4,7 +4,7 @@
 //! what the manifests declare  (source, manifest, desired)  manifests, history, elsewhere
 //! what IAM has                (an IamReader)               survey
 //! what has to change          (plan: Facts)                survey
-//! └> apply                    (an IamWriter)               apply, adopt
+//! └> apply                    (an IamWriter)               apply, named
 //! ```
 //!
 //! In: plain requests, a reader or a writer of IAM, and somebody who knows what is declared
@@ -23,7 +23,7 @@ use crate::plan::guard::Allowed;
 use crate::plan::history::Questions;
 use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 
-pub mod adopt;
+mod adopt;
 pub mod apply;
 pub mod compare;
 mod doubts;
@@ -34,6 +34,8 @@ pub mod explain;
 mod history;
 pub mod inventory;
 pub mod manifests;
+pub mod named;
+mod retire;
 pub mod survey;
 
 pub use error::Error;

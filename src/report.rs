@@ -61,6 +61,8 @@ pub enum Command {
     Apply,
     /// Which roles were taken over.
     Adopt,
+    /// Which roles were quarantined by their names.
+    Retire,
 }
 
 /// Whether roles that are as they should be are listed.
@@ -185,7 +187,7 @@ impl Entry {
     /// The commit that removed its ServiceAccount, where that is why it is retired.
     fn removal(&self) -> Option<&Removal> {
         match &self.change.action {
-            Action::Quarantine(quarantine) => Some(&quarantine.removal),
+            Action::Quarantine(quarantine) => quarantine.removal.as_ref(),
             Action::Delete(delete) => delete.removal.as_ref(),
             Action::Create(_)
             | Action::Update(_)
@@ -216,6 +218,7 @@ impl Command {
             Self::Plan => "plan",
             Self::Apply => "apply",
             Self::Adopt => "adopt",
+            Self::Retire => "retire",
         }
     }
 }

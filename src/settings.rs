@@ -28,8 +28,7 @@ pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};
 
-/// The controller's value of the managed-by tag, so that its roles can be taken over.
-pub const DEFAULT_MANAGED_BY: &str = "iam-service-account-controller";
+pub use crate::model::tags::DEFAULT_MANAGED_BY;
 
 /// What the user wrote about one cluster; whatever is left out has a default or is filled in by
 /// [`clusters`].

@@ -23,9 +23,10 @@ mod revision_name;
 mod threads;
 mod tree;
 
+pub use crate::model::shell::quoted;
 pub use cache::Cache;
 pub use credentials::{Credentials, Server, Token};
-pub use error::{Class, Error, quoted, which};
+pub use error::{Class, Error, which};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed, Content};
 pub use remote::Phase;

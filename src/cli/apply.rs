@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
+use super::args::{AuditArgs, ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
@@ -12,11 +12,10 @@ use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
 use crate::exit::Exit;
-use crate::iam::audit::AuditLog;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::apply::Bounds;
 use crate::reconcile::manifests::all_paths;
-use crate::reconcile::{self, Declarations, Manifests};
+use crate::reconcile::{self, Declarations};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
@@ -59,14 +58,8 @@ pub(super) struct ApplyArgs {
     changes: ChangeArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
-    /// Append one JSON line before and after each write to this file, synced
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Report",
-        env = "IRSA_GITOPS_AUDIT_LOG"
-    )]
-    audit_log: Option<PathBuf>,
+    #[command(flatten)]
+    audit: AuditArgs,
     /// Do only what this plan says that plan --out has saved: its commit, its changes
     #[arg(
         long,
@@ -97,8 +90,7 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         let reachable = manifests.require_reachable_from(reference);
         reachable.map_err(|error| Error::from(error).about("--require-reachable-from"))?;
     }
-    let log = args.audit_log.as_deref();
-    let log = log.map(|path| open_log(path, &manifests)).transpose()?;
+    let log = args.audit.open(&manifests)?;
     let (terms, endpoint) = (
         args.changes.terms()?,
         args.iam.endpoint(&clusters, console)?,
@@ -137,11 +129,4 @@ fn open_plan(path: &Path) -> Result<SavedPlan, Error> {
         source,
     })?;
     Ok(SavedPlan::parse(&text)?)
-}
-
-fn open_log(path: &Path, manifests: &Manifests) -> Result<AuditLog, Error> {
-    AuditLog::open(path, manifests.commit()).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })
 }

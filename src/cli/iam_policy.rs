@@ -45,6 +45,8 @@ enum JobArg {
     Apply,
     /// One that takes roles over: not needed once they are
     Adopt,
+    /// One that retires roles by their names: one that applies in mode sync may do so, too
+    Retire,
 }
 
 pub(super) fn run(args: &IamPolicyArgs, console: &Console) -> Result<Exit, Error> {
@@ -52,6 +54,7 @@ pub(super) fn run(args: &IamPolicyArgs, console: &Console) -> Result<Exit, Error
         JobArg::Plan => Job::Plan,
         JobArg::Apply => Job::Apply(args.mode.mode()),
         JobArg::Adopt => Job::Adopt,
+        JobArg::Retire => Job::Retire,
     };
     let mut clusters = Vec::new();
     for settings in args.cluster.described(&[], &args.iam)? {

@@ -43,7 +43,11 @@ pub enum Absence {
         /// Why not.
         fault: String,
     },
-    /// No commit since the role was last written removed it.
+    /// No commit since the role was last written removed it, and this one did before.
+    Earlier(CommitInfo),
+    /// No first parent ever had it, and the commit that last wrote the role came in by a merge.
+    OnSideBranch,
+    /// No commit that was seen removed it.
     Unexplained,
 }
 

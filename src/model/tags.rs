@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use super::newtype::newtype;
 
+/// The controller's value of the managed-by tag, so that its roles can be taken over.
+pub const DEFAULT_MANAGED_BY: &str = "iam-service-account-controller";
 /// Which program made the role. The controller's key.
 pub const MANAGED_BY: &str = "role.k8s.aws/managed-by";
 /// `NAMESPACE/NAME` of the ServiceAccount. The controller's key.

@@ -68,8 +68,8 @@ pub struct Quarantine {
     pub tags: Tags,
     /// The trust policy that denies everybody.
     pub trust_policy: TrustDocument,
-    /// The commit that removed its ServiceAccount.
-    pub removal: Removal,
+    /// The commit that removed its ServiceAccount; none if the user named the role.
+    pub removal: Option<Removal>,
 }
 
 /// Which role is deleted.

@@ -9,7 +9,7 @@ use super::ownership::{self, Ownership};
 use super::prune::Leftover;
 use super::{
     Action, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff,
-    quarantine, security,
+    quarantine, retire, security,
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
@@ -57,6 +57,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
                 None => Undeclared::Gone,
             },
             read_elsewhere: facts.read_elsewhere(role, &service_account),
+            command: retire::command(name, facts),
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);

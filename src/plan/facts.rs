@@ -14,7 +14,7 @@
 //! is to be written, the OIDC providers and the quotas.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
@@ -94,6 +94,8 @@ pub struct Facts {
     allowed: Allowed,
     providers: BTreeMap<OidcProviderArn, Option<Vec<String>>>,
     quotas: Option<Quotas>,
+    /// The roles that the user named.
+    named: BTreeSet<RoleName>,
     stage: Stage,
     plan: OnceCell<Plan>,
 }
@@ -111,9 +113,22 @@ impl Facts {
             allowed,
             providers: BTreeMap::new(),
             quotas: None,
+            named: BTreeSet::new(),
             stage: Stage::Listing,
             plan: OnceCell::new(),
         }
+    }
+
+    /// The same for roles that the user names: whatever is to be known of them is read.
+    #[must_use]
+    pub fn naming(mut self, roles: &[RoleName]) -> Self {
+        self.named.extend(roles.iter().cloned());
+        self
+    }
+
+    /// Whether the user named a role.
+    pub(super) fn is_named(&self, role: &RoleName) -> bool {
+        self.named.contains(role)
     }
 
     /// The same, with roles that are known and nothing more to be read.
@@ -383,6 +398,7 @@ impl Facts {
         !is_declared
             && listed.path == cluster.path
             && (self.run.depth == Depth::Full
+                || self.is_named(&listed.name)
                 || !security::serves_another_cluster(document, &service_account, cluster))
     }
 

@@ -204,7 +204,7 @@ pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> R
         let mut places = BTreeMap::new();
         for change in &retired {
             let removal = match &change.action {
-                Action::Quarantine(quarantine) => Some(&quarantine.removal),
+                Action::Quarantine(quarantine) => quarantine.removal.as_ref(),
                 Action::Delete(delete) => delete.removal.as_ref(),
                 _ => None,
             };

@@ -64,6 +64,16 @@ impl History {
     }
 }
 
+impl History {
+    /// Whether a commit is known not to be in our history.
+    pub(super) fn is_outside(&self, commit: &CommitId) -> bool {
+        matches!(
+            self.ancestry(commit),
+            Ancestry::Elsewhere | Ancestry::Unknown
+        )
+    }
+}
+
 impl Questions {
     /// Whether there is any.
     pub(super) fn is_any(&self) -> bool {
@@ -89,7 +99,8 @@ pub(super) fn questions(facts: &Facts) -> Questions {
             continue;
         }
         let quarantined = quarantine::is_quarantined(role);
-        if !quarantined || quarantine::is_due(role, &run.prune) {
+        let is_named = facts.is_named(&role.listed.name);
+        if !quarantined || is_named || quarantine::is_due(role, &run.prune) {
             let retiring = Retiring {
                 arn: cluster.role_arn(&role.listed.name),
                 since: last_commit.clone(),

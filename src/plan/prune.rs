@@ -37,6 +37,8 @@ pub(super) struct Leftover<'a> {
     pub(super) read_elsewhere: Option<String>,
     /// A ServiceAccount that is held names this role, so a typo may have made it another one.
     pub(super) is_claimed: bool,
+    /// The command that retires the role by its name.
+    pub(super) command: String,
 }
 
 /// The roles that may be deleted in this run, so that it has to be known what is attached to them.
@@ -47,10 +49,30 @@ pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
         facts.run.mode == Mode::Sync
             && facts.is_leftover(&role.listed)
             && matches!(ownership::of(role, &facts.cluster), Ownership::Owned(_))
-            && (after.is_zero() || is_over())
+            && (after.is_zero() || is_over() || facts.is_named(&role.listed.name))
     };
     let roles = facts.current.details().filter(deletable);
     roles.map(|role| role.listed.name.clone()).collect()
+}
+
+/// Quarantines a role, so that a later run can tell since when and by which commit.
+pub(super) fn quarantine(
+    current: CurrentRole,
+    ours: &CommitId,
+    now: Timestamp,
+    removal: Option<Removal>,
+) -> Action {
+    let mut tags = Tags::new();
+    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    tags.set(tags::QUARANTINED_AT, at);
+    tags.set(tags::QUARANTINED_BY, ours.as_str());
+    tags.set(tags::LAST_COMMIT, ours.as_str());
+    Action::Quarantine(Box::new(Quarantine {
+        current,
+        tags,
+        trust_policy: trust_policy::quarantine(),
+        removal,
+    }))
 }
 
 impl Leftover<'_> {
@@ -58,7 +80,19 @@ impl Leftover<'_> {
     pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, Reason) {
         let undeclared = self.undeclared;
         let kept = |action, kept| (action, Reason::Kept { undeclared, kept });
-        let held = |why| kept(Action::Held, why);
+        let held = |why: Kept| match why.is_for_ever() {
+            true => {
+                let command = self.command.clone();
+                let kept = why;
+                let reason = Reason::HeldForEver {
+                    undeclared,
+                    kept,
+                    command,
+                };
+                (Action::Held, reason)
+            }
+            false => kept(Action::Held, why),
+        };
         if run.mode != Mode::Sync {
             return kept(Action::Orphan, Kept::Mode);
         }
@@ -114,7 +148,15 @@ impl Leftover<'_> {
                     path: path.clone(),
                     fault: fault.clone(),
                 }),
-                Some(Absence::Unexplained) | None => held(Kept::Unexplained),
+                // Plain files have no history.
+                None => held(Kept::HistoryMissing),
+                Some(_) if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
+                Some(Absence::Earlier(commit)) => held(Kept::RemovedEarlier(commit.clone())),
+                Some(Absence::OnSideBranch) => held(Kept::OnSideBranch),
+                Some(Absence::Unexplained) => held(match commit(self.role, tags::COMMIT) {
+                    Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
+                    _ => Kept::Unexplained,
+                }),
             },
         }
     }
@@ -137,20 +179,8 @@ impl Leftover<'_> {
             let delete = Delete { current, removal };
             return (Action::Delete(Box::new(delete)), reason);
         }
-        let mut tags = Tags::new();
-        tags.set(
-            tags::QUARANTINED_AT,
-            run.prune.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        );
-        tags.set(tags::QUARANTINED_BY, ours.as_str());
-        tags.set(tags::LAST_COMMIT, ours.as_str());
-        let quarantine = Quarantine {
-            current,
-            tags,
-            trust_policy: trust_policy::quarantine(),
-            removal: removal.clone(),
-        };
-        (Action::Quarantine(Box::new(quarantine)), reason)
+        let action = quarantine(current, ours, run.prune.now, Some(removal.clone()));
+        (action, reason)
     }
 
     /// Since when the role is quarantined, if that is the witness for its end: a quarantine of our own
@@ -159,9 +189,11 @@ impl Leftover<'_> {
         let Some(since) = quarantine::since(self.role) else {
             return Err(Kept::QuarantineUndated);
         };
-        let by = commit(self.role, tags::QUARANTINED_BY);
-        if by.is_none_or(|by| history.ancestry(&by) != Ancestry::Ancestor) {
-            return Err(Kept::QuarantineForeign);
+        match commit(self.role, tags::QUARANTINED_BY).map(|by| history.ancestry(&by)) {
+            Some(Ancestry::Ancestor) => {}
+            Some(Ancestry::Unproven) => return Err(Kept::HistoryMissing),
+            Some(_) => return Err(Kept::QuarantineForeign),
+            None => return Err(Kept::QuarantineUnsigned),
         }
         if !is_due(self.role, &run.prune) {
             let until = quarantine::until(self.role, run.prune.after);

@@ -9,9 +9,13 @@ use crate::model::trust_policy;
 
 /// Whether a role is quarantined: it says so, and nobody can assume it.
 pub fn is_quarantined(role: &CurrentRole) -> bool {
+    role.tags.get(tags::QUARANTINED_AT).is_some() && denies_all(role)
+}
+
+/// Whether nobody can assume a role, as in a quarantine.
+pub(super) fn denies_all(role: &CurrentRole) -> bool {
     let document = &role.listed.trust_policy;
-    role.tags.get(tags::QUARANTINED_AT).is_some()
-        && document.same_meaning(&trust_policy::quarantine())
+    document.same_meaning(&trust_policy::quarantine())
 }
 
 /// Since when a role says that it is quarantined; a tag that somebody spoiled says nothing.

@@ -64,6 +64,36 @@ pub enum Reason {
         /// Why it is not retired.
         kept: Kept,
     },
+    /// An owned role whose ServiceAccount is not declared is not retired, and no later commit changes
+    /// that: its name has to be given.
+    HeldForEver {
+        /// Why the role is not declared.
+        undeclared: Undeclared,
+        /// Why it is not retired.
+        kept: Kept,
+        /// The command that retires it.
+        command: String,
+    },
+    /// The user named an owned role that nothing else would retire.
+    Named {
+        /// Why the role is not declared.
+        undeclared: Undeclared,
+        /// Why mode sync does not retire it.
+        kept: Kept,
+        /// The commit that its tags are to name.
+        commit: CommitId,
+        /// When the role was last used, if IAM says so.
+        last_used: Option<String>,
+        /// What is attached to it, if that is known.
+        attached: Option<Vec<String>>,
+    },
+    /// A role that is to be retired is quarantined already.
+    QuarantinedAlready {
+        /// Since when.
+        since: Option<String>,
+    },
+    /// A role that is to be retired is declared.
+    Declared(ServiceAccountRef),
     /// A commit removed the ServiceAccount, so the role is retired.
     Removed {
         /// What the commit did.
@@ -171,12 +201,23 @@ pub enum Kept {
         /// Why not.
         fault: String,
     },
+    /// The trust policy is that of a quarantine, and the tags of it are gone.
+    QuarantineUntagged,
+    /// A commit removed the ServiceAccount, and the one that last wrote the role is not older.
+    RemovedEarlier(CommitInfo),
+    /// The commit that last wrote the role came in by a merge whose first parents never had the
+    /// ServiceAccount.
+    OnSideBranch,
+    /// The commit that the role was made for is not in this history.
+    MadeElsewhere(CommitId),
     /// No commit removed the ServiceAccount.
     Unexplained,
     /// The role does not say since when it is quarantined.
     QuarantineUndated,
     /// The commit that quarantined the role is not in this history.
     QuarantineForeign,
+    /// The role does not say by which commit it is quarantined.
+    QuarantineUnsigned,
     /// The quarantine of the role is not over.
     Quarantined {
         /// Since when.
@@ -218,6 +259,42 @@ impl fmt::Display for Reason {
             Self::Unread => f.write_str("the role could not be read in full"),
             Self::Invalid(message) => f.write_str(message),
             Self::Kept { undeclared, kept } => write!(f, "{undeclared}{kept}"),
+            Self::HeldForEver {
+                undeclared,
+                kept,
+                command,
+            } => write!(
+                f,
+                "{undeclared}{kept}; if nobody uses it any more, retire it by its name: {command}"
+            ),
+            Self::Named {
+                undeclared,
+                kept,
+                commit,
+                last_used,
+                attached,
+            } => {
+                write!(f, "to carry commit {}; ", commit.short())?;
+                match last_used {
+                    Some(used) => write!(f, "last used {used}")?,
+                    None => f.write_str("last use unknown")?,
+                }
+                f.write_str("; attached: ")?;
+                match attached.as_deref() {
+                    None => f.write_str("unknown")?,
+                    Some([]) => f.write_str("nothing")?,
+                    Some(names) => f.write_str(&names.join(", "))?,
+                }
+                write!(f, "; mode sync holds it: {undeclared}{kept}")
+            }
+            Self::QuarantinedAlready { since } => {
+                let since = since.as_deref().unwrap_or("an unknown time");
+                write!(f, "quarantined already, since {since}")
+            }
+            Self::Declared(service_account) => write!(
+                f,
+                "ServiceAccount `{service_account}` is declared, so its role is not retired: remove the manifest first"
+            ),
             Self::Removed {
                 undeclared,
                 commit,
@@ -303,6 +380,35 @@ impl fmt::Display for Reason {
     }
 }
 
+impl Kept {
+    /// Whether no commit and no correction of a manifest ends it, as what history says of the role
+    /// stays as it is.
+    pub fn is_for_ever(&self) -> bool {
+        match self {
+            Self::LastCommitSpoiled
+            | Self::QuarantineUntagged
+            | Self::RemovedEarlier(_)
+            | Self::OnSideBranch
+            | Self::MadeElsewhere(_)
+            | Self::Unexplained
+            | Self::QuarantineUndated
+            | Self::QuarantineUnsigned
+            | Self::QuarantineForeign => true,
+            Self::Mode
+            | Self::NoCommit
+            | Self::DeclaredElsewhere(_)
+            | Self::BrokenElsewhere { .. }
+            | Self::OtherPaths(_)
+            | Self::Named
+            | Self::HistoryMissing
+            | Self::ChangeUnreadable { .. }
+            | Self::Quarantined { .. }
+            | Self::Attached { .. }
+            | Self::AttachmentsUnread => false,
+        }
+    }
+}
+
 impl fmt::Display for Undeclared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -343,10 +449,29 @@ impl fmt::Display for Kept {
             ),
             Self::ChangeUnreadable { path, fault } => write!(
                 f,
-                ", but `{path}` has changed since and cannot be read whole ({fault}), so nothing is pruned: was it rendered? Commit it whole, or delete it"
+                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: was it rendered? Commit it whole, or delete it"
             ),
             Self::Unexplained => f.write_str(
                 ", but no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
+            ),
+            Self::QuarantineUntagged => f.write_str(
+                "; nobody can assume it, as in a quarantine, but the tags that say since when and by which commit are gone, so nothing is pruned",
+            ),
+            Self::RemovedEarlier(commit) => write!(
+                f,
+                " since commit {} of {} ({}): {}; but the commit that last wrote the role is not older than that, as after a rewritten history, so it is no witness and nothing is pruned",
+                commit.id.short(), commit.author, commit.date, commit.subject
+            ),
+            Self::OnSideBranch => f.write_str(
+                ", but the commit that last wrote it came in by a merge, and no first parent ever declared it, so no commit removed it and nothing is pruned",
+            ),
+            Self::MadeElsewhere(commit) => write!(
+                f,
+                ", but commit {}, which made it, is not in this history, and no commit of it removed it, so nothing is pruned",
+                commit.short()
+            ),
+            Self::QuarantineUnsigned => f.write_str(
+                "; quarantined, but its tag does not say by which commit, so it is not deleted",
             ),
             Self::QuarantineUndated => f.write_str(
                 "; quarantined, but its tag does not say since when, so it is not deleted",

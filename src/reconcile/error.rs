@@ -108,6 +108,9 @@ impl Error {
                 "merge the branch that was applied into this one, or rebase onto it, and plan again"
                     .to_owned(),
             ),
+            Self::NoServiceAccount(role, _) if role.as_str().contains('=') => Some(
+                "this is a role of the program itself, which says what was applied to a cluster: no verb changes it by name".to_owned(),
+            ),
             Self::NoServiceAccount(..) => {
                 Some("rename the ServiceAccount's role, or check --role-prefix".to_owned())
             }

@@ -242,6 +242,7 @@ impl Manifests {
         };
         let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
+        let mut unseen = Vec::new();
         for (service_account, since) in &questions.absent {
             let since = since.as_ref().filter(known);
             let in_time =
@@ -257,9 +258,50 @@ impl Manifests {
             } else {
                 Absence::Unexplained
             };
+            if !in_time || search.lost_by(service_account).is_none() {
+                unseen.push((service_account, since));
+            }
+            // Where no commit removed it, it may be in what is not understood.
+            let absence = match (&absence, doubts.hiding(service_account, None, ours)?) {
+                (Absence::Unexplained, Some((path, fault))) => Absence::Unreadable { path, fault },
+                _ => absence,
+            };
             history.absences.insert(service_account.clone(), absence);
         }
+        let absences = self.unexplained(&unseen, &scope)?;
+        history.absences.extend(absences);
         Ok(history)
+    }
+
+    /// What all of history says of ServiceAccounts that were not seen to be removed in time. It is
+    /// no witness, and tells whoever has to find out why no role of theirs is retired.
+    fn unexplained(
+        &self,
+        unseen: &[(&ServiceAccountRef, Option<&CommitId>)],
+        scope: &Scope,
+    ) -> Result<BTreeMap<ServiceAccountRef, Absence>, Error> {
+        let (Some(repository), Some(ours), false) =
+            (&self.repository, self.commit(), unseen.is_empty())
+        else {
+            return Ok(BTreeMap::new());
+        };
+        let mut search = Search {
+            open: unseen.iter().map(|(whose, _)| *whose).collect(),
+            ..Search::default()
+        };
+        let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
+        repository.changes(ours, &[], scope, &mut visit)?;
+        let absence = |(whose, since): &(&ServiceAccountRef, Option<&CommitId>)| {
+            let absence = match (search.losses.get(whose), since) {
+                (Some(loss), Some(_)) => Absence::Earlier(search.commits[loss.commit].clone()),
+                (None, Some(since)) if !repository.is_first_parent(since, ours) => {
+                    Absence::OnSideBranch
+                }
+                _ => Absence::Unexplained,
+            };
+            ((*whose).clone(), absence)
+        };
+        Ok(unseen.iter().map(absence).collect())
     }
 
     /// Every commit that changed what is declared of a ServiceAccount, the newest first.

@@ -10,7 +10,7 @@ use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
-use crate::model::role::RoleLabel;
+use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{
@@ -44,21 +44,7 @@ pub async fn survey(
     terms: &Terms,
     iam: &impl IamReader,
 ) -> Result<Survey, Error> {
-    let caller = iam.caller().await?;
-    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
-    if terms.mode == Mode::Sync && cluster.prefix.as_str().is_empty() {
-        return Err(Error::NoPrefix);
-    }
-    let ClusterManifests {
-        resolved,
-        mut diagnostics,
-    } = declarations.declared(&settings.paths, &cluster.naming());
-    let run = terms.run(declarations, &settings.paths);
-    let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone());
-    while let Some(need) = facts.missing() {
-        let answer = answer(need, &facts, declarations, iam).await?;
-        facts.add(answer);
-    }
+    let (facts, mut diagnostics) = gather(settings, declarations, terms, &[], iam).await?;
     let Decision {
         plan,
         record,
@@ -74,6 +60,33 @@ pub async fn survey(
         diagnostics,
         origins: BTreeMap::new(),
     })
+}
+
+/// Reads whatever the planner needs, and all of some roles that the user names; besides, what was
+/// found about the manifests.
+pub(super) async fn gather(
+    settings: &ClusterSettings,
+    declarations: &impl Declarations,
+    terms: &Terms,
+    names: &[RoleName],
+    iam: &impl IamReader,
+) -> Result<(Facts, Vec<Diagnostic>), Error> {
+    let caller = iam.caller().await?;
+    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    if terms.mode == Mode::Sync && cluster.prefix.as_str().is_empty() {
+        return Err(Error::NoPrefix);
+    }
+    let ClusterManifests {
+        resolved,
+        diagnostics,
+    } = declarations.declared(&settings.paths, &cluster.naming());
+    let run = terms.run(declarations, &settings.paths);
+    let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone()).naming(names);
+    while let Some(need) = facts.missing() {
+        let answer = answer(need, &facts, declarations, iam).await?;
+        facts.add(answer);
+    }
+    Ok((facts, diagnostics))
 }
 
 /// Asks IAM, or whoever knows the history, what the planner needs.

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
+use crate::model::shell::quoted;
 
 /// A repository or directory that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -349,14 +350,4 @@ pub fn which(meanings: &[String], spell: impl Fn(&str) -> String) -> String {
         "say which one is meant, as whoever may push the other could choose what is read: {}",
         spelled.join(", or ")
     )
-}
-
-/// A text as one word of a shell's command line.
-pub fn quoted(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

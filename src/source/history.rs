@@ -85,6 +85,19 @@ impl Repository {
         }
     }
 
+    /// Whether a commit is ours, or one of its first parents.
+    pub fn is_first_parent(&self, commit: &CommitId, ours: &CommitId) -> bool {
+        let walk = || {
+            let mut walk = self.objects().revwalk()?;
+            walk.simplify_first_parent()?;
+            walk.push(Oid::from_str(ours.as_str())?)?;
+            Ok::<_, git2::Error>(walk)
+        };
+        let Ok(walk) = walk() else { return false };
+        let mut ids = walk.map_while(Result::ok);
+        ids.any(|id| id.to_string() == commit.as_str())
+    }
+
     /// The commit from which two went different ways; `None` if none is known.
     pub fn merge_base(&self, a: &CommitId, b: &CommitId) -> Option<CommitId> {
         let id = |commit: &CommitId| Oid::from_str(commit.as_str()).ok();

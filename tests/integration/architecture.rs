@@ -459,7 +459,7 @@ fn no_file_of_these_modules_uses_one_that_uses_it() {
 #[test]
 fn planning_is_never_given_a_writer() {
     for (file, text) in source_files() {
-        let writes = ["apply", "iam", "reconcile/apply", "reconcile/adopt"]
+        let writes = ["apply", "iam", "reconcile/apply", "reconcile/named"]
             .iter()
             .any(|module| is_within(&file, module));
         assert!(

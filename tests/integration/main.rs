@@ -30,6 +30,7 @@ mod redaction;
 mod replies;
 mod reports;
 mod repositories;
+mod retire;
 mod reviews;
 mod roots;
 mod rows;

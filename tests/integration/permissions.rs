@@ -220,6 +220,27 @@ fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
 }
 
 #[test]
+fn i18_retiring_needs_no_more_than_its_policy() {
+    let world = World::new(&[]);
+    world.edit(|state| {
+        state["roles"] = json!([{
+            "name": "k8s-sa_bar_gone", "id": "AROAGONE",
+            "trustPolicy": { "Version": "2012-10-17", "Statement": [] },
+            "tags": [
+                { "key": MANAGED_BY, "value": OURS },
+                { "key": "serviceaccount.k8s.aws/stack", "value": "bar/gone" },
+                { "key": CLUSTER, "value": "prod" },
+            ],
+        }]);
+    });
+    world.run(&["retire", "--yes", "k8s-sa_bar_gone"]).ends(0);
+    let used = world.all_allowed(&["--for", "retire"]);
+    for action in ["iam:TagRole", "iam:UpdateAssumeRolePolicy"] {
+        assert!(used.contains(&action.to_owned()), "{used:?}");
+    }
+}
+
+#[test]
 fn adopting_needs_its_own_policy() {
     let world = World::new(&[]);
     world.edit(|state| {
@@ -394,6 +415,16 @@ fn what_the_program_never_does_is_refused() {
         ask("UntagRole", ROLE).on_ours(),
     ];
     refuses(&["--for", "adopt"], &adopting);
+    let retiring = [
+        ask("TagRole", ROLE),
+        ask("TagRole", ROLE).on_ours().sends(CLUSTER, "other"),
+        ask("UpdateAssumeRolePolicy", ROLE),
+        ask("UpdateAssumeRolePolicy", "/Admin").on_ours(),
+        ask("DeleteRole", ROLE).on_ours(),
+        ask("UntagRole", ROLE).on_ours(),
+        ask("CreateRole", ROLE).sends_ours().with(boundary, limit),
+    ];
+    refuses(&["--for", "retire"], &retiring);
     refuses(&["--for", "apply"], &[ask("DeleteRole", ROLE).on_ours()]);
     let create_only: &[&str] = &["--for", "apply", "--mode", "create-only"];
     refuses(

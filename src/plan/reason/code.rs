@@ -29,9 +29,14 @@ codes! {
     LastCommitSpoiled "last-commit-spoiled" "The role is not declared, but its last-commit tag is no commit id.",
     HistoryMissing "history-missing" "The role is not declared, but the history back to its last commit is not in this clone.",
     ChangeUnreadable "change-unreadable" "The role is not declared, but a file that changed since cannot be read whole.",
+    QuarantineUntagged "quarantine-untagged" "The role has the trust policy of a quarantine, and not its tags.",
+    RemovedEarlier "removed-earlier" "A commit removed the ServiceAccount, and the one that last wrote the role is not older.",
+    OnSideBranch "on-side-branch" "The last commit on the role came in by a merge whose first parents never had the ServiceAccount.",
+    MadeElsewhere "made-elsewhere" "The commit that the role was made for is not in this history.",
     Unexplained "unexplained" "The role is not declared, but no commit removed its ServiceAccount.",
     QuarantineUndated "quarantine-undated" "The role is quarantined and does not say since when.",
     QuarantineForeign "quarantine-foreign" "The role was quarantined by a commit that is not in this history.",
+    QuarantineUnsigned "quarantine-unsigned" "The role is quarantined and does not say by which commit.",
     Quarantined "quarantined" "The role is quarantined, and the time is not over.",
     Attached "attached" "The quarantine of the role is over, but something is attached to it.",
     AttachmentsUnread "attachments-unread" "What is attached to the role could not be read.",
@@ -53,6 +58,10 @@ codes! {
     MovedSincePlan "moved-since-plan" "The role is not what it was when the plan was saved.",
     NotInPlan "not-in-plan" "The change is not part of the saved plan.",
     NoLongerDue "no-longer-due" "The change is part of the saved plan, and is no change any more.",
+    // A role is retired by its name.
+    Named "named" "The user named the role, which mode sync holds.",
+    QuarantinedAlready "quarantined-already" "The role is quarantined already.",
+    Declared "declared" "A manifest declares the ServiceAccount of the role.",
     // A role is adopted.
     OwnedAlready "owned-already" "The role is owned already.",
     OtherPath "other-path" "The role has another path than the cluster's roles.",
@@ -81,7 +90,10 @@ impl Reason {
             Self::Foreign { .. } => ReasonCode::ForeignRole,
             Self::Unread => ReasonCode::RoleUnread,
             Self::Invalid(_) => ReasonCode::InvalidManifest,
-            Self::Kept { kept, .. } => kept.code(),
+            Self::Kept { kept, .. } | Self::HeldForEver { kept, .. } => kept.code(),
+            Self::Named { .. } => ReasonCode::Named,
+            Self::QuarantinedAlready { .. } => ReasonCode::QuarantinedAlready,
+            Self::Declared(_) => ReasonCode::Declared,
             Self::Removed {
                 undeclared: Undeclared::Gone,
                 ..
@@ -123,6 +135,11 @@ impl Kept {
             Self::LastCommitSpoiled => ReasonCode::LastCommitSpoiled,
             Self::HistoryMissing => ReasonCode::HistoryMissing,
             Self::ChangeUnreadable { .. } => ReasonCode::ChangeUnreadable,
+            Self::QuarantineUntagged => ReasonCode::QuarantineUntagged,
+            Self::RemovedEarlier(_) => ReasonCode::RemovedEarlier,
+            Self::OnSideBranch => ReasonCode::OnSideBranch,
+            Self::MadeElsewhere(_) => ReasonCode::MadeElsewhere,
+            Self::QuarantineUnsigned => ReasonCode::QuarantineUnsigned,
             Self::Unexplained => ReasonCode::Unexplained,
             Self::QuarantineUndated => ReasonCode::QuarantineUndated,
             Self::QuarantineForeign => ReasonCode::QuarantineForeign,
@@ -174,9 +191,14 @@ mod tests {
         last-commit-spoiled
         history-missing
         change-unreadable
+        quarantine-untagged
+        removed-earlier
+        on-side-branch
+        made-elsewhere
         unexplained
         quarantine-undated
         quarantine-foreign
+        quarantine-unsigned
         quarantined
         attached
         attachments-unread
@@ -194,6 +216,9 @@ mod tests {
         moved-since-plan
         not-in-plan
         no-longer-due
+        named
+        quarantined-already
+        declared
         owned-already
         other-path
         not-declared

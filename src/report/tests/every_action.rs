@@ -131,7 +131,7 @@ fn everything() -> Report {
         current: current("gone"),
         tags: Tags::new(),
         trust_policy: trust_policy::quarantine(),
-        removal: removal.clone(),
+        removal: Some(removal.clone()),
     };
     let delete = Delete {
         current: current("old"),

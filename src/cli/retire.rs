@@ -1,0 +1,49 @@
+//! `retire`: quarantines named roles that nobody declares.
+
+use clap::Args;
+
+use super::console::Console;
+use super::error::Error;
+use super::named::NamedArgs;
+use crate::exit::Exit;
+use crate::reconcile::named::Verb;
+use crate::report::{Command, Report};
+
+const EXAMPLES: &str = "\
+Examples:
+  irsa-gitops retire k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops retire k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
+  irsa-gitops retire k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue";
+
+/// How it can end.
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::OutcomeUnknown,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
+
+/// Quarantine roles that nobody declares and that history does not explain
+///
+/// For owned roles that mode sync holds for good, as no commit shows that their ServiceAccount was
+/// removed: after a rewritten history, a branch that was applied by hand, or tags that were removed.
+/// Nobody can assume such a role any more; everything else of it is kept, declaring its ServiceAccount
+/// restores it, and apply --mode sync deletes it after --prune-after. A role that is declared anywhere
+/// in the commit, or may be, is refused. Shows what it would do unless --yes is given.
+#[derive(Debug, Args)]
+#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+pub(super) struct RetireArgs {
+    #[command(flatten)]
+    pub(super) named: NamedArgs,
+}
+
+pub(super) fn run(args: &RetireArgs, console: &Console) -> Result<Report, Error> {
+    let verb = Verb::Retire(jiff::Timestamp::now());
+    args.named.run(verb, Command::Retire, console)
+}

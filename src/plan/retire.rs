@@ -1,0 +1,131 @@
+//! Which named roles are retired: owned ones that nobody declares and that nothing else would retire.
+
+use super::ownership::{self, Ownership};
+use super::{Action, Change, Facts, Plan, Reason, Superseded, fence, prune};
+use crate::desired::{Verdict, role_name};
+use crate::model::cluster::RolePrefix;
+use crate::model::role::{CurrentRole, RoleLabel, RoleName, RolePath};
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::quoted;
+use crate::model::tags;
+
+/// Plans to quarantine each named role, as mode sync would if history explained it.
+///
+/// The facts must be of a run in mode sync that names these roles. A name that stands for no
+/// ServiceAccount at all is in the second list.
+///
+/// # Errors
+///
+/// [`Superseded`], if something was applied that is not in the history of the run's commit.
+pub fn retire(names: &[RoleName], facts: &Facts) -> Result<(Plan, Vec<RoleName>), Superseded> {
+    fence::check(&mut Plan::default(), facts)?;
+    let mut plan = Plan::default();
+    let mut others = Vec::new();
+    for name in names {
+        let Some(service_account) = role_name::parse(&facts.cluster.prefix, name) else {
+            others.push(name.clone());
+            continue;
+        };
+        let (action, reason) = decide(name, &service_account, facts);
+        let declared = facts.resolved.declared.get(&service_account);
+        let location = declared.map(|declared| declared.location.clone());
+        let role = RoleLabel::from(name);
+        plan.add(&role, &service_account, location, action, reason);
+    }
+    Ok((plan, others))
+}
+
+fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -> (Action, Reason) {
+    let Some(listed) = facts
+        .current()
+        .listed(name)
+        .filter(|listed| listed.name == *name)
+    else {
+        return (Action::Held, Reason::Absent);
+    };
+    let declared = facts.resolved.declared.get(service_account);
+    if declared.is_some_and(|declared| declared.verdict != Verdict::Unmanaged) {
+        return (Action::Held, Reason::Declared(service_account.clone()));
+    }
+    if listed.path != facts.cluster.path {
+        let foreign = ownership::Foreign::Path(listed.path.to_string());
+        let role = name.clone();
+        return (Action::Held, Reason::Foreign { role, foreign });
+    }
+    let Some(role) = facts.current().detail(name) else {
+        return (Action::Held, Reason::Unread);
+    };
+    if let Ownership::Foreign(foreign) = ownership::of(role, &facts.cluster) {
+        let role = name.clone();
+        return (Action::Held, Reason::Foreign { role, foreign });
+    }
+    match facts.plan().changes.get(&RoleLabel::from(name)) {
+        Some(Change {
+            action: Action::Orphan,
+            reason: Reason::Kept { kept, .. },
+            ..
+        }) if matches!(kept, super::Kept::Quarantined { .. }) => {
+            let since = role.tags.get(tags::QUARANTINED_AT).map(str::to_owned);
+            (Action::InSync, Reason::QuarantinedAlready { since })
+        }
+        Some(Change {
+            reason: Reason::HeldForEver {
+                undeclared, kept, ..
+            },
+            ..
+        }) => {
+            let Some(ours) = &facts.run.commit else {
+                return (Action::Held, Reason::Unread);
+            };
+            let reason = Reason::Named {
+                undeclared: *undeclared,
+                kept: kept.clone(),
+                commit: ours.clone(),
+                last_used: role.last_used.clone(),
+                attached: attached(role, facts),
+            };
+            let now = facts.run.prune.now;
+            (prune::quarantine(role.clone(), ours, now, None), reason)
+        }
+        // What mode sync retires by itself is retired with its witness.
+        Some(Change {
+            action: action @ Action::Quarantine(_),
+            reason,
+            ..
+        }) => (action.clone(), reason.clone()),
+        Some(change) => (Action::Held, change.reason.clone()),
+        None => (Action::Held, Reason::Unread),
+    }
+}
+
+fn attached(role: &CurrentRole, facts: &Facts) -> Option<Vec<String>> {
+    let attachments = facts.current().attachments(&role.listed.name)?;
+    Some(attachments.names().map(str::to_owned).collect())
+}
+
+/// The command that retires a role, with the flags that say which cluster it is of.
+pub(super) fn command(role: &RoleName, facts: &Facts) -> String {
+    let cluster = &facts.cluster;
+    let mut command = format!("irsa-gitops retire {}", quoted(role.as_str()));
+    let mut flag = |flag: &str, value: &str| {
+        command.push_str(&format!(" {flag} {}", quoted(value)));
+    };
+    flag("--cluster-name", cluster.name.as_str());
+    for issuer in &cluster.issuers {
+        flag("--oidc-provider", &issuer.to_string());
+    }
+    flag("--account", &cluster.account.to_string());
+    if cluster.prefix != RolePrefix::default() {
+        flag("--role-prefix", cluster.prefix.as_str());
+    }
+    if cluster.path != RolePath::default() {
+        flag("--role-path", &cluster.path.to_string());
+    }
+    if cluster.managed_by.as_str() != tags::DEFAULT_MANAGED_BY {
+        flag("--managed-by", cluster.managed_by.as_str());
+    }
+    for path in &facts.run.paths {
+        flag("--path", &path.to_string());
+    }
+    command
+}
