@@ -161,6 +161,7 @@ pub fn resolve<'a>(
 ///     max_session_duration: None,
 ///     managed_by: tags::TagValue::new("iam-service-account-controller")?,
 ///     tags: vec![],
+///     pod_identity: cluster::PodIdentity::Keep,
 /// };
 /// let foo = service_account::ServiceAccountRef::parse("bar/foo")?;
 /// let accepted = Managed { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };

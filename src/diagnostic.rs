@@ -101,6 +101,7 @@ codes! {
     BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
     RoleRenamed "role-renamed" "A ServiceAccount was renamed, so another role takes the place of its role.",
     SecurityDrift "security-drift" "Somebody changed who may assume the role.",
+    PodIdentity "pod-identity" "EKS Pod Identity may assume the role, too.",
 }
 
 impl fmt::Display for Code {

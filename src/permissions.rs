@@ -278,6 +278,7 @@ mod tests {
             max_session_duration: None,
             managed_by: TagValue::new("m").expect("valid"),
             tags: vec![],
+            pod_identity: crate::model::cluster::PodIdentity::Keep,
         }
     }
 

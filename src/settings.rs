@@ -12,21 +12,23 @@ use serde::{Deserialize, Serialize};
 use crate::model::access::Access;
 use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
-    Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, RolePrefix,
+    Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
 };
 use crate::model::location::RepoPath;
-use crate::model::role::{InvalidRole, RolePath, SessionDuration};
+use crate::model::role::{InvalidRole, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
 
 mod error;
 mod file;
 mod flags;
 mod identity;
+mod values;
 
 pub use error::{Error, closest, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};
+use values::{InvalidSetting, pod_identity, region, role_path};
 
 pub use crate::model::tags::DEFAULT_MANAGED_BY;
 
@@ -69,6 +71,8 @@ pub struct ClusterInput {
     /// The user's own tags, as `KEY=VALUE`.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// What becomes of statements for EKS Pod Identity: `keep` or `refuse`.
+    pub pod_identity: Option<String>,
     /// The file with a web identity token.
     pub token_path: Option<String>,
     /// The ARN of the role to assume with that token.
@@ -88,6 +92,7 @@ pub struct ClusterSettings {
     max_session_duration: Option<SessionDuration>,
     managed_by: TagValue,
     tags: Vec<(TagKey, TagValue)>,
+    pod_identity: PodIdentity,
     /// Which directories or files hold its manifests; empty means all.
     pub paths: Vec<RepoPath>,
     /// With which credentials AWS is called.
@@ -166,6 +171,8 @@ impl ClusterInput {
                 .map_err(invalid("--max-session-duration"))?,
             managed_by: TagValue::new(managed_by).map_err(invalid("--managed-by"))?,
             tags: own_tags(&self.tags)?,
+            pod_identity: optional(&self.pod_identity, "--pod-identity", pod_identity)?
+                .unwrap_or_default(),
             paths: self.scope(),
             access: self.access()?,
         })
@@ -261,6 +268,7 @@ impl ClusterSettings {
             max_session_duration: self.max_session_duration,
             managed_by: self.managed_by.clone(),
             tags: self.tags.clone(),
+            pod_identity: self.pod_identity,
         })
     }
 }
@@ -312,37 +320,6 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
         return Err("a duration cannot be negative".to_owned());
     }
     Ok(duration)
-}
-
-/// Why a text is not what a setting needs.
-#[derive(Debug, thiserror::Error)]
-enum InvalidSetting {
-    #[error("`{0}` is not an AWS region, such as `eu-west-1`")]
-    Region(String),
-    #[error("`{0}` is not a path of roles: `/`, or `/team/` without empty parts, `*`, `?` and `$`")]
-    Path(String),
-}
-
-/// The list of regions is open; this keeps out what can be none: other letters, names of places.
-fn region(text: &str) -> Result<String, InvalidSetting> {
-    let part = |part: &str| {
-        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        !part.is_empty() && part.bytes().all(legal)
-    };
-    let ends = |last: &str| last == "global" || last.bytes().all(|b| b.is_ascii_digit());
-    match text.rsplit_once('-') {
-        Some((place, last)) if place.split('-').all(part) && part(last) && ends(last) => {
-            Ok(text.to_owned())
-        }
-        _ => Err(InvalidSetting::Region(text.to_owned())),
-    }
-}
-
-/// Stricter than IAM: what stands in a policy for this path must not stand for others, too.
-fn role_path(text: &str) -> Result<RolePath, InvalidSetting> {
-    let path = RolePath::new(text).ok();
-    path.filter(|_| !text.contains("//") && !text.contains(['*', '?', '$']))
-        .ok_or_else(|| InvalidSetting::Path(text.to_owned()))
 }
 
 trait Invalid: std::error::Error + Send + Sync + 'static {}

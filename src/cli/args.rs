@@ -171,6 +171,10 @@ pub(super) struct ClusterArgs {
         value_delimiter = ','
     )]
     tags: Vec<String>,
+    /// Statements of trust policies for EKS Pod Identity: `keep` them, or `refuse` and remove them
+    /// [default: keep]
+    #[arg(long, value_name = "keep|refuse", env = "IRSA_GITOPS_POD_IDENTITY")]
+    pod_identity: Option<String>,
 }
 
 /// Which IAM, and with which credentials.
@@ -201,7 +205,7 @@ pub(super) struct ChangeArgs {
     /// What may be changed
     #[arg(long, value_enum, default_value_t = ModeArg::UpsertOnly, env = "IRSA_GITOPS_MODE")]
     mode: ModeArg,
-    /// Compare tags and permissions boundary of every role too; reads a thousand roles a call if
+    /// Compare tags and permissions boundary of every role too, as --mode sync always does; reads a thousand roles a call if
     /// iam:GetAccountAuthorizationDetails is allowed, else one
     #[arg(long, env = "IRSA_GITOPS_FULL", value_parser = BoolishValueParser::new())]
     full: bool,
@@ -212,7 +216,8 @@ pub(super) struct ChangeArgs {
     /// With --mode sync: retire roles although no managed ServiceAccount was found at all
     #[arg(long)]
     allow_empty: bool,
-    /// With --mode sync: retire exactly this many roles, beyond the limit of 5 or a tenth
+    /// Retire exactly this many roles (mode sync), or take a statement of their trust policies from
+    /// them, beyond the limit of 5 or a tenth
     #[arg(long, value_name = "N")]
     allow_removals: Option<usize>,
     /// Have roles trust the cluster's issuer that now trust this one
@@ -378,6 +383,7 @@ impl ClusterArgs {
             max_session_duration: self.max_session_duration,
             managed_by: self.managed_by.clone(),
             tags: self.tags.clone(),
+            pod_identity: self.pod_identity.clone(),
             token_path: iam.token_path.clone(),
             role_arn: iam.role_arn.clone(),
             assume_role: iam.assume_role.clone(),

@@ -53,6 +53,7 @@ mod tests {
             max_session_duration: None,
             managed_by: TagValue::default(),
             tags: vec![],
+            pod_identity: crate::model::cluster::PodIdentity::Keep,
         }
     }
 

@@ -101,7 +101,10 @@ impl Code {
                 "A ServiceAccount got another name or namespace in the same file. For IAM that is one role fewer and one more, with another id and no policies."
             }
             Self::SecurityDrift => {
-                "A statement of the trust policy lets in a principal that the manifests do not declare: an edit by hand, or an attack."
+                "A statement of the trust policy lets in somebody whom the manifests do not declare: an edit by hand, or an attack. It is an error where this run does not put it right: nobody declares the role, or it is held."
+            }
+            Self::PodIdentity => {
+                "The trust policy has a statement for `pods.eks.amazonaws.com`, as `eksctl utils migrate-to-pod-identity` adds it: somebody moves the ServiceAccount from IRSA to EKS Pod Identity."
             }
         }
     }
@@ -189,7 +192,10 @@ impl Code {
                 "Attach to the new role what the old one has before pods use it; `irsa-gitops explain OLD-ROLE` lists it."
             }
             Self::SecurityDrift => {
-                "`apply` puts the declared trust policy back. Look for UpdateAssumeRolePolicy on this role in CloudTrail, and end the sessions that run: they last up to twelve hours."
+                "`apply` puts the declared trust policy back. Look for UpdateAssumeRolePolicy on this role in CloudTrail, and end the sessions that run: they last up to twelve hours. Where the run does not write to the role, close it with the command of the hint."
+            }
+            Self::PodIdentity => {
+                "Nothing, if the migration is meant: the statement is kept. Otherwise set `--pod-identity refuse`, which removes it."
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::arn::{AwsAccountId, OidcProviderArn, Partition, RoleArn};
 use super::identifier::{RoleName, RolePath, SessionDuration};
 use super::tags::{TagKey, TagValue};
+use super::trust_policy::TrustDocument;
 
 pub use super::identifier::{Audience, ClusterName, InvalidCluster, Issuer, RolePrefix};
 
@@ -44,9 +45,34 @@ pub struct Cluster {
     pub managed_by: TagValue,
     /// The user's own tags.
     pub tags: Vec<(TagKey, TagValue)>,
+    /// What becomes of statements for EKS Pod Identity.
+    pub pod_identity: PodIdentity,
+}
+
+/// What becomes of a statement for EKS Pod Identity in the trust policy of an owned role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodIdentity {
+    /// It is somebody's migration, and kept.
+    #[default]
+    Keep,
+    /// It is removed.
+    Refuse,
 }
 
 impl Cluster {
+    /// The trust policy that a role is to have which has another one now: what is declared, and what
+    /// is kept beside it.
+    pub fn trust_policy_over(
+        &self,
+        declared: &TrustDocument,
+        current: &TrustDocument,
+    ) -> TrustDocument {
+        match self.pod_identity {
+            PodIdentity::Keep => declared.with_pod_identity_of(current),
+            PodIdentity::Refuse => declared.clone(),
+        }
+    }
+
     /// The naming rules, with account and partition known.
     pub fn naming(&self) -> Naming {
         Naming {

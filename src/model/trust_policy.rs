@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+mod pod_identity;
 mod view;
 
 pub use view::{OneOrMany, Principal, StatementView};

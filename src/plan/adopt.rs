@@ -65,10 +65,10 @@ fn decide(
     let Some(desired) = facts.desired(service_account) else {
         return (Action::Held, Reason::NotDeclared(service_account.clone()));
     };
-    if !security::serves(role, service_account, cluster) {
+    if !security::serves(role, desired, cluster) {
         return (Action::Held, Reason::Unproven(service_account.clone()));
     }
-    diagnostics.extend(cut_off(desired, role, cluster));
+    diagnostics.extend(security::cut_off(desired, role, facts));
     diagnostics.extend(of_another_cluster(desired, role, cluster));
     let mut wanted = provenance(desired, run);
     for (key, value) in desired.tags.iter() {
@@ -93,13 +93,6 @@ fn decide(
         replacement: Some(new_role(desired, run)),
     };
     (Action::Update(Box::new(update)), Reason::Proven)
-}
-
-/// Adopting takes nothing away, but the apply after it does.
-fn cut_off(desired: &DesiredRole, role: &CurrentRole, cluster: &Cluster) -> Option<Diagnostic> {
-    security::finding(desired, role, cluster).map(|finding| {
-        finding.with_hint("adopting changes nothing of that, but the next apply does: whoever else assumes this role needs one of their own before it")
-    })
 }
 
 /// The controller's default is no cluster's name, and what its roles are adopted from.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::model::cluster::Cluster;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
 use crate::model::tags::{self, Tags};
@@ -70,6 +71,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
             reason,
         );
     }
+    plan.diagnostics.extend(security::findings(&plan, facts));
     plan
 }
 
@@ -116,7 +118,7 @@ fn decide(
     let Some(listed) = current.listed(&desired.arn.name) else {
         return (Action::Create(new_role(desired, run)), Reason::Absent);
     };
-    if run.depth == Depth::Listing && matches_listing(desired, listed) {
+    if run.depth == Depth::Listing && matches_listing(desired, listed, cluster) {
         return (Action::InSync, Reason::AsDeclared);
     }
     let mut foreign = |foreign: ownership::Foreign| {
@@ -143,7 +145,7 @@ fn decide(
     if let Some(diagnostic) = boundary_difference(desired, role) {
         diagnostics.push(diagnostic);
     }
-    let differences = diff::differences(desired, role);
+    let differences = diff::differences(desired, role, cluster);
     let quarantined = quarantine::is_quarantined(role);
     let untag: Vec<&'static str> = [tags::QUARANTINED_AT, tags::QUARANTINED_BY]
         .into_iter()
@@ -180,9 +182,6 @@ fn decide(
     if quarantined {
         return (Action::Restore(update), reason);
     }
-    if let Some(diagnostic) = security::finding(desired, role, cluster) {
-        diagnostics.push(diagnostic);
-    }
     (Action::Update(update), reason)
 }
 
@@ -206,13 +205,18 @@ fn tags_to_write(
 }
 
 /// Whether the listing alone shows the role as it should be.
-pub(super) fn matches_listing(desired: &DesiredRole, listed: &ListedRole) -> bool {
+pub(super) fn matches_listing(
+    desired: &DesiredRole,
+    listed: &ListedRole,
+    cluster: &Cluster,
+) -> bool {
+    let trust_policy = cluster.trust_policy_over(&desired.trust_policy, &listed.trust_policy);
     let duration = desired
         .max_session_duration
         .map(|duration| duration.as_seconds());
     listed.name == desired.arn.name
         && listed.path == desired.arn.path
-        && listed.trust_policy.same_meaning(&desired.trust_policy)
+        && listed.trust_policy.same_meaning(&trust_policy)
         && (duration.is_none() || duration == listed.max_session_seconds)
 }
 

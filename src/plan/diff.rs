@@ -1,6 +1,7 @@
 //! What differs between a role as it should be and as it is, field by field.
 
 use crate::desired::DesiredRole;
+use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, SessionDuration};
 use crate::model::trust_policy::TrustDocument;
 
@@ -33,13 +34,18 @@ pub enum Difference {
 }
 
 /// Compares field by field; a field that nobody set is not a difference.
-pub(super) fn differences(desired: &DesiredRole, current: &CurrentRole) -> Vec<Difference> {
+pub(super) fn differences(
+    desired: &DesiredRole,
+    current: &CurrentRole,
+    cluster: &Cluster,
+) -> Vec<Difference> {
     let mut found = Vec::new();
     let listed = &current.listed;
-    if !listed.trust_policy.same_meaning(&desired.trust_policy) {
+    let trust_policy = cluster.trust_policy_over(&desired.trust_policy, &listed.trust_policy);
+    if !listed.trust_policy.same_meaning(&trust_policy) {
         found.push(Difference::TrustPolicy {
             current: listed.trust_policy.clone(),
-            desired: desired.trust_policy.clone(),
+            desired: trust_policy,
         });
     }
     for (key, value) in desired.tags.iter() {

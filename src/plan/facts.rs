@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
 use super::{
-    Decision, Depth, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune, record,
+    Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune, record,
     security,
 };
 use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
@@ -91,7 +91,7 @@ pub struct Facts {
     pub(super) desired: BTreeMap<ServiceAccountRef, DesiredRole>,
     pub(super) current: CurrentRoles,
     pub(super) history: History,
-    allowed: Allowed,
+    pub(super) allowed: Allowed,
     providers: BTreeMap<OidcProviderArn, Option<Vec<String>>>,
     quotas: Option<Quotas>,
     /// The roles that the user named.
@@ -102,7 +102,11 @@ pub struct Facts {
 
 impl Facts {
     /// What is declared; nothing is known yet.
-    pub fn new(resolved: Resolved, cluster: Cluster, run: Run, allowed: Allowed) -> Self {
+    pub fn new(resolved: Resolved, cluster: Cluster, mut run: Run, allowed: Allowed) -> Self {
+        if run.mode == Mode::Sync {
+            // What is ours and trusts somebody else by now is seen in full only.
+            run.depth = Depth::Full;
+        }
         Self {
             desired: desired::for_cluster(&resolved, &cluster, &run.repository),
             cluster,
@@ -247,15 +251,38 @@ impl Facts {
     fn unclear(&self) -> Vec<RoleName> {
         let unclear = |desired: &DesiredRole| {
             let listed = self.current.listed(&desired.arn.name)?;
-            let is_open =
-                self.run.depth == Depth::Full || !decide::matches_listing(desired, listed);
+            let is_open = self.run.depth == Depth::Full
+                || !decide::matches_listing(desired, listed, &self.cluster);
             let could_be_ours = ownership::of_listed(listed, &desired.arn).is_none();
             (is_open && could_be_ours).then(|| listed.name.clone())
         };
         let leftover = self.leftover().map(|listed| listed.name.clone());
         let declared = self.desired.values().filter_map(unclear);
+        let held = self.held().map(|listed| listed.name.clone());
         let record = self.listed_record().map(|listed| listed.name.clone());
-        declared.chain(leftover).chain(record).collect()
+        declared.chain(leftover).chain(held).chain(record).collect()
+    }
+
+    /// The listed roles of ServiceAccounts whose manifests have errors: nothing becomes of them, but
+    /// who was let into one is told.
+    fn held(&self) -> impl Iterator<Item = &ListedRole> {
+        let declared = self.resolved.declared.iter();
+        declared.filter_map(|(service_account, declared)| {
+            let is_held = matches!(declared.verdict, Verdict::Held { .. });
+            let name = RoleName::new(declared.role.as_str())
+                .ok()
+                .filter(|_| is_held)?;
+            let listed = self.current.listed(&name)?;
+            let is_ours = listed.name == name && listed.path == self.cluster.path;
+            let is_open = || security::is_open(&listed.trust_policy, service_account, self);
+            (is_ours && (self.run.depth == Depth::Full || is_open())).then_some(listed)
+        })
+    }
+
+    /// Whether the manifest of a ServiceAccount has errors.
+    fn is_held(&self, service_account: &ServiceAccountRef) -> bool {
+        let declared = self.resolved.declared.get(service_account);
+        declared.is_some_and(|declared| matches!(declared.verdict, Verdict::Held { .. }))
     }
 
     /// What stands in the place of the cluster's record, as the listing shows it: whoever's it is,
@@ -282,12 +309,16 @@ impl Facts {
     }
 
     /// The owned roles, read in full, whose last commits this run has to be in order with: all but
-    /// those that it does not declare and whose manifests lie where it does not read.
+    /// those that are held whatever happens, and those that it does not declare and whose manifests
+    /// lie where it does not read.
     pub(super) fn written(&self) -> impl Iterator<Item = &CurrentRole> {
-        let owned = self.current.details().filter(|role| {
-            let owned = ownership::of(role, &self.cluster);
-            matches!(owned, ownership::Ownership::Owned(_))
-        });
+        let owned =
+            self.current
+                .details()
+                .filter(|role| match ownership::of(role, &self.cluster) {
+                    ownership::Ownership::Owned(service_account) => !self.is_held(&service_account),
+                    ownership::Ownership::Foreign(_) => false,
+                });
         owned.filter(|role| {
             !self.is_leftover(&role.listed) || elsewhere::manifest(role, &self.run).is_none()
         })
@@ -423,8 +454,8 @@ impl Facts {
     /// The steps over the plan that need nothing of the account.
     fn check_order(&self, plan: &mut Plan) -> Result<(), Obstacle> {
         fence::check(plan, self)?;
-        guard::check_removals(plan, self, &self.allowed)?;
         guard::check_issuer_change(plan, self, &self.allowed)?;
+        guard::check_removals(plan, self, &self.allowed)?;
         Ok(())
     }
 

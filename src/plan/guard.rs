@@ -2,9 +2,9 @@
 //!
 //! Checked between planning and the first write. A refusal stops everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Action, Change, Difference, Facts, Plan, Reason};
+use super::{Action, Change, Difference, Facts, Plan, Reason, Update};
 use crate::desired::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
@@ -12,6 +12,11 @@ use crate::model::cluster::{Audience, Issuer};
 use crate::model::commit::CommitId;
 use crate::model::quotas::Quotas;
 use crate::model::role::RoleLabel;
+use crate::model::trust_policy::TrustDocument;
+
+mod trust;
+
+pub(super) use trust::check_issuer_change;
 
 /// So many roles may always be retired by one run.
 const FEW: usize = 5;
@@ -58,6 +63,16 @@ pub enum Refusal {
         /// How many roles are owned.
         owned: usize,
         /// How many may be retired.
+        limit: usize,
+    },
+    /// The settings, or many edits by hand: statements of many trust policies would go at once.
+    #[error("{} of {owned} roles would be retired or lose a statement of their trust policies, more than {limit}: {}", roles.len(), list(roles))]
+    ManyLosses {
+        /// The roles.
+        roles: Vec<RoleLabel>,
+        /// How many roles are owned.
+        owned: usize,
+        /// How many may be retired, or lose a statement.
         limit: usize,
     },
     /// The settings: roles trust an issuer that is not the cluster's.
@@ -139,6 +154,10 @@ impl Refusal {
                 "look at every one of them; if they are to go, use --allow-removals {}",
                 roles.len()
             ),
+            Self::ManyLosses { roles, .. } => format!(
+                "look at every one of them with irsa-gitops explain; an issuer that is still used stays with another --oidc-provider, Pod Identity with --pod-identity keep; if all of it is to go, use --allow-removals {}",
+                roles.len()
+            ),
             Self::IssuerChange { old, .. } => format!(
                 "while both clusters are in use give --oidc-provider twice; if the old one is gone, use --allow-issuer-change {old}"
             ),
@@ -152,7 +171,7 @@ impl Refusal {
                 "ask AWS for a higher quota `Roles per account`, or remove roles that are not needed".to_owned()
             }
             Self::TrustPolicyQuota { .. } => {
-                "ask AWS for a higher quota `Role trust policy length`, or name fewer issuers".to_owned()
+                "ask AWS for a higher quota `Role trust policy length`, name fewer issuers, or remove statements for EKS Pod Identity with --pod-identity refuse".to_owned()
             }
         }
     }
@@ -200,7 +219,22 @@ pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> R
         .filter(|change| is_owned(change))
         .count();
     let limit = FEW.max(owned / 10);
-    if retired.len() > limit && allowed.removals != Some(retired.len()) {
+    let losing = plan
+        .changes
+        .values()
+        .filter(|change| trust::loses_statement(change, facts));
+    let removed: Vec<&Change> = retired.iter().copied().chain(losing).collect();
+    if removed.len() > retired.len()
+        && removed.len() > limit
+        && allowed.removals != Some(removed.len())
+    {
+        return Err(Refusal::ManyLosses {
+            roles: roles(&removed),
+            owned,
+            limit,
+        });
+    }
+    if removed.len() > limit && allowed.removals != Some(removed.len()) {
         let mut places = BTreeMap::new();
         for change in &retired {
             let removal = match &change.action {
@@ -248,68 +282,6 @@ fn is_owned(change: &Change) -> bool {
     }
 }
 
-/// Refuses to have most roles trust another issuer: the cluster was rebuilt, or the settings are
-/// those of another cluster.
-pub(super) fn check_issuer_change(
-    plan: &Plan,
-    facts: &Facts,
-    allowed: &Allowed,
-) -> Result<(), Refusal> {
-    let mut changed: BTreeMap<Issuer, Vec<RoleLabel>> = BTreeMap::new();
-    for change in plan.changes.values() {
-        if let Action::Update(update) = &change.action
-            && let Some(old) = former_issuer(change, &update.differences, facts)
-        {
-            changed.entry(old).or_default().push(change.role.clone());
-        }
-    }
-    let owned = plan
-        .changes
-        .values()
-        .filter(|change| is_owned(change))
-        .count();
-    let limit = FEW.max(owned / 10);
-    for (old, roles) in changed {
-        let most = roles.len() * 2 > owned || roles.len() > limit;
-        if most && allowed.issuer_change.as_ref() != Some(&old) {
-            return Err(Refusal::IssuerChange { old, roles });
-        }
-    }
-    Ok(())
-}
-
-/// The one issuer that would have to be the cluster's for a role to be as declared.
-fn former_issuer(change: &Change, differences: &[Difference], facts: &Facts) -> Option<Issuer> {
-    let cluster = &facts.cluster;
-    let current = differences.iter().find_map(|difference| match difference {
-        Difference::TrustPolicy { current, .. } => Some(current),
-        Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
-    })?;
-    let prefix = format!(
-        "arn:{}:iam::{}:oidc-provider/",
-        cluster.partition, cluster.account
-    );
-    let principals: BTreeSet<String> = current.federated_principals().into_iter().collect();
-    let issuers = principals
-        .iter()
-        .map(|arn| Issuer::new(arn.strip_prefix(&prefix)?).ok());
-    let issuers: Vec<Issuer> = issuers.collect::<Option<_>>()?;
-    let old = issuers
-        .iter()
-        .find(|issuer| !cluster.issuers.contains(issuer))?
-        .clone();
-    if issuers
-        .iter()
-        .all(|issuer| !cluster.issuers.contains(issuer))
-    {
-        // Whatever else would change with it.
-        return Some(old);
-    }
-    let role = facts.desired(&change.service_account)?;
-    let former = role.trust_policy_with(cluster, issuers);
-    former.same_meaning(current).then_some(old)
-}
-
 /// Holds the roles of ServiceAccounts whose own audience a provider does not accept: no token could
 /// assume them. The cluster's audience is [`check_provider`]'s affair.
 pub(super) fn hold_refused_audiences(
@@ -351,6 +323,18 @@ pub(super) fn trusts(change: &Change) -> bool {
     )
 }
 
+/// The trust policy that an update writes.
+fn written(update: &Update) -> Option<&TrustDocument> {
+    let documents = update
+        .differences
+        .iter()
+        .find_map(|difference| match difference {
+            Difference::TrustPolicy { desired, .. } => Some(desired),
+            Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
+        });
+    documents.or(update.replacement.as_ref().map(|role| &role.trust_policy))
+}
+
 /// Refuses what the account's quotas do not allow.
 pub(super) fn check_quotas(plan: &Plan, quotas: &Quotas) -> Result<(), Refusal> {
     let Quotas {
@@ -373,8 +357,8 @@ pub(super) fn check_quotas(plan: &Plan, quotas: &Quotas) -> Result<(), Refusal> 
     for change in plan.changes.values() {
         let document = match &change.action {
             Action::Create(role) => &role.trust_policy,
-            Action::Update(update) | Action::Restore(update) => match &update.replacement {
-                Some(role) => &role.trust_policy,
+            Action::Update(update) | Action::Restore(update) => match written(update) {
+                Some(document) => document,
                 None => continue,
             },
             Action::Quarantine(_)

@@ -313,6 +313,7 @@ mod tests {
             max_session_duration: None,
             managed_by: TagValue::new("us").expect("valid"),
             tags: vec![],
+            pod_identity: crate::model::cluster::PodIdentity::Keep,
         }
     }
 

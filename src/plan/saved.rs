@@ -250,6 +250,7 @@ fn settings(cluster: &Cluster, run: &Run, paths: &[RepoPath]) -> BTreeMap<String
         max_session_duration,
         managed_by,
         tags,
+        pod_identity,
     } = cluster;
     let all = [
         ("--cluster-name", digest(name)),
@@ -262,6 +263,7 @@ fn settings(cluster: &Cluster, run: &Run, paths: &[RepoPath]) -> BTreeMap<String
         ("--max-session-duration", digest(max_session_duration)),
         ("--managed-by", digest(managed_by)),
         ("--tag", digest(tags)),
+        ("--pod-identity", digest(pod_identity)),
         ("--path", digest(&paths)),
         ("--mode", digest(&run.mode)),
         ("--full", digest(&run.depth)),

@@ -29,6 +29,7 @@ fn cluster() -> Cluster {
         permissions_boundary: None,
         max_session_duration: None,
         managed_by: TagValue::new("iam-service-account-controller").expect("valid"),
+        pod_identity: crate::model::cluster::PodIdentity::Keep,
         tags: vec![(
             TagKey::new("team").expect("valid"),
             TagValue::new("a").expect("valid"),

@@ -4,6 +4,7 @@ use super::history::Version;
 use super::survey::{Survey, survey};
 use super::{Declarations, Error, Manifests, Terms};
 use crate::desired::{self, role_name};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::IamReader;
 use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::redact;
@@ -82,9 +83,20 @@ pub async fn explain(
             .repository
             .as_ref()
             .and_then(|_| drift(&survey, &label, &service_account, &versions)),
+        others: others(&survey, &service_account),
         current: current.map(|role| facts(&role, attached, terms)),
         record: survey.facts.record().map(RecordField::from),
     })
+}
+
+/// What the survey found about who else may assume the role.
+fn others(survey: &Survey, service_account: &ServiceAccountRef) -> Vec<String> {
+    let is_such = |found: &&Diagnostic| {
+        matches!(found.code, Code::SecurityDrift | Code::PodIdentity)
+            && found.service_account.as_ref() == Some(service_account)
+    };
+    let found = survey.diagnostics.iter().filter(is_such);
+    found.map(|found| found.message.clone()).collect()
 }
 
 /// Why nothing becomes of a change that a run would make.
@@ -176,7 +188,10 @@ fn drift(
         let resolved = desired::resolve([declaration], &cluster.naming());
         let desired = desired::for_cluster(&resolved, cluster, &survey.facts.run.repository);
         let role = desired.get(service_account);
-        role.is_some_and(|role| role.trust_policy.same_meaning(current))
+        role.is_some_and(|role| {
+            let declared = cluster.trust_policy_over(&role.trust_policy, current);
+            declared.same_meaning(current)
+        })
     });
     Some(match declared_so {
         Some(version) => {

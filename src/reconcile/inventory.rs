@@ -91,5 +91,6 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
         quarantined_at,
         last_used: role.last_used.clone(),
         attached: vec![],
+        pod_identity: role.listed.trust_policy.has_pod_identity(),
     }
 }

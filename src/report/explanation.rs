@@ -31,6 +31,8 @@ pub struct Explanation {
     pub reason: String,
     /// Where a drifted trust policy comes from.
     pub drift: Option<String>,
+    /// Who else may assume the role.
+    pub others: Vec<String>,
     /// The role as it is.
     pub current: Option<CurrentField>,
     /// The record of the cluster: what was applied last, whether it wrote to the role or not.
@@ -109,6 +111,9 @@ impl Explanation {
         fact("role", Some(self.role.clone()));
         fact("state", Some(format!("{}: {}", self.state, self.reason)));
         fact("drift", self.drift.clone());
+        for other in &self.others {
+            fact("others", Some(other.clone()));
+        }
         if let Some(current) = &self.current {
             fact("role id", Some(current.role_id.clone()));
             fact("created for", current.commit.clone());

@@ -66,6 +66,8 @@ pub struct OwnedRole {
     pub last_used: Option<String>,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
+    /// Whether EKS Pod Identity may assume it, too.
+    pub pod_identity: bool,
 }
 
 /// Whether pods can assume a role.
@@ -136,6 +138,7 @@ impl OwnedRole {
         let state = self.state.as_str();
         match &self.quarantined_until {
             Some(until) => format!("{state} until {}", day(until)),
+            None if self.pod_identity => format!("{state}, with EKS Pod Identity"),
             None => state.to_owned(),
         }
     }

@@ -158,6 +158,7 @@ impl ClusterInput {
             )?,
             max_session_duration: self.max_session_duration.or(flags.max_session_duration),
             managed_by: text("--managed-by", self.managed_by, &flags.managed_by)?,
+            pod_identity: text("--pod-identity", self.pod_identity, &flags.pod_identity)?,
             token_path: text("--token-path", self.token_path, &flags.token_path)?,
             role_arn: text("--role-arn", self.role_arn, &flags.role_arn)?,
             assume_role: text("--assume-role", self.assume_role, &flags.assume_role)?,

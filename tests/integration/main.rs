@@ -18,6 +18,7 @@ mod manifests;
 mod migration;
 mod moved;
 mod names;
+mod opened;
 mod order;
 mod packs;
 mod permissions;

@@ -62,6 +62,7 @@ fn cluster() -> Cluster {
         max_session_duration: None,
         managed_by: TagValue::new("iam-service-account-controller").expect("valid"),
         tags: vec![],
+        pod_identity: irsa_gitops::model::cluster::PodIdentity::Keep,
     }
 }
 

@@ -13,15 +13,26 @@ use super::{TrustDocument, leaf};
 /// The action that a pod takes to assume its role.
 const WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
 
+/// Who assumes roles for EKS Pod Identity, and the actions that it needs. See
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html>.
+const POD_IDENTITY: (&str, [&str; 2]) = (
+    "pods.eks.amazonaws.com",
+    ["sts:AssumeRole", "sts:TagSession"],
+);
+
 /// One statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct StatementView {
+    sid: Value,
     effect: Effect,
     action: OneOrMany,
     /// Whom it is about.
     pub principal: Principal,
     condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+    /// Whatever else stands in it, such as `NotAction`.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
 
 /// What a statement does; IAM has no other effects.
@@ -66,13 +77,28 @@ pub enum OneOrMany {
 impl TrustDocument {
     /// The statements of the document, of which there may be one or a list; `None` if it is not JSON.
     pub fn statements(&self) -> Option<Vec<StatementView>> {
+        let statements = self.raw_statements()?.into_iter();
+        Some(statements.map(StatementView::from).collect())
+    }
+
+    /// The statements as they stand in the document.
+    pub(super) fn raw_statements(&self) -> Option<Vec<Value>> {
         let document: Value = serde_json::from_str(self.as_str()).ok()?;
-        let statements = match document.get("Statement").cloned() {
+        Some(match document.get("Statement").cloned() {
             Some(Value::Array(statements)) => statements,
             Some(statement) => vec![statement],
             None => vec![],
-        };
-        Some(statements.into_iter().map(StatementView::from).collect())
+        })
+    }
+
+    /// Everybody whom a statement lets in, whatever it demands of them: once for each statement.
+    pub fn grants(&self) -> Vec<String> {
+        let statements = self.statements().unwrap_or_default().into_iter();
+        let allowing = statements.filter(|statement| !statement.denies());
+        allowing
+            .flat_map(|s| s.principal.by_name())
+            .map(|p| p.to_string())
+            .collect()
     }
 }
 
@@ -82,10 +108,67 @@ impl StatementView {
         self.effect == Effect::Deny
     }
 
+    /// Whether it allows at all, and is understood in full.
+    pub fn allows(&self) -> bool {
+        self.effect == Effect::Allow && self.others.is_empty()
+    }
+
     /// Whether it allows to assume the role with the token of an OIDC provider, by the full name of
-    /// that action.
+    /// that action; IAM ignores the letter case of actions.
     pub fn allows_web_identity(&self) -> bool {
-        self.effect == Effect::Allow && self.action.iter().any(|action| action == WEB_IDENTITY)
+        self.allows() && self.action.iter().any(is_web_identity)
+    }
+
+    /// Whether it is what EKS Pod Identity needs, or less: `eksctl utils migrate-to-pod-identity`
+    /// adds it. Conditions only narrow it.
+    pub fn is_pod_identity(&self) -> bool {
+        let (service, actions) = POD_IDENTITY;
+        let Principal::Service(services) = &self.principal else {
+            return false;
+        };
+        let is_one = |action: &str| actions.iter().any(|a| a.eq_ignore_ascii_case(action));
+        self.allows()
+            && services.only() == Some(service)
+            && self.action.iter().next().is_some()
+            && self.action.iter().all(is_one)
+    }
+
+    /// What it allows beyond assuming the role with the token of an OIDC provider.
+    pub fn other_actions(&self) -> Vec<&str> {
+        let actions = self.action.iter();
+        actions.filter(|action| !is_web_identity(action)).collect()
+    }
+
+    /// What stands in it beside the elements that a statement of ours has.
+    pub fn other_elements(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.others
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Every value of a condition key, with its operator.
+    pub fn values(&self, key: &str) -> Vec<(&str, &str)> {
+        let operators = self.condition.iter();
+        let of_key = operators.flat_map(|(operator, keys)| {
+            let keys = keys
+                .iter()
+                .filter(|(found, _)| found.eq_ignore_ascii_case(key));
+            keys.flat_map(move |(_, values)| values.iter().map(|value| (operator.as_str(), value)))
+        });
+        of_key.collect()
+    }
+
+    /// Whether nothing but equality with values of these keys is demanded; each demand has values.
+    pub fn demands_only(&self, keys: &[&str]) -> bool {
+        let mut demands = self.condition.iter().flat_map(|(operator, keys)| {
+            keys.iter()
+                .map(move |(key, values)| (operator, key, values))
+        });
+        demands.all(|(operator, key, values)| {
+            operator == "StringEquals"
+                && keys.iter().any(|known| known.eq_ignore_ascii_case(key))
+                && values.iter().next().is_some()
+        })
     }
 
     /// Whether it demands that a condition key has exactly this value and no other. IAM ignores the
@@ -97,6 +180,10 @@ impl StatementView {
         let mut values = of_key.flat_map(|(_, values)| values.iter()).peekable();
         values.peek().is_some() && values.all(|found| found == value)
     }
+}
+
+fn is_web_identity(action: &str) -> bool {
+    action.eq_ignore_ascii_case(WEB_IDENTITY)
 }
 
 impl From<Value> for StatementView {
@@ -120,6 +207,28 @@ impl Principal {
             }
             Self::Kinds(kinds) => kinds.values().flat_map(OneOrMany::iter).collect(),
             Self::Other(value) => value.as_str().into_iter().collect(),
+        }
+    }
+
+    /// Each of its names as a principal of its own.
+    pub fn by_name(&self) -> Vec<Self> {
+        let one = |kind: &str, name: &str| {
+            Self::from(Value::Object(
+                [(kind.to_owned(), name.into())].into_iter().collect(),
+            ))
+        };
+        let all = |kind: &str, names: &OneOrMany| -> Vec<Self> {
+            names.iter().map(|name| one(kind, name)).collect()
+        };
+        match self {
+            Self::Everyone | Self::Other(_) => vec![self.clone()],
+            Self::Federated(names) => all("Federated", names),
+            Self::Aws(names) => all("AWS", names),
+            Self::Service(names) => all("Service", names),
+            Self::Kinds(kinds) => {
+                let kinds = kinds.iter();
+                kinds.flat_map(|(kind, names)| all(kind, names)).collect()
+            }
         }
     }
 

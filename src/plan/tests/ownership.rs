@@ -119,14 +119,14 @@ fn s19_a_trust_policy_that_lets_others_in_is_security_drift() {
     for (role, security) in [
         (intruder, true),
         (wildcard, true),
-        (without_audience, false),
+        (without_audience, true),
         (
             web_identity(&format!(r#""Effect":"Allow","Action":"sts:*",{exact}"#)),
-            false,
+            true,
         ),
         (
             web_identity(&format!(r#""NotAction":"sts:TagSession",{exact}"#)),
-            false,
+            true,
         ),
         (web_identity(r#""Effect":"Allow""#), true),
         (web_identity(r#""Effect":"Deny""#), false),
