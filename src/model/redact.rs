@@ -40,6 +40,80 @@ pub fn sentence(text: &str) -> String {
     words.map(|word| shown(word, Kind::Word)).collect()
 }
 
+/// How long a secret is that is hidden wherever it occurs: no other text holds it by accident.
+const LONG: usize = 8;
+/// How long a secret is that nothing tells from the letters of a sentence.
+const SHORT: usize = 3;
+/// Words that messages are made of; as passwords they hide nothing.
+const WORDS: &[&str] = &[
+    "admin", "auth", "error", "failed", "host", "password", "passwd", "root", "secret", "test",
+    "token", "user", "username",
+];
+
+/// A text of somebody else's without some secrets, which are those that were sent to whoever wrote it.
+///
+/// One of eight characters and more is hidden wherever it occurs, a shorter one where it stands
+/// whole, so that no word is mangled that only holds its letters. One of up to three characters, and
+/// one that is a word of messages such as `password`, is hidden only where it stands as a value: in
+/// quotation marks, behind `=` or `:`, or before `@`.
+///
+/// ```
+/// # use irsa_gitops::model::redact::hide;
+/// assert_eq!(hide("cannot connect: bad token s3cr", ["s3cr", "c"]), "cannot connect: bad token ***");
+/// assert_eq!(hide("no password in `user:password`", ["password"]), "no password in `user:***`");
+/// ```
+pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut secrets: Vec<&str> = secrets.into_iter().filter(|s| !s.is_empty()).collect();
+    // One may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), hide_one)
+}
+
+fn hide_one(text: String, secret: &str) -> String {
+    let length = secret.chars().count();
+    let is_hidden: fn(&str, &str, &str) -> bool =
+        if length <= SHORT || WORDS.iter().any(|word| word.eq_ignore_ascii_case(secret)) {
+            is_value
+        } else if length < LONG {
+            is_whole
+        } else {
+            |_, _, _| true
+        };
+    let (mut shown, mut from, mut search) = (String::new(), 0, 0);
+    while let Some(found) = text[search..].find(secret) {
+        let (start, end) = (search + found, search + found + secret.len());
+        if is_hidden(&text[..start], secret, &text[end..]) {
+            shown.push_str(&text[from..start]);
+            shown.push_str("***");
+            (from, search) = (end, end);
+        } else {
+            search = start + secret.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    shown + &text[from..]
+}
+
+/// Whether no letter or digit of a word goes on where a secret begins or ends.
+fn is_whole(before: &str, secret: &str, after: &str) -> bool {
+    let goes_on = |a: Option<char>, b: Option<char>| {
+        a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
+    };
+    !goes_on(before.chars().next_back(), secret.chars().next())
+        && !goes_on(secret.chars().next_back(), after.chars().next())
+}
+
+/// Whether a secret stands where values do.
+fn is_value(before: &str, _: &str, after: &str) -> bool {
+    let (left, right) = (before.chars().next_back(), after.chars().next());
+    let ends = |c: char| c.is_whitespace() || "&;,'\"`@)]}>".contains(c);
+    match (left, right) {
+        (Some('=' | ':'), right) => right.is_none_or(ends),
+        (Some('\'' | '"' | '`'), right) => left == right || right == Some('@'),
+        (Some('/'), right) => right == Some('@'),
+        (left, right) => left.is_none_or(char::is_whitespace) && right == Some('@'),
+    }
+}
+
 fn shown(text: &str, kind: Kind) -> String {
     let (before, rest) = match kind {
         Kind::Address => ("", text),
@@ -217,7 +291,67 @@ mod tests {
         }
     }
 
+    #[test]
+    fn c44_short_secrets_and_words_leave_sentences_alone() {
+        let sentence =
+            "cannot connect to host, must try port 443: password or token of admin is not mute";
+        for secret in [
+            "c", "o", "to", "443", "mus", "nect", "mute1", "password", "token", "admin", ":", " ",
+        ] {
+            assert_eq!(hide(sentence, [secret]), sentence, "{secret}");
+        }
+    }
+
+    #[test]
+    fn c44_secrets_are_hidden_where_they_stand() {
+        for (text, secret, expected) in [
+            ("bad token s3cr.", "s3cr", "bad token ***."),
+            ("bad token hunter", "hunter", "bad token ***"),
+            ("u:ab@host", "ab", "u:***@host"),
+            ("?token=1&x", "1", "?token=***&x"),
+            ("no 'admin'", "admin", "no '***'"),
+            ("password=password", "password", "password=***"),
+            ("xlongsecretx", "longsecret", "x***x"),
+            (
+                "\u{fc}b$x\u{fc}b\u{fc} b$x\u{fc}",
+                "b$x\u{fc}",
+                "\u{fc}b$x\u{fc}b\u{fc} ***",
+            ),
+        ] {
+            assert_eq!(hide(text, [secret]), expected);
+        }
+        assert_eq!(hide("abcd-long", ["abcd", "abcd-long"]), "***");
+    }
+
     proptest! {
+        #[test]
+        fn c44_words_that_hold_a_short_secret_stay(
+            secret in "[a-z0-9]{1,7}", a in "[a-z]{1,5}", b in "[a-z]{1,5}"
+        ) {
+            let text = format!("{a}{secret}{b} {a}{secret} {secret}{b}");
+            // A part of it that is the secret again could stand whole.
+            prop_assume!(!text.split(' ').any(|word| word == secret));
+            prop_assert_eq!(hide(&text, [secret.as_str()]), text);
+        }
+
+        #[test]
+        fn c44_a_secret_that_stands_as_a_value_is_gone(secret in "[!-~\u{a1}-\u{ff}]{1,24}") {
+            prop_assume!(!"***".contains(&secret));
+            for (before, after) in [("token=", ""), ("user:", "@host"), ("'", "'"), ("token=", " x")] {
+                let text = format!("{before}{secret}{after}");
+                let safe = hide(&text, [secret.as_str()]);
+                prop_assert!(safe.contains("***") && !safe.contains(&text), "{safe}");
+            }
+        }
+
+        #[test]
+        fn c44_a_long_secret_is_gone_everywhere(
+            secret in "[a-z0-9$%-]{14,30}", a in "[a-z]{0,5}", b in "[a-z]{0,5}"
+        ) {
+            let safe = hide(&format!("{a}{secret}{b}"), [secret.as_str()]);
+            prop_assert!(!safe.contains(&secret));
+        }
+
         #[test]
         fn s20_no_piece_of_any_password_is_shown(password in "[!-~\u{a1}-\u{ff}]{1,24}") {
             for (before, after) in [

@@ -323,12 +323,9 @@ impl Fetch {
         let secrets = parts
             .chain(tokens)
             .chain((!is_shown).then_some(taken_for_host));
-        let hide = |text: String, secret: &str| match secret {
-            "" | "git" => text,
-            secret => text.replace(secret, "***"),
-        };
         let url = self.url.as_str();
-        secrets.fold(text.replace(url, &redact::address(url)), hide)
+        let text = text.replace(url, &redact::address(url));
+        redact::hide(&text, secrets.filter(|secret| *secret != "git"))
     }
 }
 

@@ -173,6 +173,24 @@ fn an_unknown_certificate_authority_is_refused() {
 }
 
 #[test]
+fn c44_a_short_token_mangles_no_message_of_a_host() {
+    let (root, _) = hosted();
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let message = |token: &str| {
+        lint(root.path(), &format!("{}/acme/apps.git", host.url))
+            .env("IRSA_GITOPS_GIT_TOKEN", token)
+            .run()
+            .ends(6)
+            .json()["error"]["message"]
+            .clone()
+    };
+    let whole = message("in-no-message");
+    for token in ["e", "s", "cert", "ssl", "is"] {
+        assert_eq!(message(token), whole, "{token}");
+    }
+}
+
+#[test]
 fn s17_a_redirect_to_another_host_is_not_followed() {
     let (root, _) = hosted();
     let other = HttpsHost::start(root.path(), TOKEN, None);

@@ -11,6 +11,7 @@ use backon::{ExponentialBuilder, Retryable};
 use super::credentials::Unusable;
 use crate::iam::error::{CLOCK, Error, Kind};
 use crate::iam::limiter::Limiter;
+use crate::model::redact;
 use crate::model::role::RoleName;
 
 /// How many characters of somebody else's text are shown.
@@ -55,12 +56,10 @@ impl Line {
         // Web identity tokens are the only thing that starts so.
         let is_token = |word: &str| word.starts_with("eyJ") && word.len() > 20;
         let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'<>&".contains(c));
-        let mut text: String = words
+        let text: String = words
             .map(|word| if is_token(word) { "*** " } else { word })
             .collect();
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret.as_str(), "***");
-        }
+        let text = redact::hide(&text, self.secrets.iter().map(String::as_str));
         shortened(&text)
     }
 }
