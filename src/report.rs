@@ -11,7 +11,7 @@ use crate::model::arn::AwsAccountId;
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Removal;
-use crate::plan::{Action, Change, Difference, Origin};
+use crate::plan::{Action, Change, Difference, Origin, Superseded};
 
 mod counts;
 mod difference;
@@ -85,6 +85,8 @@ pub struct Section {
     pub entries: Vec<Entry>,
     /// What was found about manifests and roles.
     pub diagnostics: Vec<Diagnostic>,
+    /// Why nothing of it may be carried out, where it is shown all the same.
+    pub superseded: Option<Superseded>,
     /// What became of the cluster's record, where that kept the run from writing anything else.
     pub record: Option<Outcome>,
 }
@@ -149,6 +151,19 @@ impl Report {
         summary
     }
 
+    /// Why the run could not go on, or what it shows may not be carried out.
+    pub fn stopped(&self) -> Option<Stopped> {
+        let superseded = self.superseded().next();
+        let shown = || superseded.map(|(_, superseded)| superseded.into());
+        self.error.clone().or_else(shown)
+    }
+
+    /// The sections of which nothing may be carried out, and why.
+    pub fn superseded(&self) -> impl Iterator<Item = (&Section, &Superseded)> {
+        let sections = self.clusters.iter();
+        sections.filter_map(|section| Some((section, section.superseded.as_ref()?)))
+    }
+
     /// The entries of a section that are to be listed.
     pub fn listed<'a>(&self, section: &'a Section) -> impl Iterator<Item = &'a Entry> {
         let all = self.listing == Listing::All;
@@ -167,6 +182,15 @@ impl Report {
         diagnostics
             .filter(|diagnostic| diagnostic.severity == severity)
             .count()
+    }
+}
+
+impl From<&Superseded> for Stopped {
+    fn from(superseded: &Superseded) -> Self {
+        Self {
+            message: superseded.to_string(),
+            hint: Some(superseded.hint()),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::iam;
 use crate::model::cluster::ClusterName;
 use crate::model::location::RepoPath;
 use crate::model::redact;
+use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
 use crate::report::Stopped;
@@ -89,7 +90,13 @@ macro_rules! of_the_run {
         }
     )*};
 }
-of_the_run!(settings::Error, source::Error, iam::Error, Refusal);
+of_the_run!(
+    settings::Error,
+    source::Error,
+    iam::Error,
+    Refusal,
+    Superseded
+);
 
 impl Error {
     pub(super) fn exit(&self) -> Exit {

@@ -58,8 +58,7 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
             .declared(&settings.paths, settings.naming())
             .diagnostics,
         account: settings.naming().account.clone(),
-        entries: vec![],
-        record: None,
+        ..Section::default()
     };
     let sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
     let ending = Ending {

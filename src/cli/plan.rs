@@ -12,10 +12,12 @@ use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
 use crate::exit::Exit;
+use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Event};
 use crate::report::ending::{Ending, Heed};
+use crate::report::sanitize::line;
 use crate::report::{Command, Report};
 
 const EXAMPLES: &str = "\
@@ -42,7 +44,8 @@ const EXITS: &[Exit] = &[
 /// Show what apply would do, with read-only access to IAM
 ///
 /// Compares the manifests of a revision with IAM and lists every change with its reason. It is given
-/// an IAM client that has no method to write.
+/// an IAM client that has no method to write. A plan that is superseded is shown and marked so, and
+/// never saved.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct PlanArgs {
@@ -139,7 +142,18 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let signals = Signals::listen()?;
     let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
     drop(watcher);
-    if let (Some(path), Some(saved)) = (&args.out, saved) {
+    let late: Vec<&Superseded> = sections
+        .iter()
+        .filter_map(|s| s.superseded.as_ref())
+        .collect();
+    for superseded in &late {
+        Error::from((*superseded).clone()).print(console);
+    }
+    if let (Some(path), false) = (&args.out, late.is_empty()) {
+        let path = path.display().to_string();
+        let note = "nothing was saved there, as the plan is superseded";
+        console.print_error(&format!("note: --out {}: {note}\n", line(&path)));
+    } else if let (Some(path), Some(saved)) = (&args.out, saved) {
         std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
             path: path.clone(),
             source,

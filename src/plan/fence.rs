@@ -32,6 +32,9 @@ pub struct Superseded {
     pub commit: CommitId,
     /// What the one is to the other.
     pub why: Why,
+    /// Whether the commit of this run is under review: it lacks what was applied by now, and is not
+    /// late for it.
+    pub is_under_review: bool,
 }
 
 /// Who says that a commit was applied.
@@ -103,6 +106,7 @@ impl Superseded {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self.why {
+            Why::Newer | Why::Elsewhere if self.is_under_review => "merge the branch that was applied into this one, or rebase onto it, and plan again".to_owned(),
             Why::Newer => "run for the newest commit of the branch; to go back to an older state, revert in a new commit".to_owned(),
             Why::Elsewhere => "if that commit was squashed, rebased or taken back by a forced push, run once with --accept-history-rewrite, which tags the roles with this commit; if it is only not merged yet, merge it first".to_owned(),
             Why::Unknown => "fetch all branches (git fetch --all --tags) and run again, which tells whether this commit is the older one; if the branch was rewritten or the repository replaced, run once with --accept-history-rewrite, which tags the roles with this commit".to_owned(),
@@ -152,6 +156,7 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
             last_commit,
             commit: ours.clone(),
             why,
+            is_under_review: false,
         });
     }
     for (why, role, last_commit) in outside {

@@ -14,7 +14,7 @@ use crate::report::Section;
 use crate::settings::ClusterSettings;
 
 /// What apply would do in each cluster; with a base, what caused each change. What is to be done is
-/// added to `saved`.
+/// added to `saved`. A plan that is superseded is shown, too, and says so.
 ///
 /// # Errors
 ///
@@ -30,12 +30,8 @@ pub async fn plan<R: IamReader>(
     let mut surveys = Vec::new();
     for cluster in clusters {
         let iam = connect(cluster).await?;
-        let survey = survey(cluster, manifests, terms, &iam).await?.allowed();
-        // A branch under review lacks what is applied by now; that does not make it late.
-        surveys.push(survey.map_err(|error| match (error, base) {
-            (Error::Superseded(superseded), Some(_)) => Error::Behind(superseded),
-            (error, _) => error,
-        })?);
+        let survey = survey(cluster, manifests, terms, &iam).await?;
+        surveys.push(survey.to_show(base.is_some())?);
     }
     survey::settle(surveys.iter_mut())?;
     for (cluster, survey) in clusters.iter().zip(&mut surveys) {

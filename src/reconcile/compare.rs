@@ -66,7 +66,7 @@ pub fn compare(
             account,
             entries: plan.changes.into_values().map(entry).collect(),
             diagnostics,
-            record: None,
+            ..Section::default()
         });
     }
     Ok(sections)

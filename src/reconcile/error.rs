@@ -5,7 +5,6 @@ use crate::iam;
 use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::InvalidName;
-use crate::plan::fence::Why;
 use crate::plan::guard::Refusal;
 use crate::plan::{Obstacle, Superseded};
 use crate::settings;
@@ -29,9 +28,6 @@ pub enum Error {
     /// Nobody: a newer commit has been applied already.
     #[error(transparent)]
     Superseded(#[from] Superseded),
-    /// Nobody: a plan for a review, of a branch that lacks commits which are applied already.
-    #[error(transparent)]
-    Behind(Superseded),
     /// The user: pruning without a prefix could take in any role with an underscore in its name.
     #[error(
         "--mode sync needs a --role-prefix: without one, too many roles could be taken for ours"
@@ -82,7 +78,7 @@ impl Error {
             | Self::NoServiceAccount(..)
             | Self::WhichCluster(_)
             | Self::NoMergeBase(..) => Exit::Usage,
-            Self::Superseded(_) | Self::Behind(_) => Exit::Superseded,
+            Self::Superseded(_) => Exit::Superseded,
             Self::Source(error) => match error.class() {
                 source::Class::Usage => Exit::Usage,
                 source::Class::Rejected => Exit::InputRejected,
@@ -103,11 +99,6 @@ impl Error {
             Self::Iam(error) => error.hint(),
             Self::Refused(refusal) => Some(refusal.hint()),
             Self::Superseded(superseded) => Some(superseded.hint()),
-            Self::Behind(superseded) if superseded.why == Why::Unknown => Some(superseded.hint()),
-            Self::Behind(_) => Some(
-                "merge the branch that was applied into this one, or rebase onto it, and plan again"
-                    .to_owned(),
-            ),
             Self::NoServiceAccount(role, _) if role.as_str().contains('=') => Some(
                 "this is a role of the program itself, which says what was applied to a cluster: no verb changes it by name".to_owned(),
             ),

@@ -153,6 +153,19 @@ impl Survey {
         }
     }
 
+    /// The same for a plan that is only looked at: one that is superseded says so.
+    ///
+    /// # Errors
+    ///
+    /// Anything else that stands in the way.
+    pub fn to_show(mut self, is_under_review: bool) -> Result<Self, Error> {
+        if let Some(Obstacle::Superseded(superseded)) = &mut self.obstacle {
+            superseded.is_under_review = is_under_review;
+            return Ok(self);
+        }
+        self.allowed()
+    }
+
     /// The cluster, in the account that it turned out to be in.
     pub fn cluster(&self) -> &Cluster {
         &self.facts.cluster
@@ -210,6 +223,10 @@ impl Survey {
             account: Some(self.facts.cluster.account),
             entries: self.plan.changes.into_values().map(entry).collect(),
             diagnostics: self.diagnostics,
+            superseded: match self.obstacle {
+                Some(Obstacle::Superseded(superseded)) => Some(superseded),
+                Some(Obstacle::Refused(_)) | None => None,
+            },
             record: None,
         }
     }

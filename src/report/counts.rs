@@ -23,7 +23,10 @@ pub(super) fn counts(report: &Report) -> Vec<String> {
     }
     let of = |count: usize, what: &str| (count, format!("{count} {what}"));
     let nouns = |count: usize, noun: &str| (count, plural(count, noun));
+    let superseded = report.superseded().count();
+    let clusters = format!("{} superseded", plural(superseded, "cluster"));
     let all = [
+        (superseded, clusters),
         of(summary.create, "to create"),
         of(summary.update, "to update"),
         of(summary.restore, "to restore"),

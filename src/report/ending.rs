@@ -61,7 +61,7 @@ impl Ending<'_> {
             Exit::OutcomeUnknown
         } else if let Some(signal) = self.signal {
             signal.exit
-        } else if self.any_outcome(|outcome| is_caused_by(outcome, Cause::Superseded)) {
+        } else if self.is_superseded() {
             Exit::Superseded
         } else if self.has_errors() || self.entries().any(is_undone) {
             Exit::Incomplete
@@ -70,6 +70,12 @@ impl Ending<'_> {
         } else {
             Exit::Success
         }
+    }
+
+    fn is_superseded(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|section| section.superseded.is_some())
+            || self.any_outcome(|outcome| is_caused_by(outcome, Cause::Superseded))
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {

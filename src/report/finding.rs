@@ -94,6 +94,21 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
         });
     }
     for section in &report.clusters {
+        if let Some(superseded) = &section.superseded {
+            let cluster = cluster(section);
+            findings.push(Finding {
+                rule: Rule::Stopped,
+                severity: Severity::Error,
+                title: format!("irsa-gitops {}", report.command.as_str()),
+                message: with_cluster(
+                    &with_hint(&superseded.to_string(), Some(&superseded.hint())),
+                    section,
+                ),
+                place: None,
+                fingerprint: fingerprint(&[report.command.as_str(), &cluster], &mut seen),
+                reason: None,
+            });
+        }
         let diagnostics = section.diagnostics.iter();
         findings.extend(diagnostics.map(|d| of_diagnostic(d, section, &mut seen)));
         let changes = report
@@ -216,7 +231,12 @@ fn cluster(section: &Section) -> String {
 }
 
 fn with_cluster(message: &str, section: &Section) -> String {
-    match cluster(section) {
+    let superseded = section.superseded.as_ref().map(|_| "superseded".to_owned());
+    let words = [
+        Some(cluster(section)).filter(|words| !words.is_empty()),
+        superseded,
+    ];
+    match words.into_iter().flatten().collect::<Vec<_>>().join(", ") {
         words if words.is_empty() => message.to_owned(),
         words => format!("{message} [{words}]"),
     }

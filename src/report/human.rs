@@ -28,6 +28,10 @@ pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Resul
     let several = report.clusters.len() > 1;
     for section in &report.clusters {
         heading(report, section, out)?;
+        if let Some(superseded) = &section.superseded {
+            writeln!(out, "{}", line(&superseded.to_string()))?;
+            writeln!(out, "hint: {}", line(&superseded.hint()))?;
+        }
         changes(report, section, medium, out)?;
         for diagnostic in &section.diagnostics {
             match medium {
@@ -66,6 +70,9 @@ fn heading(report: &Report, section: &Section, out: &mut dyn Write) -> io::Resul
     }
     if let Some(commit) = &report.commit {
         write!(out, " at commit {}", commit.short())?;
+    }
+    if section.superseded.is_some() {
+        write!(out, ", superseded")?;
     }
     writeln!(out)
 }

@@ -10,12 +10,13 @@ use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::sanitize;
-use super::{Entry, Report, Section, action_word, outcome_word};
+use super::{Entry, Report, Section, Stopped, action_word, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
+use crate::plan::fence::{Superseded, Witness};
 
 /// The version of the document.
 pub const SCHEMA: &str = "irsa-gitops/report/v1";
@@ -25,7 +26,8 @@ pub const SCHEMA: &str = "irsa-gitops/report/v1";
 /// Characters that could act on a terminal or a CI log are written as `\uXXXX`: it is the same
 /// JSON value, and a log that shows it stays harmless.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    write(&Document::new(report), out)
+    let stopped = report.stopped();
+    write(&Document::new(report, stopped.as_ref()), out)
 }
 
 /// Writes any document so.
@@ -59,8 +61,22 @@ struct ErrorField<'a> {
 struct ClusterField<'a> {
     name: Option<&'a str>,
     account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded: Option<SupersededField>,
     changes: Vec<ChangeField<'a>>,
     diagnostics: Vec<DiagnosticField<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SupersededField {
+    message: String,
+    hint: String,
+    why: String,
+    last_commit: String,
+    witness: &'static str,
+    role: Option<String>,
+    since: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -134,7 +150,7 @@ struct SummaryField {
 }
 
 impl<'a> Document<'a> {
-    fn new(report: &'a Report) -> Self {
+    fn new(report: &'a Report, stopped: Option<&'a Stopped>) -> Self {
         let summary = report.summary();
         Self {
             schema: SCHEMA,
@@ -142,7 +158,7 @@ impl<'a> Document<'a> {
             repository: report.repository.as_deref(),
             commit: report.commit.as_ref().map(|commit| commit.as_str()),
             exit_code: report.exit.code(),
-            error: report.error.as_ref().map(|stopped| ErrorField {
+            error: stopped.map(|stopped| ErrorField {
                 message: &stopped.message,
                 hint: stopped.hint.as_deref(),
             }),
@@ -169,8 +185,25 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
     ClusterField {
         name: section.cluster.as_ref().map(|name| name.as_str()),
         account: section.account.as_ref().map(|account| account.as_str()),
+        superseded: section.superseded.as_ref().map(superseded),
         changes: report.listed(section).map(change).collect(),
         diagnostics: section.diagnostics.iter().map(diagnostic).collect(),
+    }
+}
+
+fn superseded(superseded: &Superseded) -> SupersededField {
+    let (witness, role, since) = match &superseded.witness {
+        Witness::Role(role) => ("role", Some(role.to_string()), None),
+        Witness::Record(_, at) => ("record", None, Some(at.clone())),
+    };
+    SupersededField {
+        message: superseded.to_string(),
+        hint: superseded.hint(),
+        why: superseded.why.to_string(),
+        last_commit: superseded.last_commit.to_string(),
+        witness,
+        role,
+        since,
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::counts::{counts, plural};
 use super::place::Place;
 use super::sanitize::{html, line};
-use super::{Entry, Report, Section, action_word, difference, outcome_word};
+use super::{Entry, Report, Section, Stopped, action_word, difference, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::plan::{Action, Difference, Origin};
@@ -36,6 +36,7 @@ struct Piece {
 /// The parts of a section, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
+    Superseded,
     Urgent,
     Roles,
     Findings,
@@ -45,6 +46,7 @@ enum Part {
 /// What is kept first when not everything fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Superseded,
     Urgent,
     Change,
     Detail,
@@ -57,11 +59,8 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let mut text = format!("{MARKER}\n{}\n", heading(report));
-    if let Some(stopped) = &report.error {
-        text.push_str(&format!("\n**Stopped:** {}\n", code(&stopped.message)));
-        if let Some(hint) = &stopped.hint {
-            text.push_str(&format!("\nHint: {}\n", code(hint)));
-        }
+    if let Some(error) = &report.error {
+        text.push_str(&stopped("Stopped", error));
     }
     let room = LONGEST - LAST_LINE - text.chars().count();
     let (kept, left_out) = fit(pieces, room, report);
@@ -73,6 +72,12 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     text.push_str(&last_line(report, &left_out));
     out.write_all(text.as_bytes())
+}
+
+fn stopped(word: &str, stopped: &Stopped) -> String {
+    let hint = stopped.hint.as_ref();
+    let hint = hint.map_or(String::new(), |hint| format!("\nHint: {}\n", code(hint)));
+    format!("\n**{word}:** {}\n{hint}", code(&stopped.message))
 }
 
 fn heading(report: &Report) -> String {
@@ -101,6 +106,10 @@ fn pieces(report: &Report) -> Vec<Piece> {
                 text,
             })
         };
+        if let Some(superseded) = &content.superseded {
+            let text = stopped("Superseded", &superseded.into());
+            piece(Part::Superseded, Rank::Superseded, text);
+        }
         for diagnostic in &content.diagnostics {
             let is_urgent =
                 diagnostic.severity == Severity::Error || diagnostic.code == Code::SecurityDrift;
@@ -173,7 +182,7 @@ impl Piece {
                 Part::Roles => {
                     "\n| | role | ServiceAccount | where | why |\n|---|---|---|---|---|\n"
                 }
-                Part::Differences => "",
+                Part::Superseded | Part::Differences => "",
             });
         }
         text
@@ -193,7 +202,10 @@ fn last_line(report: &Report, left_out: &[Piece]) -> String {
     let count = |parts: &[Part]| left_out.iter().filter(|p| parts.contains(&p.part)).count();
     let left_out: Vec<String> = [
         (count(&[Part::Roles]), "role"),
-        (count(&[Part::Urgent, Part::Findings]), "finding"),
+        (
+            count(&[Part::Superseded, Part::Urgent, Part::Findings]),
+            "finding",
+        ),
         (count(&[Part::Differences]), "folded difference"),
     ]
     .into_iter()

@@ -27,7 +27,7 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .map(|(rule, text)| descriptor(rule, text))
         .collect();
     let mut invocation = json!({
-        "executionSuccessful": report.error.is_none(),
+        "executionSuccessful": report.stopped().is_none(),
         "exitCode": report.exit.code(),
     });
     let stopped: Vec<Value> = findings

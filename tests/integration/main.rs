@@ -41,6 +41,7 @@ mod schedules;
 mod selection;
 mod settings;
 mod sources;
+mod superseded;
 mod witness;
 
 #[path = "../support"]

@@ -4,10 +4,12 @@ use super::*;
 use crate::apply::Failure;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::RoleArn;
-use crate::model::role::{NewRole, RoleLabel};
+use crate::model::commit::CommitId;
+use crate::model::role::{NewRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
+use crate::plan::fence::{Superseded, Why, Witness};
 use crate::plan::{Change, Reason};
 
 fn create() -> Action {
@@ -70,6 +72,34 @@ fn exit(
     let first = ending(&[section.clone(), Section::default()]);
     assert_eq!(first, ending(&[Section::default(), section]));
     first
+}
+
+#[test]
+fn c40_a_plan_that_is_superseded_ends_so_whatever_it_shows() {
+    let superseded = Superseded {
+        witness: Witness::Role(RoleName::new("k8s-sa_bar_foo").expect("valid")),
+        last_commit: CommitId::new(&"1".repeat(40)).expect("valid"),
+        commit: CommitId::new(&"2".repeat(40)).expect("valid"),
+        why: Why::Newer,
+        is_under_review: false,
+    };
+    let section = Section {
+        entries: vec![entry(Action::Held, None, None), entry(create(), None, None)],
+        superseded: Some(superseded),
+        ..Section::default()
+    };
+    for sections in [
+        [section.clone(), Section::default()],
+        [Section::default(), section],
+    ] {
+        let ending = Ending {
+            command: Command::Plan,
+            sections: &sections,
+            heed: Heed::Any,
+            signal: None,
+        };
+        assert_eq!(ending.exit(), Exit::Superseded);
+    }
 }
 
 #[test]

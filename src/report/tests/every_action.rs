@@ -211,6 +211,7 @@ fn everything() -> Report {
             account: AwsAccountId::new("123456789012").ok(),
             entries,
             diagnostics,
+            superseded: None,
             record: None,
         }],
         error: None,
