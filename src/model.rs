@@ -14,6 +14,7 @@ pub mod location;
 mod newtype;
 pub mod quotas;
 pub mod redact;
+pub mod repository;
 pub mod role;
 pub mod service_account;
 pub mod shell;

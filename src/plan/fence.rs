@@ -4,7 +4,7 @@
 //! one, and would undo it. Every role carries the commit that last wrote to it, and the cluster's
 //! record the one that was applied last, whether it wrote to a role or not. An ancestor of ours
 //! lets the run go on. A descendant means that this run is late, and nothing lets it pass. A commit
-//! that is elsewhere or unknown means that history was rewritten, until the user accepts that; then
+//! that is elsewhere or unknown means that history was rewritten, or that it is another repository's, until the user accepts that; then
 //! every role that carries such a commit is tagged with ours, so that it is said once.
 
 use std::fmt;
@@ -15,7 +15,8 @@ use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName};
-use crate::model::tags::{self, Tags};
+use crate::model::tags::{self, TagValue, Tags};
+use crate::model::{redact, repository};
 
 /// Something was applied that is not in the history of this run's commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,17 @@ pub enum Witness {
     Role(RoleName),
     /// The record of the cluster, and since when.
     Record(ClusterName, String),
+    /// The same, written for another repository than the one that is read.
+    OtherRepository {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Since when.
+        at: String,
+        /// The repository that it is applied from.
+        applied: String,
+        /// The repository that this run reads.
+        read: String,
+    },
 }
 
 impl fmt::Display for Witness {
@@ -56,6 +68,15 @@ impl fmt::Display for Witness {
                     "what was applied to cluster `{cluster}` last, at {at}, is"
                 )
             }
+            Self::OtherRepository {
+                cluster,
+                at,
+                applied,
+                read,
+            } => write!(
+                f,
+                "cluster `{cluster}` is applied from {applied}; this run reads {read}: what was applied last, at {at}, is"
+            ),
         }
     }
 }
@@ -105,6 +126,11 @@ impl fmt::Display for Why {
 impl Superseded {
     /// What to do about it.
     pub fn hint(&self) -> String {
+        if let Witness::OtherRepository { applied, read, .. } = &self.witness {
+            return format!(
+                "apply a cluster from one repository: from {applied}, or give what {read} declares another --cluster-name; if the repository was moved or renamed, run once: irsa-gitops apply --accept-history-rewrite, which tags the roles with this commit; if both are one repository, fetch all branches (git fetch --all --tags)"
+            );
+        }
         match self.why {
             Why::Newer | Why::Elsewhere if self.is_under_review => "merge the branch that was applied into this one, or rebase onto it, and plan again".to_owned(),
             Why::Newer => "run for the newest commit of the branch; to go back to an older state, revert in a new commit".to_owned(),
@@ -137,17 +163,26 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
     let cluster = &facts.cluster.name;
     let applied = facts.applied().into_iter().filter_map(|entry| {
         let why = Why::of(facts.history.ancestry(&entry.commit))?;
-        Some((
-            why,
-            Witness::Record(cluster.clone(), entry.at),
-            entry.commit,
-        ))
+        let other = other_repository(facts).filter(|_| why == Why::Unknown);
+        let witness = match other {
+            Some(applied) => Witness::OtherRepository {
+                cluster: cluster.clone(),
+                at: entry.at,
+                applied,
+                read: redact::address(&facts.run.repository),
+            },
+            None => Witness::Record(cluster.clone(), entry.at),
+        };
+        Some((why, witness, entry.commit))
     });
     let written = outside.iter().map(|(why, role, last_commit)| {
         let role = Witness::Role(role.listed.name.clone());
         (*why, role, last_commit.clone())
     });
-    let worst = written.chain(applied).min_by_key(|(why, ..)| *why);
+    let says_less = |witness: &Witness| !matches!(witness, Witness::OtherRepository { .. });
+    let worst = written
+        .chain(applied)
+        .min_by_key(|(why, witness, _)| (*why, says_less(witness)));
     if let Some((why, witness, last_commit)) = worst
         && (why == Why::Newer || facts.run.rewrite == Rewrite::Refused)
     {
@@ -163,6 +198,14 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
         retag(plan, role, why, &last_commit, ours);
     }
     Ok(())
+}
+
+/// The repository that the record was written for, if it is another one than ours. Its tag has
+/// only what is legal there.
+fn other_repository(facts: &Facts) -> Option<String> {
+    let applied = facts.record()?.tags.get(tags::SOURCE)?;
+    let ours = TagValue::fitted(&facts.run.repository);
+    (!repository::is_same(applied, ours.as_str())).then(|| redact::address(applied))
 }
 
 /// Has a role carry our commit, unless it is written to anyway.

@@ -77,6 +77,7 @@ struct SupersededField {
     witness: &'static str,
     role: Option<String>,
     since: Option<String>,
+    repository: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -192,9 +193,10 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
 }
 
 fn superseded(superseded: &Superseded) -> SupersededField {
-    let (witness, role, since) = match &superseded.witness {
-        Witness::Role(role) => ("role", Some(role.to_string()), None),
-        Witness::Record(_, at) => ("record", None, Some(at.clone())),
+    let (witness, role, since, repository) = match &superseded.witness {
+        Witness::Role(role) => ("role", Some(role.to_string()), None, None),
+        Witness::Record(_, at) => ("record", None, Some(at), None),
+        Witness::OtherRepository { at, applied, .. } => ("record", None, Some(at), Some(applied)),
     };
     SupersededField {
         message: superseded.to_string(),
@@ -203,7 +205,8 @@ fn superseded(superseded: &Superseded) -> SupersededField {
         last_commit: superseded.last_commit.to_string(),
         witness,
         role,
-        since,
+        since: since.cloned(),
+        repository: repository.cloned(),
     }
 }
 

@@ -181,3 +181,112 @@ fn c41_of_several_clusters_each_is_superseded_by_itself() {
     assert_eq!(clusters[1]["superseded"]["why"], "elsewhere");
     assert!(run.changes().contains(&"more_bar_x create".to_owned()));
 }
+
+/// A world from which a commit was applied that no other one has.
+fn applied() -> World {
+    let world = World::new(&["a"]);
+    set_origin(&world, "https://github.com/acme/apps");
+    world.repository.commit("nowhere else");
+    world.run(&["apply"]).ends(0);
+    world
+}
+
+/// A world over another one's account.
+fn beside(first: &World, accounts: &[&str]) -> World {
+    let second = World::new(accounts);
+    second.repository.commit("beside it");
+    std::fs::copy(first.iam(), second.iam()).expect("copied");
+    second
+}
+
+fn set_origin(world: &World, url: &str) {
+    let git = |arguments: &[&str]| world.repository.git(arguments);
+    git(&["config", "remote.origin.url", url]);
+}
+
+#[test]
+fn c42_two_repositories_for_one_cluster_are_said_to_be_two() {
+    let first = applied();
+    // With, or without, a role of its own that the first one made.
+    for accounts in [&["a"][..], &["b"]] {
+        let second = beside(&first, accounts);
+        set_origin(&second, "git@github.com:acme/infra.git");
+        let before = state(&second.iam());
+        for verb in ["plan", "apply"] {
+            for flags in [
+                &[][..],
+                &["--full"],
+                &["--mode", "sync"],
+                &["--path", "apps"],
+            ] {
+                let run = second.run(&[&[verb], flags].concat()).ends(9);
+                let text = message(&run);
+                let said = "cluster `prod` is applied from https://github.com/acme/apps; this run reads github.com:acme/infra.git";
+                assert!(text.contains(said), "{verb} {flags:?}: {text}");
+                let hint = run.json()["error"]["hint"].to_string();
+                assert!(hint.contains("--accept-history-rewrite"), "{hint}");
+                assert!(hint.contains("one repository"), "{hint}");
+            }
+        }
+        assert_eq!(state(&second.iam()), before);
+        let run = second.run(&["plan"]).ends(9);
+        assert_eq!(
+            superseded(&run)["repository"],
+            "https://github.com/acme/apps"
+        );
+        // What was moved is taken over once, and then is the other one's no more.
+        second.run(&["apply", "--accept-history-rewrite"]).ends(0);
+        second.run(&["apply"]).ends(0);
+        std::fs::copy(second.iam(), first.iam()).expect("copied");
+        let text = message(&first.run(&["plan"]).ends(9));
+        assert!(
+            text.contains("applied from github.com:acme/infra.git"),
+            "{text}"
+        );
+        std::fs::write(first.iam(), before.to_string()).expect("written");
+    }
+}
+
+#[test]
+fn c43_one_repository_in_another_spelling_is_no_other_one() {
+    let first = applied();
+    for spelling in [
+        "https://github.com/acme/apps.git",
+        "https://ann@GitHub.com/acme/apps/",
+        "ssh://git@github.com/acme/apps.git",
+        "git@github.com:acme/apps.git",
+    ] {
+        // A clone that lacks what was applied.
+        let second = beside(&first, &["a"]);
+        set_origin(&second, spelling);
+        let text = message(&second.run(&["plan"]).ends(9));
+        assert!(
+            text.contains("is unknown") && !text.contains("is applied from"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn c43_a_clone_that_has_the_commits_is_in_order_whatever_it_is_called() {
+    let world = World::new(&["a"]);
+    set_origin(&world, "https://github.com/acme/apps");
+    let older = world.repository.head();
+    world.repository.commit("newer");
+    world.run(&["apply"]).ends(0);
+    for name in [
+        "/srv/mirror/apps",
+        "https://mirror.example.com/apps",
+        "../apps",
+    ] {
+        set_origin(&world, name);
+        world.run(&["plan"]).ends(0);
+        let text = message(&world.run(&["plan", "--revision", &older]).ends(9));
+        assert!(
+            text.contains("is newer than") && !text.contains("is applied from"),
+            "{text}"
+        );
+    }
+    world.repository.commit("newest");
+    world.run(&["apply"]).ends(0);
+}
