@@ -60,7 +60,8 @@ pub(super) struct ApplyArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     audit: AuditArgs,
-    /// Do only what this plan says that plan --out has saved: its commit, its changes
+    /// Do only what this plan says that plan --out has saved: its commit, its changes; with
+    /// --revision at that commit, if it declares what was planned
     #[arg(
         long,
         value_name = "FILE",
@@ -68,8 +69,8 @@ pub(super) struct ApplyArgs {
         conflicts_with = "directory"
     )]
     plan: Option<PathBuf>,
-    /// With --plan: only if its commit is in the history of this branch or commit, or of a tag that
-    /// is named in full (refs/tags/v1)
+    /// With --plan: only if its commit, or that of --revision, is in the history of this branch or
+    /// commit, or of a tag that is named in full (refs/tags/v1)
     #[arg(long, value_name = "REF", help_heading = "Changes", requires = "plan")]
     require_reachable_from: Option<String>,
 }
@@ -80,8 +81,8 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         .settings(&args.source.repository.paths, &args.iam)?;
     let saved = args.plan.as_deref().map(open_plan).transpose()?;
     let mut source = args.changes.source(&args.source);
-    if let Some(saved) = &saved {
-        source.revision = saved.commit()?.to_string();
+    if let (Some(saved), None) = (&saved, &source.revision) {
+        source.revision = Some(saved.commit()?.to_string());
     }
     let paths = all_paths(&clusters);
     let manifests = input::read(&source, &paths, console)

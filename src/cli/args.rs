@@ -60,14 +60,9 @@ pub(super) struct RepositoryArgs {
 pub(super) struct SourceArgs {
     #[command(flatten)]
     pub(super) repository: RepositoryArgs,
-    /// Branch, tag or commit to read
-    #[arg(
-        long,
-        value_name = "REV",
-        default_value = "HEAD",
-        env = "IRSA_GITOPS_REVISION"
-    )]
-    pub(super) revision: String,
+    /// Branch, tag or commit to read [default: HEAD]
+    #[arg(long, value_name = "REV", env = "IRSA_GITOPS_REVISION")]
+    pub(super) revision: Option<String>,
     /// Read plain files from this directory instead of a repository
     #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_DIRECTORY")]
     pub(super) directory: Option<PathBuf>,
@@ -76,6 +71,13 @@ pub(super) struct SourceArgs {
     /// Without --directory the environment variable has no meaning, and the flag is an error.
     #[arg(long, value_name = "ID", env = "IRSA_GITOPS_COMMIT")]
     pub(super) commit: Option<String>,
+}
+
+impl SourceArgs {
+    /// The revision that is read.
+    pub(super) fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("HEAD")
+    }
 }
 
 /// Which manifests are read, for verbs whose positional arguments are something else: the same,

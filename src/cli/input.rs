@@ -22,7 +22,7 @@ pub(super) fn read(
     let commit = args.commit.as_deref().map(CommitId::new).transpose();
     let place = match &args.directory {
         Some(directory) => Place::Directory(directory.clone(), commit?),
-        None => Place::Repository(address(&args.repository, &args.revision)),
+        None => Place::Repository(address(&args.repository, args.revision())),
     };
     let cache = cache(&args.repository);
     let watcher = Watcher::new(console);

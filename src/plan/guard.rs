@@ -89,10 +89,12 @@ pub enum Refusal {
     /// The file of a saved plan: it is about another state than this one.
     #[error("the saved plan is stale: {0}")]
     StalePlan(String),
-    /// The file of a saved plan: its commit is not part of what may be applied.
-    #[error("commit {commit} of the saved plan is not in the history of `{reference}`")]
+    /// The file of a saved plan: the commit is not part of what may be applied.
+    #[error(
+        "commit {commit}, at which the saved plan is to be applied, is not in the history of `{reference}`"
+    )]
     Unreachable {
-        /// The commit.
+        /// The commit: that of the plan, or another one that was given.
         commit: CommitId,
         /// What it has to be reachable from.
         reference: String,
@@ -164,9 +166,9 @@ impl Refusal {
             Self::TamperedPlan(_) | Self::StalePlan(_) => {
                 "make a new plan, have it looked at, and apply that one".to_owned()
             }
-            Self::Unreachable { .. } => {
-                "merge it first; a plan of a branch that was not merged is not applied".to_owned()
-            }
+            Self::Unreachable { reference, .. } => format!(
+                "merge it first; a plan of a branch that was not merged is not applied; if it was squashed or rebased when it was merged, apply the plan at the commit that came of it: --revision {reference}"
+            ),
             Self::RolesQuota { .. } => {
                 "ask AWS for a higher quota `Roles per account`, or remove roles that are not needed".to_owned()
             }

@@ -39,7 +39,7 @@ pub async fn plan<R: IamReader>(
             survey.label(cluster, manifests, base);
         }
         if let Some(saved) = &mut saved {
-            survey.save(saved, &cluster.paths);
+            survey.save(saved);
         }
     }
     let sections = surveys.into_iter().map(|survey| survey.section(|_| None));
@@ -108,7 +108,7 @@ async fn plan_all<'a, W: IamWriter>(
         let survey = survey(cluster, declarations, terms, iam.reader()).await?;
         let mut survey = survey.allowed()?;
         if let Some(saved) = bounds.saved {
-            survey.limit(saved, &cluster.paths)?;
+            survey.limit(saved)?;
         }
         planned.push((survey, iam));
     }

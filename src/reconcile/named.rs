@@ -75,9 +75,8 @@ async fn planned(
     let section = Section {
         cluster: Some(facts.cluster.name),
         account: Some(facts.cluster.account),
-        entries: vec![],
         diagnostics: plan.diagnostics.clone(),
-        record: None,
+        ..Section::default()
     };
     Ok((section, plan))
 }

@@ -9,7 +9,6 @@ use crate::diagnostic::Diagnostic;
 use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
-use crate::model::location::RepoPath;
 use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
@@ -172,8 +171,8 @@ impl Survey {
     }
 
     /// Adds what is to be done to a plan that is saved.
-    pub fn save(&self, saved: &mut SavedPlan, paths: &[RepoPath]) {
-        saved.add(&self.plan, &self.facts.cluster, &self.facts.run, paths);
+    pub fn save(&self, saved: &mut SavedPlan) {
+        saved.add(&self.plan, &self.facts);
     }
 
     /// Holds what is not in a saved plan.
@@ -181,9 +180,8 @@ impl Survey {
     /// # Errors
     ///
     /// If the plan is stale as a whole.
-    pub fn limit(&mut self, saved: &SavedPlan, paths: &[RepoPath]) -> Result<(), Error> {
-        let Facts { cluster, run, .. } = &self.facts;
-        Ok(saved.limit(&mut self.plan, cluster, run, paths)?)
+    pub fn limit(&mut self, saved: &SavedPlan) -> Result<(), Error> {
+        Ok(saved.limit(&mut self.plan, &self.facts)?)
     }
 
     /// Labels every change with what caused it, seen from the manifests of a base.

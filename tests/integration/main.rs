@@ -15,6 +15,7 @@ mod flaws;
 mod help;
 mod links;
 mod manifests;
+mod merges;
 mod migration;
 mod moved;
 mod names;
