@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Stop;
 use crate::iam::{Error, Kind};
+use crate::model::quotas::Limit;
 use crate::model::role::{RoleLabel, RoleName};
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::{Change, Plan};
@@ -38,7 +39,7 @@ pub struct Failure {
 pub enum Cause {
     /// A run of a newer commit has written to the role meanwhile.
     Superseded,
-    /// The account or the role has no room for more.
+    /// The account has no room for more roles.
     Quota,
     /// This program broke down.
     Bug,
@@ -78,7 +79,7 @@ pub(super) fn failed(error: &Error, stop: &Stop) -> Outcome {
     }
     Outcome::Failed(Failure {
         cause: match error.kind {
-            Kind::LimitExceeded => Cause::Quota,
+            Kind::LimitExceeded if error.limit() == Some(Limit::Roles) => Cause::Quota,
             Kind::AccessDenied => Cause::Denied,
             _ => Cause::Other,
         },

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::model::quotas::Limit;
 use crate::model::role::RoleName;
 
 /// A call that failed.
@@ -79,6 +80,22 @@ impl Error {
         )
     }
 
+    /// Which limit is reached. IAM has one code for all of them and says which one in its message;
+    /// only a new role can be one too many for the account.
+    pub fn limit(&self) -> Option<Limit> {
+        let says = |word: &str| self.message.to_ascii_lowercase().contains(word);
+        match (self.kind, self.action) {
+            (Kind::LimitExceeded, "iam:UpdateAssumeRolePolicy") => Some(Limit::TrustPolicy),
+            (Kind::LimitExceeded, "iam:CreateRole") if says("tag") => Some(Limit::Tags),
+            (Kind::LimitExceeded, "iam:CreateRole") if says("aclsize") || says("policy") => {
+                Some(Limit::TrustPolicy)
+            }
+            (Kind::LimitExceeded, "iam:CreateRole") => Some(Limit::Roles),
+            (Kind::LimitExceeded, _) => Some(Limit::Tags),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
@@ -106,9 +123,7 @@ impl Error {
             Kind::BadReply => {
                 "something between here and AWS may have answered in its place (a proxy?); check AWS_ENDPOINT_URL and https_proxy".to_owned()
             }
-            Kind::LimitExceeded => {
-                "see the account's IAM quotas in Service Quotas, and ask AWS for more".to_owned()
-            }
+            Kind::LimitExceeded => return self.limit().map(|limit| limit.hint(self.role.as_ref())),
             Kind::DeleteConflict => {
                 "whoever attached policies or instance profiles has to take them off; this program never does".to_owned()
             }

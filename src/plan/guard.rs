@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::{Audience, Issuer};
 use crate::model::commit::CommitId;
-use crate::model::quotas::Quotas;
+use crate::model::quotas::{Limit, Quotas};
 use crate::model::role::RoleLabel;
 use crate::model::trust_policy::TrustDocument;
 
@@ -169,12 +169,8 @@ impl Refusal {
             Self::Unreachable { reference, .. } => format!(
                 "merge it first; a plan of a branch that was not merged is not applied; if it was squashed or rebased when it was merged, apply the plan at the commit that came of it: --revision {reference}"
             ),
-            Self::RolesQuota { .. } => {
-                "ask AWS for a higher quota `Roles per account`, or remove roles that are not needed".to_owned()
-            }
-            Self::TrustPolicyQuota { .. } => {
-                "ask AWS for a higher quota `Role trust policy length`, name fewer issuers, or remove statements for EKS Pod Identity with --pod-identity refuse".to_owned()
-            }
+            Self::RolesQuota { .. } => Limit::Roles.hint(None),
+            Self::TrustPolicyQuota { .. } => Limit::TrustPolicy.hint(None),
         }
     }
 }

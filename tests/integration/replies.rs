@@ -136,6 +136,42 @@ fn a21_a_used_up_quota_stops_creates_and_nothing_else() {
 }
 
 #[test]
+fn a44_the_limit_of_one_role_does_not_stop_the_creates_of_others() {
+    let full = "Cannot exceed quota for RolesPerAccount: 1000";
+    for (message, stops, hint) in [
+        (full, true, "Roles per account"),
+        (
+            "Cannot exceed quota for ACLSizePerRole: 2048",
+            false,
+            "Role trust policy length",
+        ),
+        (
+            "The number of tags has reached the maximum limit.",
+            false,
+            "list-role-tags",
+        ),
+    ] {
+        let repository = Repository::new();
+        for n in 0..40 {
+            let text = service_account("bar", &format!("app-{n}"));
+            repository.write(&format!("{n}.yaml"), text);
+        }
+        repository.commit("many");
+        let server = IamServer::empty();
+        let refused = format!(
+            "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type><Code>LimitExceeded</Code><Message>{message}</Message></Error></ErrorResponse>"
+        );
+        let refused = Fault::Garbage(409, refused.leak());
+        server.script(vec![("CreateRole", 1, refused)]);
+        let run = apply(&repository, &server).ends(7);
+        let count = |word: &str| run.changes().iter().filter(|c| c.ends_with(word)).count();
+        assert_eq!(count("create failed"), 1, "{message}");
+        assert_eq!(count("create not-attempted") > 0, stops, "{message}");
+        assert!(run.stdout.contains(hint), "{message}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn a23_a_refused_document_is_shown() {
     let repository = accounts(1);
     let server = IamServer::empty();
