@@ -192,33 +192,32 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
             None => Ok(()),
         };
     }
-    write(
-        current,
-        &update.tags,
-        iam,
-        stop,
-        || iam.tag_role(name, &update.tags),
-        has_tags(&update.tags),
-    )
-    .await?;
+    let tag = async || {
+        let call = || iam.tag_role(name, &update.tags);
+        let tagged = has_tags(&update.tags);
+        write(current, &update.tags, iam, stop, call, tagged).await
+    };
+    let untag = async || {
+        let gone = |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
+        let call = || iam.untag_role(name, &update.untag);
+        write(current, &update.tags, iam, stop, call, gone).await
+    };
     let again = async || {
         let result = recheck(current, &update.tags, iam, stop).await;
         result.map_err(|outcome| in_part(outcome, name))
     };
-    if !update.untag.is_empty() {
+    let begun = |outcome| in_part(outcome, name);
+    if update.untag.is_empty() {
+        tag().await?;
+    } else if current.tags.part(update.tags.iter()).1.is_empty() {
+        tag().await?;
         again().await?;
-        let untagged =
-            |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
-        let result = write(
-            current,
-            &update.tags,
-            iam,
-            stop,
-            || iam.untag_role(name, &update.untag),
-            untagged,
-        )
-        .await;
-        result.map_err(|outcome| in_part(outcome, name))?;
+        untag().await.map_err(begun)?;
+    } else {
+        // Only what is taken away makes room for what is written.
+        untag().await?;
+        again().await?;
+        tag().await.map_err(begun)?;
     }
     for difference in &update.differences {
         let written = match difference {
@@ -257,36 +256,38 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
 }
 
 /// Ends all access to a role and keeps everything else of it. The tags go first, as with a repair;
-/// a role that has only them is not yet quarantined and is planned again.
+/// a role that has only them is not yet quarantined and is planned again. Where the trust policy says
+/// what they have no room for, it goes first: nothing else tells of a quarantine that was cut short.
 async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
     let current = &change.current;
     let name = &current.listed.name;
     if reread(current, iam, stop).await?.is_none() {
         return Ok(());
     }
-    write(
-        current,
-        &change.tags,
-        iam,
-        stop,
-        || iam.tag_role(name, &change.tags),
-        has_tags(&change.tags),
-    )
-    .await?;
-    let result = recheck(current, &change.tags, iam, stop).await;
-    result.map_err(|outcome| in_part(outcome, name))?;
-    let document = &change.trust_policy;
-    let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
-    let result = write(
-        current,
-        &change.tags,
-        iam,
-        stop,
-        || iam.update_trust_policy(name, document),
-        trusted,
-    )
-    .await;
-    result.map_err(|outcome| in_part(outcome, name))
+    let tag = async || {
+        let call = || iam.tag_role(name, &change.tags);
+        let tagged = has_tags(&change.tags);
+        write(current, &change.tags, iam, stop, call, tagged).await
+    };
+    let close = async || {
+        let document = &change.trust_policy;
+        let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
+        let call = || iam.update_trust_policy(name, document);
+        write(current, &change.tags, iam, stop, call, trusted).await
+    };
+    let again = async || recheck(current, &change.tags, iam, stop).await;
+    let begun = |outcome| in_part(outcome, name);
+    if change.tags.get(tags::QUARANTINED_AT).is_some() {
+        tag().await?;
+        again().await.map_err(begun)?;
+        return close().await.map_err(begun);
+    }
+    close().await?;
+    if change.tags.is_empty() {
+        return Ok(());
+    }
+    again().await.map_err(begun)?;
+    tag().await.map_err(begun)
 }
 
 /// Deletes the role that was planned for, and no other one of its name. After a lost reply it is

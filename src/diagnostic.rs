@@ -99,6 +99,7 @@ codes! {
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
     BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
+    TagsFull "tags-full" "The role has no room for tags that it lacks.",
     RoleRenamed "role-renamed" "A ServiceAccount was renamed, so another role takes the place of its role.",
     SecurityDrift "security-drift" "Somebody changed who may assume the role.",
     PodIdentity "pod-identity" "EKS Pod Identity may assume the role, too.",

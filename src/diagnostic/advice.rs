@@ -97,6 +97,9 @@ impl Code {
             Self::BoundaryDiffers => {
                 "The permissions boundary of the role was changed or removed, or `--permissions-boundary` was. Somebody set it with a purpose, so it is reported and never swapped."
             }
+            Self::TagsFull => {
+                "IAM allows 50 tags on a role, and others have tagged it, too. What fits is written, the most important first; access is granted and ended all the same."
+            }
             Self::RoleRenamed => {
                 "A ServiceAccount got another name or namespace in the same file. For IAM that is one role fewer and one more, with another id and no policies."
             }
@@ -187,6 +190,9 @@ impl Code {
             }
             Self::BoundaryDiffers => {
                 "Set it with `aws iam put-role-permissions-boundary`, or change `--permissions-boundary`."
+            }
+            Self::TagsFull => {
+                "Take off tags that nobody needs (`aws iam untag-role`), or give fewer `--tag`, and run again."
             }
             Self::RoleRenamed => {
                 "Attach to the new role what the old one has before pods use it; `irsa-gitops explain OLD-ROLE` lists it."

@@ -157,6 +157,34 @@ impl Tags {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// How many further tags IAM has room for: those of AWS itself do not count.
+    ///
+    /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules>.
+    pub fn room(&self) -> usize {
+        let counted = self.0.keys().filter(|key| !key.starts_with("aws:"));
+        MAX_TAGS.saturating_sub(counted.count())
+    }
+
+    /// Parts tags that are to be written here, the most important first, into those that there is
+    /// room for and the keys of the others. A key that is there already takes no room.
+    pub fn part<'a>(
+        &self,
+        wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> (Self, Vec<String>) {
+        let (mut fitting, mut left_out) = (Self::new(), Vec::new());
+        let mut room = self.room();
+        for (key, value) in wanted {
+            let is_there = self.get(key).or(fitting.get(key)).is_some();
+            if !is_there && room == 0 {
+                left_out.push(key.to_owned());
+                continue;
+            }
+            room -= usize::from(!is_there);
+            fitting.set(key, value);
+        }
+        (fitting, left_out)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -187,6 +215,23 @@ mod tests {
         let tags: Tags = [("Role.K8s.AWS/Cluster", "Prod")].into_iter().collect();
         assert_eq!(tags.get(CLUSTER), Some("Prod"));
         assert_ne!(tags.get(CLUSTER), Some("prod"));
+    }
+
+    #[test]
+    fn a42_what_is_there_takes_no_room_and_neither_does_what_aws_put_there() {
+        let mut tags: Tags = (0..48).map(|n| (format!("k{n}"), "v")).collect();
+        tags.set("aws:cloudformation:stack-name", "apps");
+        assert_eq!(tags.room(), 2);
+        let wanted = [("a", "1"), ("K7", "2"), ("b", "3"), ("c", "4"), ("A", "5")];
+        let (fitting, left_out) = tags.part(wanted);
+        assert_eq!(left_out, ["c"]);
+        let written: Vec<_> = fitting.iter().collect();
+        assert_eq!(written, [("A", "5"), ("b", "3"), ("K7", "2")]);
+        tags.set("one", "");
+        tags.set("two", "");
+        assert_eq!((tags.room(), tags.part([("k1", "")]).1.len()), (0, 0));
+        tags.set("three", "");
+        assert_eq!((tags.room(), tags.part([("new", "")]).1.len()), (0, 1));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub use view::{OneOrMany, Principal, StatementView};
 /// The version of the policy language every document states.
 const VERSION: &str = "2012-10-17";
 
+/// The id of the statement that quarantines a role, before the note.
+const QUARANTINE: &str = "Quarantine";
+
 /// A trust policy as this program writes it: allow statements for web identities only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -85,6 +88,12 @@ impl TrustPolicy {
 ///
 /// `sts:AssumeRole*` is spelled out because IAM takes no other actions in a trust policy.
 pub fn quarantine() -> TrustDocument {
+    quarantine_noting("")
+}
+
+/// The same with a note behind the statement's id, of letters and digits: IAM takes no other
+/// characters there.
+pub fn quarantine_noting(note: &str) -> TrustDocument {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Document {
@@ -94,7 +103,7 @@ pub fn quarantine() -> TrustDocument {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Deny {
-        sid: &'static str,
+        sid: String,
         effect: &'static str,
         principal: &'static str,
         action: [&'static str; 3],
@@ -102,7 +111,7 @@ pub fn quarantine() -> TrustDocument {
     let document = Document {
         version: VERSION,
         statement: [Deny {
-            sid: "Quarantine",
+            sid: format!("{QUARANTINE}{note}"),
             effect: "Deny",
             principal: "*",
             action: [
@@ -155,6 +164,18 @@ impl TrustDocument {
         };
         let mut statements = self.statements().into_iter().flatten();
         statements.any(|statement| statement.principal.names().into_iter().any(is_id))
+    }
+
+    /// The note of a quarantine, which may be empty; `None` for any other document.
+    pub fn quarantine_note(&self) -> Option<String> {
+        let document: Value = serde_json::from_str(&self.0).ok()?;
+        let statement = match document.get("Statement")? {
+            Value::Array(statements) => statements.first()?,
+            statement => statement,
+        };
+        let note = statement.get("Sid")?.as_str()?.strip_prefix(QUARANTINE)?;
+        let is_quarantine = self.same_meaning(&quarantine_noting(note));
+        is_quarantine.then(|| note.to_owned())
     }
 
     /// Whether both documents grant the same: the order of keys, lists and statements, a string in

@@ -1,11 +1,11 @@
 //! Which named roles can be taken over: those whose trust policy proves that they serve their
 //! ServiceAccount already.
 
-use super::decide::{new_role, provenance};
+use super::decide::{new_role, no_room, provenance};
 use super::ownership::{self, Ownership};
 use super::{Action, Change, Difference, Facts, Plan, Reason, Update, security};
 use crate::desired::{DesiredRole, role_name};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
@@ -76,6 +76,15 @@ fn decide(
     }
     if let (None, Some(commit)) = (role.tags.get(tags::COMMIT), &run.commit) {
         wanted.set(tags::COMMIT, commit.as_str());
+    }
+    let (_, left_out) = role.tags.part(wanted.iter());
+    if !left_out.is_empty() {
+        let finding = no_room(desired, role, &left_out);
+        diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            ..finding
+        });
+        return (Action::Held, Reason::NoRoom(left_out));
     }
     let differences = wanted
         .iter()

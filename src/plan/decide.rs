@@ -12,9 +12,10 @@ use super::{
     quarantine, retire, security,
 };
 use crate::desired::{DesiredRole, Verdict};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::Cluster;
 use crate::model::history::Ancestry;
+use crate::model::quotas::Limit;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
 use crate::model::tags::{self, Tags};
 
@@ -157,13 +158,13 @@ fn decide(
     let reason = if differences.is_empty() {
         Reason::QuarantineTagsLeft
     } else if quarantined {
-        let since = role.tags.get(tags::QUARANTINED_AT).map(str::to_owned);
+        let since = quarantine::since_text(role);
         Reason::DeclaredAgain { since }
     } else {
         Reason::Differs(differences.clone())
     };
     // A late run must not open what a newer one has closed.
-    if let Some(last_commit) = history::commit(role, tags::LAST_COMMIT)
+    if let Some(last_commit) = history::last_commit(role)
         && quarantined
         && facts.history.ancestry(&last_commit) == Ancestry::Unproven
     {
@@ -172,8 +173,27 @@ fn decide(
     if run.mode == Mode::CreateOnly {
         return (Action::Held, Reason::CreateOnly(Box::new(reason)));
     }
+    let (tags, left_out) = tags_to_write(desired, role, &differences, &untag, run);
+    let (differences, without_room) = parted(differences, &left_out);
+    if !left_out.is_empty() {
+        let finding = no_room(desired, role, &left_out);
+        diagnostics.push(match without_room.is_empty() {
+            true => finding,
+            false => Diagnostic {
+                severity: Severity::Error,
+                ..finding
+            },
+        });
+    }
+    if differences.is_empty() && untag.is_empty() {
+        return (Action::Held, Reason::NoRoom(without_room));
+    }
+    let reason = match reason {
+        Reason::Differs(_) => Reason::Differs(differences.clone()),
+        reason => reason,
+    };
     let update = Box::new(Update {
-        tags: tags_to_write(desired, role, &differences, run),
+        tags,
         untag,
         current: role.clone(),
         differences,
@@ -185,23 +205,62 @@ fn decide(
     (Action::Update(update), reason)
 }
 
-/// Drifted tags, what every write refreshes, and the creating commit if nobody has set one.
+/// What every write refreshes, the creating commit if nobody has set one, and drifted tags, as far as
+/// there is room for them; and the keys of the others. The order of runs rests on the first of them.
 fn tags_to_write(
     desired: &DesiredRole,
     role: &CurrentRole,
     differences: &[Difference],
+    untag: &[&str],
     run: &Run,
-) -> Tags {
-    let mut tags = provenance(desired, run);
-    for difference in differences {
-        if let Difference::Tag { key, desired, .. } = difference {
-            tags.set(key, desired.clone());
+) -> (Tags, Vec<String>) {
+    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    if let Some(commit) = &run.commit {
+        wanted.push((tags::LAST_COMMIT, commit.as_str()));
+        if role.tags.get(tags::COMMIT).is_none() {
+            wanted.push((tags::COMMIT, commit.as_str()));
         }
     }
-    if let (None, Some(commit)) = (role.tags.get(tags::COMMIT), &run.commit) {
-        tags.set(tags::COMMIT, commit.as_str());
+    wanted.push((tags::SOURCE, desired.source.as_str()));
+    wanted.extend(
+        differences
+            .iter()
+            .filter_map(|difference| match difference {
+                Difference::Tag { key, desired, .. } => Some((key.as_str(), desired.as_str())),
+                Difference::TrustPolicy { .. } | Difference::SessionDuration { .. } => None,
+            }),
+    );
+    let mut kept = role.tags.clone();
+    for key in untag {
+        kept.remove(key);
     }
-    tags
+    kept.part(wanted)
+}
+
+/// The differences that are mended, and the keys of declared tags that are not, for want of room.
+fn parted(differences: Vec<Difference>, left_out: &[String]) -> (Vec<Difference>, Vec<String>) {
+    let mut without_room = Vec::new();
+    let mended = differences.into_iter().filter(|difference| {
+        let Difference::Tag { key, .. } = difference else {
+            return true;
+        };
+        let fits = !left_out.contains(key);
+        if !fits {
+            without_room.push(key.clone());
+        }
+        fits
+    });
+    (mended.collect(), without_room)
+}
+
+/// Says which tags a role has no room for, and what makes room.
+pub(super) fn no_room(desired: &DesiredRole, role: &CurrentRole, keys: &[String]) -> Diagnostic {
+    let name = &role.listed.name;
+    let message = format!("role `{name}`: {}", Reason::NoRoom(keys.to_vec()));
+    Diagnostic::warning(Code::TagsFull, message)
+        .on(&desired.service_account)
+        .at(desired.location.clone())
+        .with_hint(Limit::Tags.hint(Some(name)))
 }
 
 /// Whether the listing alone shows the role as it should be.

@@ -31,7 +31,7 @@ use crate::model::history::Ancestry;
 use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::tags::{self, TagValue};
+use crate::model::tags::TagValue;
 
 /// What has to be read next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -343,7 +343,7 @@ impl Facts {
     fn unproven(&self) -> Option<CommitId> {
         self.run.commit.as_ref()?;
         let written = self.written();
-        let written = written.filter_map(|role| history::commit(role, tags::LAST_COMMIT));
+        let written = written.filter_map(history::last_commit);
         let applied = self.applied().into_iter().map(|entry| entry.commit);
         let mut commits = applied.chain(written);
         commits.find(|commit| self.is_unproven(commit))

@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use super::history::commit;
+use super::history::last_commit;
 use super::{Action, Difference, Facts, Plan, Reason, Rewrite, Update};
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
@@ -143,8 +143,12 @@ impl Superseded {
 /// The roles whose last commit is not in our history.
 fn outside(facts: &Facts) -> impl Iterator<Item = (Why, &CurrentRole, CommitId)> {
     facts.written().filter_map(|role| {
-        let last_commit = commit(role, tags::LAST_COMMIT)?;
+        let last_commit = last_commit(role)?;
         let why = Why::of(facts.history.ancestry(&last_commit))?;
+        // Where only a note says it, there is no tag that could be written in its place.
+        if why != Why::Newer && role.tags.get(tags::LAST_COMMIT).is_none() {
+            return None;
+        }
         Some((why, role, last_commit))
     })
 }

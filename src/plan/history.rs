@@ -91,8 +91,11 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
             continue;
         };
-        let keys = [tags::LAST_COMMIT, tags::QUARANTINED_BY, tags::COMMIT];
-        let commits = keys.map(|key| commit(role, key));
+        let commits = [
+            commit(role, tags::LAST_COMMIT),
+            quarantine::by(role),
+            commit(role, tags::COMMIT),
+        ];
         let [last_commit, quarantined_by, created_by] = commits.clone();
         questions.commits.extend(commits.into_iter().flatten());
         if run.mode != Mode::Sync || !facts.is_leftover(&role.listed) {
@@ -109,12 +112,20 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         }
         if !quarantined {
             // A quarantine that was cut short, or opened again by somebody, has made its own commit
-            // the last one, after the removal that was its reason.
-            let since = quarantined_by.map_or(last_commit, |_| created_by);
+            // the last one, after the removal that was its reason. Without room for its tags, nothing
+            // tells of one that was opened.
+            let is_opened = quarantined_by.is_some() || !quarantine::has_room(role);
+            let since = if is_opened { created_by } else { last_commit };
             questions.absent.insert(service_account, since);
         }
     }
     questions
+}
+
+/// The commit of the run that last wrote to a role: that of its tag, or of the note of a quarantine
+/// where there was no room for one.
+pub(super) fn last_commit(role: &CurrentRole) -> Option<CommitId> {
+    commit(role, tags::LAST_COMMIT).or_else(|| quarantine::noted_by(role))
 }
 
 /// The commit a tag names; a tag that somebody spoiled names none.

@@ -15,8 +15,7 @@ use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Elsewhere, Fault, Removal};
 use crate::model::role::{Attachments, CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::tags::{self, Tags};
-use crate::model::trust_policy;
+use crate::model::tags;
 
 /// On what roles are retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +61,11 @@ pub(super) fn quarantine(
     now: Timestamp,
     removal: Option<Removal>,
 ) -> Action {
-    let mut tags = Tags::new();
-    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    tags.set(tags::QUARANTINED_AT, at);
-    tags.set(tags::QUARANTINED_BY, ours.as_str());
-    tags.set(tags::LAST_COMMIT, ours.as_str());
+    let (trust_policy, tags) = quarantine::of(&current, now, ours);
     Action::Quarantine(Box::new(Quarantine {
         current,
         tags,
-        trust_policy: trust_policy::quarantine(),
+        trust_policy,
         removal,
     }))
 }
@@ -189,7 +184,7 @@ impl Leftover<'_> {
         let Some(since) = quarantine::since(self.role) else {
             return Err(Kept::QuarantineUndated);
         };
-        match commit(self.role, tags::QUARANTINED_BY).map(|by| history.ancestry(&by)) {
+        match quarantine::by(self.role).map(|by| history.ancestry(&by)) {
             Some(Ancestry::Ancestor) => {}
             Some(Ancestry::Unproven) => return Err(Kept::HistoryMissing),
             Some(_) => return Err(Kept::QuarantineForeign),

@@ -17,6 +17,7 @@ use crate::model::history::CommitInfo;
 use crate::model::location::RepoPath;
 use crate::model::role::{RoleName, RolePath};
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::tags;
 
 mod code;
 
@@ -44,6 +45,8 @@ pub enum Reason {
         /// The commit that the role was last written for.
         last_commit: CommitId,
     },
+    /// The role lacks these tags, and has no room for them.
+    NoRoom(Vec<String>),
     /// The role would be repaired, which mode create-only does not do.
     CreateOnly(Box<Self>),
     /// A role of that name is somebody else's.
@@ -251,6 +254,14 @@ impl fmt::Display for Reason {
             Self::DeclaredAgain { since } => {
                 let since = since.as_deref().unwrap_or("an unknown time");
                 write!(f, "declared again; quarantined since {since}")
+            }
+            Self::NoRoom(keys) => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+                let (keys, most) = (keys.join(", "), tags::MAX_TAGS);
+                write!(
+                    f,
+                    "no room for tag {keys}: IAM allows {most} tags on a role"
+                )
             }
             Self::CreateOnly(reason) => write!(f, "{reason}; mode create-only repairs nothing"),
             Self::Foreign { role, foreign } => {

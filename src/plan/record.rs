@@ -211,7 +211,8 @@ pub fn write(
     // One that reads everything stands for all; of too many scopes the oldest are let go.
     let mut others: Vec<&Entry> = entries.iter().filter(|entry| entry.key != key).collect();
     others.sort_by(|a, b| b.at.cmp(&a.at));
-    let room = tags::MAX_TAGS.saturating_sub(current.tags.len() - entries.len() + 1);
+    // The new entry is written before others go, so there has to be room for it as well.
+    let room = (current.tags.room() + entries.len()).saturating_sub(2);
     let kept = match paths {
         [] => 0,
         _ => room.min(MOST_ENTRIES),

@@ -114,7 +114,7 @@ fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentFie
         role_id: role.listed.id.to_string(),
         commit: tag(tags::COMMIT),
         last_commit: tag(tags::LAST_COMMIT),
-        quarantined_at: tag(tags::QUARANTINED_AT),
+        quarantined_at: quarantine::since_text(role),
         quarantined_until: quarantine::until(role, terms.prune_after)
             .map(|until| until.to_string()),
         last_used: role.last_used.clone(),

@@ -69,7 +69,7 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
     let tag = |key| role.tags.get(key).map(str::to_owned);
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let quarantined = quarantine::is_quarantined(role);
-    let quarantined_at = tag(tags::QUARANTINED_AT).filter(|_| quarantined);
+    let quarantined_at = quarantine::since_text(role).filter(|_| quarantined);
     let created = role.created.as_deref().and_then(time);
     OwnedRole {
         role: role.listed.name.to_string(),

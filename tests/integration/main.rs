@@ -43,6 +43,7 @@ mod selection;
 mod settings;
 mod sources;
 mod superseded;
+mod tags;
 mod witness;
 
 #[path = "../support"]

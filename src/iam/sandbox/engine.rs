@@ -355,7 +355,8 @@ fn check_tags(existing: &[Tag], new: &[Tag]) -> Result<()> {
             );
         }
     }
-    keys.extend(existing.iter().map(|tag| tag.key.to_lowercase()));
+    let existing = existing.iter().map(|tag| tag.key.to_lowercase());
+    keys.extend(existing.filter(|key| !key.starts_with("aws:")));
     if keys.len() > MAX_TAGS {
         return refused(
             Kind::LimitExceeded,

@@ -15,6 +15,7 @@ codes! {
     QuarantineTagsLeft "quarantine-tags-left" "The role is as declared, but for the tags of a quarantine that is over.",
     DeclaredAgain "declared-again" "The ServiceAccount of a quarantined role is declared again.",
     OrderUnproven "order-unproven" "The role is quarantined and declared, and whether the quarantine is older or newer is not known.",
+    NoRoom "no-room" "The role lacks tags, and has no room for them.",
     CreateOnly "create-only" "The role is not as declared, and mode create-only repairs nothing.",
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
     RoleUnread "role-unread" "The role could not be read in full.",
@@ -86,6 +87,7 @@ impl Reason {
             Self::QuarantineTagsLeft => ReasonCode::QuarantineTagsLeft,
             Self::DeclaredAgain { .. } => ReasonCode::DeclaredAgain,
             Self::OrderUnproven { .. } => ReasonCode::OrderUnproven,
+            Self::NoRoom(_) => ReasonCode::NoRoom,
             Self::CreateOnly(_) => ReasonCode::CreateOnly,
             Self::Foreign { .. } => ReasonCode::ForeignRole,
             Self::Unread => ReasonCode::RoleUnread,
@@ -178,6 +180,7 @@ mod tests {
         quarantine-tags-left
         declared-again
         order-unproven
+        no-room
         create-only
         foreign-role
         role-unread

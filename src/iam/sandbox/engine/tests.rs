@@ -88,6 +88,23 @@ fn what_iam_refuses_is_refused() {
 }
 
 #[test]
+fn a42_a_role_has_room_for_fifty_tags_and_those_of_aws_do_not_count() {
+    let mut state = state();
+    let mut role = new("full");
+    role.tags = (0..50).map(|n| tag(&format!("k{n}"), "v")).collect();
+    state.create_role(role).expect("fifty");
+    let theirs = tag("aws:cloudformation:stack-name", "apps");
+    state.roles[0].tags.push(theirs);
+    let full = Some(Kind::LimitExceeded);
+    assert_eq!(kind(state.tag_role("full", &[tag("new", "v")])), full);
+    let known = [tag("K7", "other")];
+    state.tag_role("full", &known).expect("it is there already");
+    state.untag_role("full", &["k1".to_owned()]).expect("gone");
+    let new = [tag("new", "v")];
+    state.tag_role("full", &new).expect("there is room");
+}
+
+#[test]
 fn names_are_unique_without_regard_to_case() {
     let mut state = state();
     state.create_role(new("Ab")).expect("the first");
