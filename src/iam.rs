@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
@@ -33,8 +33,12 @@ const CONCURRENCY: usize = 12;
 /// More roles than this are worth asking for all at once.
 const MANY: usize = 20;
 
-/// How long a listed role that cannot be read is looked for: reads may lag behind each other.
+/// How long listed roles that cannot be read are looked for: reads may lag behind each other.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long principals that are shown by their ids are waited for: of one that is new IAM shows the
+/// name in seconds, of one that is gone never.
+const RESOLVES_WITHIN: Duration = Duration::from_secs(8);
 
 /// Who the credentials belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,13 +145,69 @@ pub trait IamWriter: Sync {
     fn delete_role(&self, name: &RoleName) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Reads listed roles in full, many at once where that is allowed, else several at a time; `None` for
-/// one that is gone.
+/// Reads listed roles in full; `None` for one that is gone. One that the listing shows and GetRole does
+/// not is looked at again for a while, once for all of them together.
 ///
 /// # Errors
 ///
 /// The first call that failed: a part of the roles is no basis for a plan.
 pub async fn read_in_full(
+    iam: &impl IamReader,
+    names: &[RoleName],
+    current: &CurrentRoles,
+) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
+    read_until(iam, names, current, SETTLES_WITHIN, Option::is_some).await
+}
+
+/// Reads roles again until their trust policies show all principals by name, once for all of them
+/// together. What shows an id then names somebody who was deleted.
+///
+/// # Errors
+///
+/// As [`read_in_full`].
+pub async fn read_resolved(
+    iam: &impl IamReader,
+    names: &[RoleName],
+    current: &CurrentRoles,
+) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
+    let is_resolved = |role: &Option<CurrentRole>| {
+        let document = role.as_ref().map(|role| &role.listed.trust_policy);
+        document.is_some_and(|document| !document.has_unresolved_principal())
+    };
+    read_until(iam, names, current, RESOLVES_WITHIN, is_resolved).await
+}
+
+/// Reads roles, and those that are not settled again, until all are or the patience is over.
+async fn read_until(
+    iam: &impl IamReader,
+    names: &[RoleName],
+    current: &CurrentRoles,
+    patience: Duration,
+    is_settled: impl Fn(&Option<CurrentRole>) -> bool,
+) -> Result<Vec<(RoleName, Option<CurrentRole>)>, Error> {
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(8))
+        .with_total_delay(Some(patience))
+        .without_max_times()
+        .build();
+    let mut roles = read_once(iam, names, current).await?;
+    loop {
+        let unsettled = roles.extract_if(.., |(_, role)| !is_settled(role));
+        let unsettled: Vec<_> = unsettled.collect();
+        let pause = pauses.next().filter(|_| !unsettled.is_empty());
+        let Some(pause) = pause else {
+            roles.extend(unsettled);
+            return Ok(roles);
+        };
+        tokio::time::sleep(pause).await;
+        let names: Vec<RoleName> = unsettled.into_iter().map(|(name, _)| name).collect();
+        roles.extend(read_once(iam, &names, current).await?);
+    }
+}
+
+/// Reads roles, many at once where that is allowed, else several at a time.
+async fn read_once(
     iam: &impl IamReader,
     names: &[RoleName],
     current: &CurrentRoles,
@@ -163,9 +223,7 @@ pub async fn read_in_full(
             .map(|role| (role.listed.name.clone(), role))
             .collect();
         missing.retain(|name| {
-            let found = roles.remove(name);
-            let found = found.filter(|role| !role.listed.trust_policy.has_unresolved_principal());
-            let (Some(mut role), Some(listed)) = (found, current.listed(name)) else {
+            let (Some(mut role), Some(listed)) = (roles.remove(name), current.listed(name)) else {
                 return true;
             };
             role.listed.max_session_seconds = listed.max_session_seconds;
@@ -173,7 +231,7 @@ pub async fn read_in_full(
             false
         });
     }
-    let one = async |name: &RoleName| Ok((name.clone(), settled(iam, name).await?));
+    let one = async |name: &RoleName| Ok((name.clone(), iam.role(name).await?));
     let mut roles = futures::stream::iter(&missing)
         .map(one)
         .buffered(CONCURRENCY);
@@ -181,24 +239,4 @@ pub async fn read_in_full(
         read.push(role);
     }
     Ok(read)
-}
-
-/// A role as it is once reads agree with each other: one that the listing shows and GetRole does not,
-/// or one whose trust policy shows the id of a principal, is looked at again for a while.
-async fn settled(iam: &impl IamReader, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
-    let look = || async {
-        match iam.role(name).await {
-            Ok(Some(role)) if !role.listed.trust_policy.has_unresolved_principal() => {
-                Ok(Some(role))
-            }
-            unsettled => Err(unsettled),
-        }
-    };
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(8))
-        .with_total_delay(Some(SETTLES_WITHIN))
-        .without_max_times();
-    let found = look.retry(backoff).when(Result::is_ok).await;
-    found.or_else(|unsettled| unsettled)
 }

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
 use super::{
-    Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune, record,
-    security,
+    Action, Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune,
+    record, security,
 };
 use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
 use crate::diagnostic::{Code, Diagnostic};
@@ -44,6 +44,9 @@ pub enum Need {
     History(Questions),
     /// What is attached to these roles.
     Attachments(Vec<RoleName>),
+    /// These roles again, once their trust policies show principals by name instead of by id: they are
+    /// about to be written to, and somebody who is new is shown by an id at first.
+    Principals(Vec<RoleName>),
     /// The audiences that a provider accepts.
     Provider(OidcProviderArn),
     /// How many roles there may be, and how long a trust policy may be.
@@ -74,6 +77,7 @@ enum Stage {
     Roles,
     History,
     Attachments,
+    Principals,
     Providers,
     Quotas,
     Done,
@@ -159,6 +163,7 @@ impl Facts {
                     .filter(Questions::is_any)
                     .map(Need::History),
                 Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
+                Stage::Principals => some(self.unresolved(), Need::Principals),
                 Stage::Providers => self.unknown_provider().map(Need::Provider),
                 Stage::Quotas => self.writes_trust().then_some(Need::Quotas),
                 Stage::Done => return None,
@@ -178,6 +183,8 @@ impl Facts {
                 for (name, role) in roles {
                     self.current.add_detail(&name, role);
                 }
+                // They may have been read before, and planned for.
+                self.plan.take();
             }
             Answer::History(history) => self.history.extend(history),
             Answer::Attachments(roles) => {
@@ -241,7 +248,8 @@ impl Facts {
             Stage::Listing => Stage::Roles,
             Stage::Roles => Stage::History,
             Stage::History => Stage::Attachments,
-            Stage::Attachments => Stage::Providers,
+            Stage::Attachments => Stage::Principals,
+            Stage::Principals => Stage::Providers,
             Stage::Providers => Stage::Quotas,
             Stage::Quotas | Stage::Done => Stage::Done,
         };
@@ -442,6 +450,22 @@ impl Facts {
         let plan = self.plan();
         let trusts = plan.changes.values().any(guard::trusts);
         trusts && self.check_order(&mut plan.clone()).is_ok()
+    }
+
+    /// The roles that are to be written to, and whose trust policies show a principal by its id.
+    fn unresolved(&self) -> Vec<RoleName> {
+        let plan = self.plan();
+        let current = plan.writes().filter_map(|change| match &change.action {
+            Action::Update(update) | Action::Restore(update) => Some(&update.current.listed),
+            Action::Quarantine(quarantine) => Some(&quarantine.current.listed),
+            _ => None,
+        });
+        let unresolved = current.filter(|role| role.trust_policy.has_unresolved_principal());
+        let names: Vec<RoleName> = unresolved.map(|role| role.name.clone()).collect();
+        match self.check_order(&mut plan.clone()) {
+            Ok(()) => names,
+            Err(_) => vec![],
+        }
     }
 
     fn unknown_provider(&self) -> Option<OidcProviderArn> {

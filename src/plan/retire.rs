@@ -65,7 +65,7 @@ fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -
             reason: Reason::Kept { kept, .. },
             ..
         }) if matches!(kept, super::Kept::Quarantined { .. }) => {
-            let since = quarantine::since_text(role);
+            let since = super::quarantine::since_text(role);
             (Action::InSync, Reason::QuarantinedAlready { since })
         }
         Some(Change {

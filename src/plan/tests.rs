@@ -169,6 +169,7 @@ fn facts_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run
                 Answer::Roles(full.collect())
             }
             Need::History(_) => Answer::History(history(roles)),
+            Need::Principals(_) => Answer::Roles(vec![]),
             Need::Attachments(_) => Answer::Attachments(vec![]),
             Need::Provider(arn) => {
                 Answer::Provider(arn, Some(vec!["sts.amazonaws.com".to_owned()]))

@@ -101,6 +101,9 @@ async fn answer(
         }
         Need::Listing => Answer::Listing(iam.list_roles().await?),
         Need::Roles(names) => Answer::Roles(iam::read_in_full(iam, &names, facts.current()).await?),
+        Need::Principals(names) => {
+            Answer::Roles(iam::read_resolved(iam, &names, facts.current()).await?)
+        }
         Need::Attachments(names) => {
             let mut attachments = Vec::new();
             for name in names {

@@ -23,6 +23,7 @@ mod opened;
 mod order;
 mod packs;
 mod permissions;
+mod principals;
 mod process;
 mod reach;
 mod readme;
