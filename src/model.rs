@@ -19,4 +19,5 @@ pub mod role;
 pub mod service_account;
 pub mod shell;
 pub mod tags;
+pub mod text;
 pub mod trust_policy;

@@ -1,6 +1,7 @@
 //! What differs between a role as it is and as it should be, in lines and in words.
 
 use super::sanitize::line;
+use crate::model::text::cut;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
 
@@ -48,13 +49,5 @@ pub(super) fn in_words(difference: &Difference) -> String {
             let before = current.map_or("unknown".to_owned(), |seconds| format!("{seconds} s"));
             format!("session duration: {before} -> {} s", desired.as_seconds())
         }
-    }
-}
-
-/// Not more than so many characters, and a mark where some were left out.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

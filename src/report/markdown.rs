@@ -11,6 +11,7 @@ use super::sanitize::{html, line};
 use super::{Entry, Report, Section, Stopped, action_word, difference, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::model::text::cut;
 use crate::plan::{Action, Difference, Origin};
 
 /// Where a pipeline finds the comment it wrote before.
@@ -274,9 +275,7 @@ fn folded(entry: &Entry) -> String {
             }
         }
     }
-    let shown = lines
-        .iter()
-        .map(|text| difference::cut(text, LONGEST_STRING) + "\n");
+    let shown = lines.iter().map(|text| cut(text, LONGEST_STRING) + "\n");
     let text: String = shown.collect();
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
     // No Markdown is read inside of `<summary>`.
@@ -308,7 +307,7 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> String {
 
 /// Text in a code span, in which nothing is a mention, a link or HTML; not too much of it.
 fn code(text: &str) -> String {
-    span(&difference::cut(&line(text), LONGEST_STRING))
+    span(&cut(&line(text), LONGEST_STRING))
 }
 
 /// The same inside a table.

@@ -16,6 +16,7 @@ use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo};
 use crate::model::location::RepoPath;
+use crate::model::text::cut;
 
 /// How many characters of a commit's author and subject are kept.
 const SHOWN: usize = 200;
@@ -345,9 +346,5 @@ fn info(commit: &git2::Commit<'_>) -> CommitInfo {
 
 /// As much of a text as tells people what it is about.
 fn shortened(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into_owned(),
-    }
+    cut(&String::from_utf8_lossy(text), SHOWN)
 }

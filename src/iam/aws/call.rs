@@ -13,6 +13,7 @@ use crate::iam::error::{CLOCK, Error, Kind};
 use crate::iam::limiter::Limiter;
 use crate::model::redact;
 use crate::model::role::RoleName;
+use crate::model::text::cut;
 
 /// How many characters of somebody else's text are shown.
 const SHOWN: usize = 200;
@@ -298,10 +299,7 @@ fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
 /// At most so much of a text, in one line.
 fn shortened(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match one_line.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &one_line[..at]),
-        None => one_line,
-    }
+    cut(&one_line, SHOWN)
 }
 
 #[cfg(test)]

@@ -1,0 +1,21 @@
+//! Texts that are too long to be shown whole.
+
+/// At most so many characters of a text, and an ellipsis behind them where more were left out.
+pub fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_only_where_it_is_too_long() {
+        for (text, shown) in [("", ""), ("né", "né"), ("née", "né…"), ("ünder", "ün…")] {
+            assert_eq!(cut(text, 2), shown);
+        }
+    }
+}
