@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::reviews::World;
+use super::reviews::world;
 use crate::support::cli::role;
 use crate::support::repository::service_account;
 
@@ -24,7 +24,7 @@ fn reasons(run: &crate::support::cli::Run) -> String {
 
 #[test]
 fn a_standing_orphan_is_no_pending_change() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply", "--mode", "sync"]).ends(0);
     world.repository.remove("a.yaml");
     world.repository.commit("Remove a");
@@ -45,7 +45,7 @@ fn a_standing_orphan_is_no_pending_change() {
 
 #[test]
 fn a_comment_does_not_make_drift_a_pending_change() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     let commented = format!("# Owned by team bar\n{}", service_account("bar", "a"));
     world.repository.write("a.yaml", commented);
@@ -73,7 +73,7 @@ fn a_comment_does_not_make_drift_a_pending_change() {
 
 #[test]
 fn three_dots_compare_with_where_the_branch_left() {
-    let world = World::new();
+    let world = world();
     let git = |arguments: &[&str]| world.repository.git(arguments);
     git(&["checkout", "--quiet", "-b", "topic"]);
     world
@@ -115,7 +115,7 @@ fn three_dots_compare_with_where_the_branch_left() {
 
 #[test]
 fn a_branch_behind_what_was_applied_is_told_to_merge() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     world
         .repository
@@ -148,8 +148,8 @@ fn a_branch_behind_what_was_applied_is_told_to_merge() {
 
 #[test]
 fn c8_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
-    let world = World::new();
-    let plan = world.file("plan.json");
+    let world = world();
+    let plan = world.file("plan.json").display().to_string();
     world.run(&["plan", "--out", &plan]).ends(0);
     for (changed, named) in [
         (&["--path", "a.yaml"][..], "--path"),
@@ -165,7 +165,7 @@ fn c8_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
         assert!(run.stderr.contains(named), "{changed:?}: {}", run.stderr);
     }
     // Another list of clusters.
-    let config = world.file("clusters.yaml");
+    let config = world.file("clusters.yaml").display().to_string();
     let one = "- name: prod\n";
     let two = format!("{one}- name: more\n  rolePrefix: more\n");
     std::fs::write(&config, two).expect("written");
@@ -184,7 +184,7 @@ fn c8_a_saved_plan_is_bound_to_every_setting_and_says_which_differs() {
 
 #[test]
 fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
         for index in 0..2 {
@@ -194,7 +194,7 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
     });
     world.repository.remove("a.yaml");
     world.repository.commit("Remove a");
-    let plan = world.file("plan.json");
+    let plan = world.file("plan.json").display().to_string();
     let sync = ["--mode", "sync"];
     let saved = world
         .run(&[&["plan", "--out", &plan], &sync[..]].concat())
@@ -240,7 +240,7 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
 
 #[test]
 fn explain_tells_what_a_guard_or_the_fence_holds_back() {
-    let world = World::new();
+    let world = world();
     world.edit(|state| state["oidcProviders"] = serde_json::json!([]));
     let explain = |arguments: &[&str]| {
         world
@@ -272,7 +272,7 @@ fn explain_tells_what_a_guard_or_the_fence_holds_back() {
 
 #[test]
 fn explain_names_the_first_introduction_and_the_end_of_a_quarantine() {
-    let world = World::new();
+    let world = world();
     let first = world.repository.head();
     world.run(&["apply"]).ends(0);
     world.repository.remove("a.yaml");

@@ -1,51 +1,23 @@
 //! Reports as those read them for whom they are: a browser, a shell, code hosts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use irsa_gitops::plan::ReasonCode;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::cli::{Cli, Run, not_run, role, sandbox, state};
-use crate::support::repository::{Repository, service_account};
+use crate::support::cli::{not_run, role, state};
+use crate::support::repository::service_account;
+use crate::support::world::World;
 
 /// Three ServiceAccounts, and a sandbox without roles.
-struct World {
-    repository: Repository,
-    directory: TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        sandbox(directory.path());
-        let repository = Repository::with(&[
-            ("apps/a.yaml", &service_account("bar", "a")),
-            ("apps/b.yaml", &service_account("bar", "b")),
-            ("apps/cart.yaml", &service_account("shop", "cart")),
-        ]);
-        Self {
-            repository,
-            directory,
-        }
-    }
-
-    fn iam(&self) -> PathBuf {
-        self.directory.path().join("iam.json")
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn cli(&self, arguments: &[&str]) -> Cli {
-        Cli::new(self.repository.path(), arguments).sandbox(&self.iam())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        self.cli(arguments).run()
-    }
+fn world() -> World {
+    World::with(&[
+        ("apps/a.yaml", &service_account("bar", "a")),
+        ("apps/b.yaml", &service_account("bar", "b")),
+        ("apps/cart.yaml", &service_account("shop", "cart")),
+    ])
 }
 
 /// Whether a program is there.
@@ -59,9 +31,13 @@ fn bash_completes_below_the_top_level() {
     if !is_installed("bash") {
         return not_run("completions, because there is no bash");
     }
-    let world = World::new();
+    let world = world();
     let script = world.file("completions.bash");
-    std::fs::write(&script, world.run(&["completions", "bash"]).ends(0).stdout).expect("written");
+    std::fs::write(
+        &script,
+        world.print(&["completions", "bash"]).ends(0).stdout,
+    )
+    .expect("written");
     let complete = |words: &[&str]| {
         // What bash does when the key is pressed.
         let driver = r#"
@@ -93,8 +69,8 @@ fn bash_completes_below_the_top_level() {
 
 #[test]
 fn the_manual_documents_every_flag_of_every_command() {
-    let world = World::new();
-    let manual = world.run(&["man"]).ends(0).stdout.replace("\\-", "-");
+    let world = world();
+    let manual = world.print(&["man"]).ends(0).stdout.replace("\\-", "-");
     assert_eq!(manual.matches(".TH ").count(), 1, "one page");
     for verb in [
         "lint",
@@ -111,7 +87,7 @@ fn the_manual_documents_every_flag_of_every_command() {
         let section = manual.split(&heading).nth(1);
         let section = section.unwrap_or_else(|| panic!("no section for {verb}"));
         let section = section.split("\n.SH ").next().unwrap_or_default();
-        let help = world.run(&[verb, "--help"]).ends(0).stdout;
+        let help = world.print(&[verb, "--help"]).ends(0).stdout;
         let words = help.lines().filter_map(|line| {
             let line = line.trim_start();
             line.starts_with('-')
@@ -125,7 +101,7 @@ fn the_manual_documents_every_flag_of_every_command() {
 
 #[test]
 fn s5_workflow_commands_come_with_a_step_summary() {
-    let world = World::new();
+    let world = world();
     let (summary, output) = (world.file("summary.md"), world.file("output"));
     std::fs::write(&summary, "of another command\n").expect("written");
     std::fs::write(&output, "").expect("written");
@@ -169,17 +145,17 @@ fn s5_workflow_commands_come_with_a_step_summary() {
 
 #[test]
 fn roles_tell_their_age_and_the_end_of_their_quarantine() {
-    let world = World::new();
-    world.run(&["apply"]).ends(0);
+    let world = world();
+    world.print(&["apply"]).ends(0);
     world.repository.remove("apps/b.yaml");
     world.repository.commit("Remove b");
-    world.run(&["apply", "--mode", "sync"]).ends(0);
+    world.print(&["apply", "--mode", "sync"]).ends(0);
     let mut iam = state(&world.iam());
     role(&mut iam, 0)["createDate"] = "2020-01-02T03:04:05Z".into();
     std::fs::write(world.iam(), iam.to_string()).expect("written");
     let roles = |format: &str| {
         let all = ["roles", "--prune-after", "36h", "--format", format];
-        world.run(&all).ends(0)
+        world.print(&all).ends(0)
     };
     let roles_of = |document: &Value| document["clusters"][0]["roles"].clone();
     let listed = roles_of(&roles("json").json());
@@ -235,14 +211,14 @@ sys.exit("\n".join(errors) or 0)
 
 #[test]
 fn sarif_obeys_its_schema() {
-    let world = World::new();
+    let world = world();
     let mut count = 0;
     let mut check = |arguments: &[&str], code: i32| {
         count += 1;
         let file = world.file(&format!("{count}.sarif"));
         let output = format!("sarif={}", file.display());
         world
-            .run(&[arguments, &["--output", &output]].concat())
+            .print(&[arguments, &["--output", &output]].concat())
             .ends(code);
         validate(&file);
         let text = std::fs::read_to_string(&file).expect("a file");
@@ -312,18 +288,18 @@ fn browse(page: &str) -> Option<String> {
 
 /// The page with as many columns as there can be, and long words in them.
 fn inventory_page() -> String {
-    let world = World::new();
-    world.run(&["apply"]).ends(0);
+    let world = world();
+    world.print(&["apply"]).ends(0);
     world.repository.remove("apps/b.yaml");
     world.repository.commit("Remove b");
-    world.run(&["apply", "--mode", "sync"]).ends(0);
+    world.print(&["apply", "--mode", "sync"]).ends(0);
     let mut iam = state(&world.iam());
     role(&mut iam, 0)["attachedPolicies"] = serde_json::json!([
         "arn:aws:iam::123456789012:policy/teams/payments/production/PaymentsReadOnlyAccessToBuckets"
     ]);
     role(&mut iam, 0)["lastUsed"] = "2026-01-02T03:04:05Z".into();
     std::fs::write(world.iam(), iam.to_string()).expect("written");
-    world.run(&["roles", "--format", "html"]).ends(0).stdout
+    world.print(&["roles", "--format", "html"]).ends(0).stdout
 }
 
 /// Shows the page in a frame of a width, runs the steps there, and returns what they have seen.
@@ -423,9 +399,9 @@ fn the_inventory_is_whole_without_javascript() {
 
 #[test]
 fn every_change_has_a_reason_code_in_json_and_sarif() {
-    let world = World::new();
+    let world = world();
     let codes: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
-    world.run(&["apply"]).ends(0);
+    world.print(&["apply"]).ends(0);
     let mut account = state(&world.iam());
     role(&mut account, 0)["tags"] = serde_json::json!([]);
     role(&mut account, 1)["trustPolicy"] = serde_json::json!({ "Statement": [] });
@@ -448,7 +424,7 @@ fn every_change_has_a_reason_code_in_json_and_sarif() {
         ),
         (vec!["diff", &range], vec!["newly-declared"]),
     ] {
-        let run = |format| world.run(&[&arguments[..], &["--format", format]].concat());
+        let run = |format| world.print(&[&arguments[..], &["--format", format]].concat());
         let report = run("json").json();
         let changes = report["clusters"][0]["changes"].as_array().expect("a list");
         let mut found: Vec<String> = changes

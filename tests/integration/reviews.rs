@@ -1,58 +1,22 @@
 //! What reviewers work with: diffs, bases, saved plans, reports in files, the IAM policy.
 
-use std::path::PathBuf;
+use crate::support::cli::{Cli, Run, role, roles, state};
+use crate::support::repository::service_account;
+use crate::support::world::World;
 
-use tempfile::TempDir;
-
-use crate::support::cli::{Cli, Run, role, roles, sandbox, state};
-use crate::support::repository::{Repository, service_account};
-
-pub(super) struct World {
-    pub(super) repository: Repository,
-    directory: TempDir,
-}
-
-impl World {
-    /// Two ServiceAccounts in the commit that the tag `base` names.
-    pub(super) fn new() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        sandbox(directory.path());
-        let repository = Repository::with(&[
-            ("a.yaml", &service_account("bar", "a")),
-            ("b.yaml", &service_account("bar", "b")),
-        ]);
-        repository.git(&["tag", "base"]);
-        Self {
-            repository,
-            directory,
-        }
-    }
-
-    pub(super) fn iam(&self) -> PathBuf {
-        self.directory.path().join("iam.json")
-    }
-
-    pub(super) fn file(&self, name: &str) -> String {
-        self.directory.path().join(name).display().to_string()
-    }
-
-    pub(super) fn run(&self, arguments: &[&str]) -> Run {
-        let all = [arguments, &["--format", "json"]].concat();
-        Cli::new(self.repository.path(), &all)
-            .sandbox(&self.iam())
-            .run()
-    }
-
-    pub(super) fn edit(&self, change: impl FnOnce(&mut serde_json::Value)) {
-        let mut state = state(&self.iam());
-        change(&mut state);
-        std::fs::write(self.iam(), state.to_string()).expect("written");
-    }
+/// Two ServiceAccounts in the commit that the tag `base` names.
+pub(super) fn world() -> World {
+    let world = World::with(&[
+        ("a.yaml", &service_account("bar", "a")),
+        ("b.yaml", &service_account("bar", "b")),
+    ]);
+    world.repository.git(&["tag", "base"]);
+    world
 }
 
 #[test]
 fn diff_needs_neither_credentials_nor_settings_and_pairs_renames() {
-    let world = World::new();
+    let world = world();
     world
         .repository
         .write("a.yaml", service_account("bar", "renamed"));
@@ -95,7 +59,7 @@ fn diff_needs_neither_credentials_nor_settings_and_pairs_renames() {
 
 #[test]
 fn a_base_tells_this_change_from_what_was_pending_and_from_drift() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
         role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into()
@@ -143,8 +107,8 @@ fn a_base_tells_this_change_from_what_was_pending_and_from_drift() {
 
 #[test]
 fn a_saved_plan_is_applied_as_it_was_approved_or_not_at_all() {
-    let world = World::new();
-    let plan = world.file("plan.json");
+    let world = world();
+    let plan = world.file("plan.json").display().to_string();
     world.run(&["plan", "--out", &plan]).ends(0);
     // A commit that came later has no say.
     world
@@ -175,14 +139,14 @@ fn a_saved_plan_is_applied_as_it_was_approved_or_not_at_all() {
 
 #[test]
 fn a_role_that_moved_is_refused_by_itself() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
         for role in state["roles"].as_array_mut().expect("roles") {
             role["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
         }
     });
-    let plan = world.file("plan.json");
+    let plan = world.file("plan.json").display().to_string();
     world.run(&["plan", "--out", &plan]).ends(0);
     world.edit(|state| role(state, 0)["trustPolicy"]["Statement"][0]["Effect"] = "Deny".into());
     let run = world.run(&["apply", "--plan", &plan]).ends(7);
@@ -194,7 +158,7 @@ fn a_role_that_moved_is_refused_by_itself() {
 
 #[test]
 fn a_plan_of_a_branch_that_was_not_merged_is_refused() {
-    let world = World::new();
+    let world = world();
     world
         .repository
         .git(&["checkout", "--quiet", "-b", "topic"]);
@@ -202,7 +166,7 @@ fn a_plan_of_a_branch_that_was_not_merged_is_refused() {
         .repository
         .write("c.yaml", service_account("bar", "c"));
     world.repository.commit("topic");
-    let plan = world.file("plan.json");
+    let plan = world.file("plan.json").display().to_string();
     world.run(&["plan", "--out", &plan]).ends(0);
     let apply = [
         "apply",
@@ -222,11 +186,11 @@ fn a_plan_of_a_branch_that_was_not_merged_is_refused() {
 
 #[test]
 fn several_reports_are_written_at_once() {
-    let world = World::new();
+    let world = world();
     let formats = ["human", "json", "markdown", "sarif", "github", "gitlab"];
     let outputs: Vec<String> = formats
         .iter()
-        .map(|format| format!("{format}={}", world.file(format)))
+        .map(|format| format!("{format}={}", world.file(format).display().to_string()))
         .collect();
     let mut arguments = vec!["plan"];
     for output in &outputs {
@@ -234,7 +198,8 @@ fn several_reports_are_written_at_once() {
     }
     world.run(&arguments).ends(0);
     for format in formats {
-        let text = std::fs::read_to_string(world.file(format)).expect("a report");
+        let text =
+            std::fs::read_to_string(world.file(format).display().to_string()).expect("a report");
         assert!(
             format == "gitlab" || text.contains("k8s-sa_bar_a"),
             "{format}: {text}"
@@ -244,7 +209,7 @@ fn several_reports_are_written_at_once() {
 
 #[test]
 fn the_policy_of_a_job_names_its_roles() {
-    let world = World::new();
+    let world = world();
     let run = Cli::new(
         world.repository.path(),
         &[
@@ -300,7 +265,7 @@ fn controllers_role(name: &str) -> serde_json::Value {
 
 #[test]
 fn the_controllers_roles_are_taken_over_without_losing_access() {
-    let world = World::new();
+    let world = world();
     world.edit(|state| {
         let mut other = controllers_role("b");
         other["trustPolicy"]["Statement"][0]["Principal"] = serde_json::json!({ "AWS": "*" });
@@ -354,7 +319,7 @@ fn the_controllers_roles_are_taken_over_without_losing_access() {
 
 #[test]
 fn explain_traces_a_role_to_its_commits_and_tells_where_drift_comes_from() {
-    let world = World::new();
+    let world = world();
     let first = world.repository.head();
     world.run(&["apply"]).ends(0);
     world.repository.write(
@@ -404,7 +369,7 @@ fn explain_traces_a_role_to_its_commits_and_tells_where_drift_comes_from() {
 
 #[test]
 fn roles_lists_what_is_owned_in_every_format() {
-    let world = World::new();
+    let world = world();
     world.run(&["apply"]).ends(0);
     world.edit(|state| {
         role(state, 0)["attachedPolicies"] = serde_json::json!(["arn:aws:iam::aws:policy/<b>"]);

@@ -2,45 +2,29 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::cli::{self, Cli, ISSUER, Run, state};
-use crate::support::repository::{Repository, service_account};
+use crate::support::repository::service_account;
+use crate::support::world::World;
 
 const OTHER: &str = "210987654321";
 
-struct Place {
-    repository: Repository,
-    directory: TempDir,
+fn place() -> World {
+    World::without_account(&[("a/foo.yaml", &service_account("bar", "foo"))])
 }
 
-impl Place {
-    fn new() -> Self {
-        let repository = Repository::with(&[("a/foo.yaml", &service_account("bar", "foo"))]);
-        let directory = TempDir::new().expect("a directory");
-        Self {
-            repository,
-            directory,
-        }
-    }
+fn run_on(place: &World, file: &Path, arguments: &[&str]) -> Run {
+    let all = [arguments, &["--format", "json"]].concat();
+    place.cli(&all).sandbox(file).run()
+}
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn run(&self, file: &Path, arguments: &[&str]) -> Run {
-        let all = [arguments, &["--format", "json"]].concat();
-        Cli::new(self.repository.path(), &all).sandbox(file).run()
-    }
-
-    fn is_empty(&self) -> bool {
-        let mut entries = self.directory.path().read_dir().expect("a directory");
-        entries.next().is_none()
-    }
+fn is_empty(place: &World) -> bool {
+    let mut entries = place.directory.path().read_dir().expect("a directory");
+    entries.next().is_none()
 }
 
 /// The lines of standard error about an account that begins.
@@ -51,7 +35,7 @@ fn notes(run: &Run) -> Vec<&str> {
 
 #[test]
 fn i14_a_file_that_is_not_there_is_made_by_the_first_write() {
-    let place = Place::new();
+    let place = place();
     let file = place.file("iam.json");
     for (arguments, code) in [
         (&["plan"][..], 0),
@@ -62,47 +46,47 @@ fn i14_a_file_that_is_not_there_is_made_by_the_first_write() {
         (&["adopt", "k8s-sa_bar_foo", "--yes"], 7),
         (&["apply", "--path", "nowhere"], 4),
     ] {
-        let run = place.run(&file, arguments).ends(code);
+        let run = run_on(&place, &file, arguments).ends(code);
         let said = notes(&run);
         assert_eq!(said.len(), usize::from(code != 4), "{}", run.stderr);
         for said in said {
             assert!(said.contains("account 123456789012"), "{said}");
             assert!(said.contains(ISSUER) && said.contains("iam.json"), "{said}");
         }
-        assert!(place.is_empty(), "{arguments:?}");
+        assert!(is_empty(&place), "{arguments:?}");
     }
-    place.run(&file, &["lint"]).ends(0);
-    assert!(place.is_empty(), "lint calls nobody");
-    let run = place.run(&file, &["apply"]).ends(0);
+    run_on(&place, &file, &["lint"]).ends(0);
+    assert!(is_empty(&place), "lint calls nobody");
+    let run = run_on(&place, &file, &["apply"]).ends(0);
     assert_eq!(run.changes(), ["k8s-sa_bar_foo create done"]);
     assert_eq!(notes(&run).len(), 1);
     let made = state(&file);
     assert_eq!(made["account"], "123456789012");
     let providers = json!([{ "issuer": ISSUER, "audiences": ["sts.amazonaws.com"] }]);
     assert_eq!(made["oidcProviders"], providers);
-    let run = place.run(&file, &["apply"]).ends(0);
+    let run = run_on(&place, &file, &["apply"]).ends(0);
     assert_eq!(run.json()["summary"]["inSync"], 1);
     assert_eq!(notes(&run), Vec::<&str>::new());
 }
 
 #[test]
 fn i14_an_apply_that_is_refused_makes_no_file() {
-    let place = Place::new();
+    let place = place();
     let refused = ["apply", "--account", "none"];
-    place.run(&place.file("iam.json"), &refused).ends(2);
-    assert!(place.is_empty());
+    run_on(&place, &place.file("iam.json"), &refused).ends(2);
+    assert!(is_empty(&place));
     place.repository.remove("a/foo.yaml");
     place.repository.write("a/other.yaml", "a: 1\n");
     place.repository.commit("nothing is declared");
     // Which commit was applied is written down all the same.
-    let run = place.run(&place.file("iam.json"), &["apply"]).ends(0);
+    let run = run_on(&place, &place.file("iam.json"), &["apply"]).ends(0);
     assert_eq!(notes(&run).len(), 1);
     assert_eq!(roles(&state(&place.file("iam.json"))), Vec::<String>::new());
 }
 
 #[test]
 fn i14_an_account_begins_as_the_settings_say() {
-    let place = Place::new();
+    let place = place();
     let role = "arn:aws-cn:iam::210987654321:role/deploy";
     let token = place.file("token");
     let token = token.to_str().expect("plain");
@@ -134,9 +118,7 @@ fn i14_an_account_begins_as_the_settings_say() {
             "--oidc-provider",
             "https://oidc.example.com/2",
         ];
-        place
-            .run(&file, &[&["apply"], settings, &audience].concat())
-            .ends(0);
+        run_on(&place, &file, &[&["apply"], settings, &audience].concat()).ends(0);
         let made = state(&file);
         assert_eq!(made["account"], account, "{settings:?}");
         assert_eq!(made["partition"], partition, "{settings:?}");
@@ -152,7 +134,7 @@ fn i14_an_account_begins_as_the_settings_say() {
 
 #[test]
 fn i15_what_is_no_sandbox_is_refused_and_left_as_it_is() {
-    let place = Place::new();
+    let place = place();
     let role = |name: &str| json!({ "name": name, "id": "AROA1", "trustPolicy": {} });
     let account = json!({ "account": OTHER });
     let twice =
@@ -186,7 +168,7 @@ fn i15_what_is_no_sandbox_is_refused_and_left_as_it_is() {
             &["roles"],
             &["explain", "bar/foo"],
         ] {
-            let run = place.run(&file, verb).ends(2);
+            let run = run_on(&place, &file, verb).ends(2);
             let is_said = run.stderr.contains(said) && run.stderr.contains("iam.json");
             assert!(is_said, "{text}: {}", run.stderr);
             assert!(run.stderr.contains("hint: "), "{}", run.stderr);
@@ -197,7 +179,7 @@ fn i15_what_is_no_sandbox_is_refused_and_left_as_it_is() {
 
 #[test]
 fn i15_what_is_no_plain_file_is_refused() {
-    let place = Place::new();
+    let place = place();
     let pipe = place.file("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo can be run").success());
@@ -212,29 +194,29 @@ fn i15_what_is_no_plain_file_is_refused() {
         ("loop", "symbolic link"),
     ] {
         for verb in ["plan", "apply"] {
-            let run = place.run(&place.file(name), &[verb]).ends(2);
+            let run = run_on(&place, &place.file(name), &[verb]).ends(2);
             assert!(run.stderr.contains(said), "{name}: {}", run.stderr);
         }
     }
-    place.run(Path::new("/dev/null"), &["apply"]).ends(2);
+    run_on(&place, Path::new("/dev/null"), &["apply"]).ends(2);
 }
 
 #[test]
 fn i16_a_file_keeps_its_mode_and_a_link_stays_a_link() {
-    let place = Place::new();
+    let place = place();
     let (file, link) = (place.file("real.json"), place.file("link.json"));
     fs::create_dir(place.file("below")).expect("a directory");
     symlink("../real.json", place.file("below/link.json")).expect("a link");
     symlink("below/link.json", &link).expect("a link");
     // A link to what is not there yet leads to where the file is made.
-    place.run(&link, &["apply"]).ends(0);
+    run_on(&place, &link, &["apply"]).ends(0);
     assert_eq!(roles(&state(&file)), ["k8s-sa_bar_foo"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
     place
         .repository
         .write("a/baz.yaml", service_account("bar", "baz"));
     place.repository.commit("another");
-    place.run(&link, &["apply"]).ends(0);
+    run_on(&place, &link, &["apply"]).ends(0);
     assert!(link.is_symlink() && place.file("below/link.json").is_symlink());
     let mode = fs::metadata(&file).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
@@ -250,7 +232,7 @@ fn roles(account: &Value) -> Vec<String> {
 
 #[test]
 fn i16_each_cluster_of_a_fleet_has_its_own_account() {
-    let place = Place::new();
+    let place = place();
     let other = service_account("bar", "foo").replace("123456789012", OTHER);
     place.repository.write("b/foo.yaml", other);
     place.repository.commit("two accounts");
@@ -289,7 +271,7 @@ fn i16_each_cluster_of_a_fleet_has_its_own_account() {
     assert_eq!(again.json()["summary"]["inSync"], 2);
     assert_eq!(state(&file), fleet);
     // An account that nobody names is one of several.
-    let unnamed = place.run(&file, &["plan"]).ends(2);
+    let unnamed = run_on(&place, &file, &["plan"]).ends(2);
     assert!(unnamed.stderr.contains("--account"), "{}", unnamed.stderr);
     assert!(unnamed.stderr.contains(OTHER), "{}", unnamed.stderr);
     let named = [
@@ -302,7 +284,7 @@ fn i16_each_cluster_of_a_fleet_has_its_own_account() {
         "123456789012",
     ];
     assert_eq!(
-        place.run(&file, &named).ends(0).json()["summary"]["inSync"],
+        run_on(&place, &file, &named).ends(0).json()["summary"]["inSync"],
         1
     );
     // What was one account becomes a list when another one begins, and is left as it is.
@@ -317,6 +299,6 @@ fn i16_each_cluster_of_a_fleet_has_its_own_account() {
     let text = json!({ "accounts": [{ "account": "123456789012", "oidcProviders": [{ "issuer": ISSUER, "audiences": ["sts.amazonaws.com"] }] }] });
     fs::write(&list, text.to_string()).expect("written");
     let alone = ["apply", "--path", "a", "--cluster-name", "a"];
-    place.run(&list, &alone).ends(0);
+    run_on(&place, &list, &alone).ends(0);
     assert_eq!(roles(&state(&list)["accounts"][0]), ["k8s-sa_bar_foo"]);
 }

@@ -1,51 +1,31 @@
 //! A configuration file and flags beside it: what is selected, and what would be ignored.
 
-use tempfile::TempDir;
+use crate::support::cli::{Cli, ISSUER, roles, state};
+use crate::support::repository::service_account;
+use crate::support::world::World;
 
-use crate::support::cli::{Cli, ISSUER, Run, roles, sandbox, state};
-use crate::support::repository::{Repository, service_account};
-
-struct World {
-    repository: Repository,
-    directory: TempDir,
+/// A role in each of two clusters, which no variable names.
+fn world() -> World {
+    let green = |name| service_account("bar", name).replace("k8s-sa_", "green_");
+    let files = [
+        ("blue/foo.yaml", &*service_account("bar", "foo")),
+        ("green/foo.yaml", &*green("foo")),
+    ];
+    World {
+        environment: vec![
+            ("IRSA_GITOPS_CLUSTER_NAME", ""),
+            ("IRSA_GITOPS_OIDC_PROVIDER", ""),
+        ],
+        ..World::with(&files)
+    }
 }
 
-impl World {
-    fn new() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        sandbox(directory.path());
-        let green = |name| service_account("bar", name).replace("k8s-sa_", "green_");
-        Self {
-            repository: Repository::with(&[
-                ("blue/foo.yaml", &service_account("bar", "foo")),
-                ("green/foo.yaml", &green("foo")),
-            ]),
-            directory,
-        }
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let file = self.directory.path().join(name);
-        std::fs::write(&file, text).expect("a file");
-        file.display().to_string()
-    }
-
-    fn cli(&self, arguments: &[&str]) -> Cli {
-        Cli::new(self.repository.path(), arguments)
-            .sandbox(&self.directory.path().join("iam.json"))
-            .env("IRSA_GITOPS_CLUSTER_NAME", "")
-            .env("IRSA_GITOPS_OIDC_PROVIDER", "")
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        self.cli(arguments).run()
-    }
-
-    fn roles(&self) -> Vec<String> {
-        let state = state(&self.directory.path().join("iam.json"));
-        let name = |role: &serde_json::Value| role["name"].as_str().map(str::to_owned);
-        roles(&state).iter().filter_map(name).collect()
-    }
+fn names(world: &World) -> Vec<String> {
+    let name = |role: &serde_json::Value| role["name"].as_str().map(str::to_owned);
+    roles(&state(&world.iam()))
+        .iter()
+        .filter_map(name)
+        .collect()
 }
 
 const CLUSTERS: &str = "clusters:
@@ -72,13 +52,13 @@ const VERBS: [&[&str]; 8] = [
 
 #[test]
 fn i12_a_cluster_name_selects_among_those_of_the_file() {
-    let world = World::new();
-    let config = world.file("clusters.yaml", CLUSTERS);
+    let world = world();
+    let config = world.write("clusters.yaml", CLUSTERS);
     let shared = ["--config", &config, "--oidc-provider", ISSUER];
     for verb in VERBS {
         let run = |name: &str| {
             let all = [verb, &shared, &["--cluster-name", name]].concat();
-            world.run(&all)
+            world.print(&all)
         };
         let unknown = run("gren").ends(2);
         for said in [
@@ -98,28 +78,28 @@ fn i12_a_cluster_name_selects_among_those_of_the_file() {
         let said = known.stdout + &known.stderr;
         assert!(!said.contains("green"), "{verb:?}: {said}");
     }
-    assert_eq!(world.roles(), ["k8s-sa_bar_foo"]);
+    assert_eq!(names(&world), ["k8s-sa_bar_foo"]);
     let apply = |names: &[&str]| {
         let names = names.iter().flat_map(|name| ["--cluster-name", name]);
         let all: Vec<&str> = ["apply"].into_iter().chain(shared).chain(names).collect();
-        world.run(&all)
+        world.print(&all)
     };
     apply(&["gr*"]).ends(0);
-    assert_eq!(world.roles(), ["green_bar_foo", "k8s-sa_bar_foo"]);
+    assert_eq!(names(&world), ["green_bar_foo", "k8s-sa_bar_foo"]);
     for all in [&[][..], &["blue", "green"], &["*"], &["bl?e,green"]] {
         assert!(apply(all).ends(0).stdout.contains("green"), "{all:?}");
     }
     // One of several is still to be chosen where only one can be meant.
     let adopt = ["adopt", "k8s-sa_bar_foo", "--cluster-name", "*"];
-    let run = world.run(&[&adopt[..], &shared].concat()).ends(2);
+    let run = world.print(&[&adopt[..], &shared].concat()).ends(2);
     assert!(run.stderr.contains("`blue`, `green`"), "{}", run.stderr);
 }
 
 #[test]
 fn i12_a_saved_plan_is_for_the_clusters_that_were_selected() {
-    let world = World::new();
-    let config = world.file("clusters.yaml", CLUSTERS);
-    let plan = world.file("plan.json", "");
+    let world = world();
+    let config = world.write("clusters.yaml", CLUSTERS);
+    let plan = world.write("plan.json", "");
     let run = |verb: &[&str], name: &str| {
         let shared = [
             "--config",
@@ -129,7 +109,7 @@ fn i12_a_saved_plan_is_for_the_clusters_that_were_selected() {
             "--cluster-name",
             name,
         ];
-        world.run(&[verb, &shared].concat())
+        world.print(&[verb, &shared].concat())
     };
     run(&["plan", "--out", &plan], "*").ends(0);
     let fewer = run(&["apply", "--plan", &plan], "blue").ends(5);
@@ -141,12 +121,12 @@ fn i12_a_saved_plan_is_for_the_clusters_that_were_selected() {
     run(&["plan", "--out", &plan], "green").ends(0);
     run(&["apply", "--plan", &plan], "*").ends(5);
     run(&["apply", "--plan", &plan], "green").ends(0);
-    assert_eq!(world.roles(), ["green_bar_foo"]);
+    assert_eq!(names(&world), ["green_bar_foo"]);
 }
 
 #[test]
 fn i12_one_list_of_flags_is_good_for_every_verb() {
-    let world = World::new();
+    let world = world();
     let shared = [
         "--cluster-name",
         "prod",
@@ -170,15 +150,15 @@ fn i12_one_list_of_flags_is_good_for_every_verb() {
         "us",
     ];
     for verb in VERBS {
-        let run = world.run(&[verb, &shared].concat());
+        let run = world.print(&[verb, &shared].concat());
         assert_ne!(run.code, 2, "{verb:?}: {}", run.stderr);
         let run = world
-            .run(&[verb, &shared, &["--cluster-name", "other"]].concat())
+            .print(&[verb, &shared, &["--cluster-name", "other"]].concat())
             .ends(2);
         assert!(run.stderr.contains("--config"), "{verb:?}: {}", run.stderr);
         // What a verb does not need is checked all the same.
         let run = world
-            .run(&[verb, &shared, &["--tag", "x"]].concat())
+            .print(&[verb, &shared, &["--tag", "x"]].concat())
             .ends(2);
         assert!(run.stderr.contains("KEY=VALUE"), "{verb:?}: {}", run.stderr);
     }
@@ -246,7 +226,7 @@ const KEYS: [(&str, &str, &str, &str, &str); 14] = [
 
 #[test]
 fn i13_a_flag_that_the_file_contradicts_is_an_error_and_not_ignored() {
-    let world = World::new();
+    let world = world();
     let https = format!("https://{ISSUER}/");
     for (key, value, flag, same, other) in KEYS {
         let same = if same.is_empty() { &https } else { same };
@@ -264,20 +244,20 @@ fn i13_a_flag_that_the_file_contradicts_is_an_error_and_not_ignored() {
             _ => "  account: '123456789012'\n",
         };
         let rest = format!("{issuer}{account}{pair}");
-        let config = world.file("c.yaml", &format!("- name: blue\n  {key}: {value}\n{rest}"));
-        let silent = world.file("silent.yaml", &format!("- name: blue\n{rest}"));
+        let config = world.write("c.yaml", &format!("- name: blue\n  {key}: {value}\n{rest}"));
+        let silent = world.write("silent.yaml", &format!("- name: blue\n{rest}"));
         let variable = flag
             .trim_start_matches('-')
             .replace('-', "_")
             .to_uppercase();
         let variable = format!("IRSA_GITOPS_{variable}");
         for verb in VERBS {
-            let help = world.run(&[verb[0], "--help"]).stdout;
+            let help = world.print(&[verb[0], "--help"]).stdout;
             if !help.contains(&format!("{flag} <")) {
                 continue;
             }
             let with = |config: &str, value: &str| {
-                world.run(&[verb, &["--config", config, flag, value]].concat())
+                world.print(&[verb, &["--config", config, flag, value]].concat())
             };
             let run = with(&config, other).ends(2);
             let said =
@@ -307,8 +287,8 @@ fn i13_a_flag_that_the_file_contradicts_is_an_error_and_not_ignored() {
 
 #[test]
 fn i13_a_variable_is_named_and_a_flag_before_it() {
-    let world = World::new();
-    let config = world.file("clusters.yaml", CLUSTERS);
+    let world = world();
+    let config = world.write("clusters.yaml", CLUSTERS);
     let plan = ["plan", "--config", &config, "--oidc-provider", ISSUER];
     let name = |cli: Cli| cli.env("IRSA_GITOPS_CLUSTER_NAME", "prod");
     let run = name(world.cli(&plan)).run().ends(2);
@@ -330,8 +310,8 @@ fn i13_a_variable_is_named_and_a_flag_before_it() {
         &["--cluster-name", "green", "--role-prefix", "green"],
     ]
     .concat();
-    world.run(&only).ends(0);
+    world.print(&only).ends(0);
     world
-        .run(&[&plan[..], &["--role-prefix", "green", "--path", "blue"]].concat())
+        .print(&[&plan[..], &["--role-prefix", "green", "--path", "blue"]].concat())
         .ends(2);
 }

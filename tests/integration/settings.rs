@@ -1,50 +1,11 @@
 //! Flags, environment and configuration files, as users get them wrong.
 
-use std::path::PathBuf;
-
-use tempfile::TempDir;
-
-use crate::support::cli::{Cli, ISSUER, Run, sandbox, state};
-use crate::support::repository::{Repository, service_account};
-
-struct World {
-    repository: Repository,
-    directory: TempDir,
-    environment: Vec<(&'static str, &'static str)>,
-}
-
-impl World {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let directory = TempDir::new().expect("a directory");
-        sandbox(directory.path());
-        Self {
-            repository: Repository::with(files),
-            directory,
-            environment: vec![],
-        }
-    }
-
-    fn iam(&self) -> PathBuf {
-        self.directory.path().join("iam.json")
-    }
-
-    fn config(&self, text: &str) -> String {
-        let file = self.directory.path().join("clusters.yaml");
-        std::fs::write(&file, text).expect("a file");
-        file.display().to_string()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        let mut cli = Cli::new(self.repository.path(), arguments).sandbox(&self.iam());
-        for (key, value) in &self.environment {
-            cli = cli.env(key, value);
-        }
-        cli.run()
-    }
-}
+use crate::support::cli::{Cli, ISSUER, Run, state};
+use crate::support::repository::service_account;
+use crate::support::world::World;
 
 fn foo() -> World {
-    World::new(&[("foo.yaml", &service_account("bar", "foo"))])
+    World::with(&[("foo.yaml", &service_account("bar", "foo"))])
 }
 
 #[test]
@@ -92,17 +53,17 @@ fn an_empty_variable_is_not_set_and_one_without_meaning_is_ignored() {
     assert!(run.stdout.contains("k8s-sa_bar_foo"), "{}", run.stdout);
     for no_cache in ["1", "yes", "true", "0", "off"] {
         world.environment = vec![("IRSA_GITOPS_NO_CACHE", no_cache)];
-        world.run(&["plan"]).ends(0);
+        world.print(&["plan"]).ends(0);
     }
     // A pipeline may set the commit for all its jobs; a flag is meant.
     world.environment = vec![("IRSA_GITOPS_COMMIT", "abc")];
-    world.run(&["plan"]).ends(0);
+    world.print(&["plan"]).ends(0);
     world.environment = vec![];
     let id = world.repository.head();
-    let run = world.run(&["plan", "--commit", &id]).ends(2);
+    let run = world.print(&["plan", "--commit", &id]).ends(2);
     assert!(run.stderr.contains("--directory"), "{}", run.stderr);
     world
-        .run(&["plan", "--directory", ".", "--commit", &id])
+        .print(&["plan", "--directory", ".", "--commit", &id])
         .ends(0);
 }
 
@@ -119,7 +80,7 @@ fn what_cannot_be_is_refused_before_anything_is_read() {
         (["--prune-after", "1y"], "such as 7d, 36h"),
         (["--prune-after", "soon"], "such as 7d, 36h"),
     ] {
-        let run = world.run(&[&["plan"], &arguments[..]].concat()).ends(2);
+        let run = world.print(&[&["plan"], &arguments[..]].concat()).ends(2);
         assert!(run.stderr.contains(said), "{}", run.stderr);
         for library in ["Span", "jiff", "serde"] {
             assert!(!run.stderr.contains(library), "{}", run.stderr);
@@ -130,7 +91,7 @@ fn what_cannot_be_is_refused_before_anything_is_read() {
     let run = Cli::new(world.repository.path(), &token).run().ends(2);
     assert!(run.stderr.contains("/nope: No such file"), "{}", run.stderr);
     // A sandbox needs no token.
-    world.run(&token).ends(0);
+    world.print(&token).ends(0);
 }
 
 #[test]
@@ -138,9 +99,9 @@ fn two_entries_for_one_cluster_are_refused_before_any_write() {
     let world = foo();
     let same =
         format!("- name: prod\n  paths: a\n  oidcProvider: {ISSUER}\n- name: prod\n  paths: b\n");
-    let config = world.config(&same);
+    let config = world.write("clusters.yaml", &same);
     let run = world
-        .run(&["apply", "--mode", "sync", "--config", &config])
+        .print(&["apply", "--mode", "sync", "--config", &config])
         .ends(2);
     assert!(
         run.stderr.contains("list both paths in one entry"),
@@ -149,9 +110,9 @@ fn two_entries_for_one_cluster_are_refused_before_any_write() {
     );
     // Who the account belongs to is known only when it has been asked.
     let later = "- name: prod\n- name: prod\n  account: '123456789012'\n";
-    let config = world.config(later);
+    let config = world.write("clusters.yaml", later);
     let run = world
-        .run(&["apply", "--mode", "sync", "--config", &config])
+        .print(&["apply", "--mode", "sync", "--config", &config])
         .ends(2);
     assert!(run.stderr.contains("configured twice"), "{}", run.stderr);
     assert!(state(&world.iam())["roles"].is_null());
@@ -160,18 +121,18 @@ fn two_entries_for_one_cluster_are_refused_before_any_write() {
 #[test]
 fn c6_a_name_that_two_clusters_would_give_is_given_to_neither() {
     let upper = service_account("bar", "foo").replace("k8s-sa_", "K8S-SA_");
-    let mut world = World::new(&[
+    let mut world = World::with(&[
         ("blue/foo.yaml", &service_account("bar", "foo")),
         ("blue/only.yaml", &service_account("bar", "only")),
         ("green/foo.yaml", &upper),
     ]);
     let clusters =
         "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: K8S-SA\n";
-    let config = world.config(clusters);
+    let config = world.write("clusters.yaml", clusters);
     world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
     let apply = ["apply", "--config", &config, "--format", "json"];
     assert_eq!(
-        world.run(&apply).ends(7).changes(),
+        world.print(&apply).ends(7).changes(),
         [
             "k8s-sa_bar_foo held",
             "k8s-sa_bar_only create done",
@@ -182,7 +143,7 @@ fn c6_a_name_that_two_clusters_would_give_is_given_to_neither() {
 
 #[test]
 fn explain_and_adopt_choose_one_of_several_clusters() {
-    let mut world = World::new(&[
+    let mut world = World::with(&[
         ("blue/foo.yaml", &service_account("bar", "foo")),
         (
             "green/foo.yaml",
@@ -195,7 +156,7 @@ fn explain_and_adopt_choose_one_of_several_clusters() {
     ]);
     let clusters =
         "- name: blue\n  paths: blue\n- name: green\n  paths: green\n  rolePrefix: green\n";
-    let config = world.config(clusters);
+    let config = world.write("clusters.yaml", clusters);
     // The harness sets a name for all tests, which would select.
     world.environment = vec![("IRSA_GITOPS_CLUSTER_NAME", "")];
     let explain = |arguments: &[&str]| {
@@ -204,7 +165,7 @@ fn explain_and_adopt_choose_one_of_several_clusters() {
             arguments,
         ]
         .concat();
-        world.run(&all)
+        world.print(&all)
     };
     let role = |run: Run| run.ends(0).json()["role"].clone();
     assert_eq!(role(explain(&["bar/only"])), "green_bar_only");
@@ -223,7 +184,7 @@ fn explain_and_adopt_choose_one_of_several_clusters() {
     );
     let adopt = |arguments: &[&str]| {
         let all = [&["adopt", "green_bar_foo", "--config", &config], arguments].concat();
-        world.run(&all)
+        world.print(&all)
     };
     adopt(&[]).ends(2);
     adopt(&["--cluster-name", "green"]).ends(7);
@@ -232,7 +193,7 @@ fn explain_and_adopt_choose_one_of_several_clusters() {
 #[test]
 fn a_dash_is_standard_output_also_for_further_reports() {
     let world = foo();
-    let run = world.run(&["plan", "--output", "json=-"]).ends(0);
+    let run = world.print(&["plan", "--output", "json=-"]).ends(0);
     assert!(run.stdout.contains("1 to create"), "{}", run.stdout);
     assert!(
         run.stdout.contains("irsa-gitops/report/v1"),
@@ -253,9 +214,9 @@ fn mistakes_in_a_file_name_the_file_and_the_cluster() {
         ),
         ("- oidcProvders: x\n", "did you mean `oidcProviders`?"),
     ] {
-        let config = world.config(text);
+        let config = world.write("clusters.yaml", text);
         for verb in ["plan", "lint"] {
-            let run = world.run(&[verb, "--config", &config]);
+            let run = world.print(&[verb, "--config", &config]);
             assert!(run.ends(2).stderr.contains(said), "{said}");
         }
     }

@@ -1,5 +1,7 @@
 //! A repository, a sandbox beside it, and runs over both: what most tests of the binary start from.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -10,20 +12,36 @@ use super::repository::{Repository, service_account};
 pub struct World {
     pub repository: Repository,
     pub directory: TempDir,
+    /// What is set for every run besides.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl World {
+    /// ServiceAccounts in namespace `bar`, in the directory `apps`.
     pub fn new(accounts: &[&str]) -> Self {
-        let world = Self {
-            repository: Repository::new(),
-            directory: TempDir::new().expect("a directory"),
-        };
+        let declared = accounts.iter().map(|name| {
+            let file = format!("apps/{name}.yaml");
+            (file, service_account("bar", name))
+        });
+        let declared: Vec<_> = declared.collect();
+        let files = declared.iter().map(|(file, text)| (&**file, &**text));
+        Self::with(&files.collect::<Vec<_>>())
+    }
+
+    /// A first commit of these files.
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let world = Self::without_account(files);
         sandbox(world.directory.path());
-        for name in accounts {
-            world.declare(name);
-        }
-        world.repository.commit("first");
         world
+    }
+
+    /// The same without a file of the sandbox.
+    pub fn without_account(files: &[(&str, &str)]) -> Self {
+        Self {
+            repository: Repository::with(files),
+            directory: TempDir::new().expect("a directory"),
+            environment: vec![],
+        }
     }
 
     pub fn declare(&self, name: &str) {
@@ -31,15 +49,36 @@ impl World {
             .write(&format!("apps/{name}.yaml"), service_account("bar", name));
     }
 
-    pub fn iam(&self) -> std::path::PathBuf {
-        self.directory.path().join("iam.json")
+    pub fn iam(&self) -> PathBuf {
+        self.file("iam.json")
     }
 
+    /// A file beside the repository.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes such a file, and names it.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let file = self.file(name);
+        std::fs::write(&file, text).expect("a file");
+        file.display().to_string()
+    }
+
+    pub fn cli(&self, arguments: &[&str]) -> Cli {
+        let cli = Cli::new(self.repository.path(), arguments).sandbox(&self.iam());
+        let set = |cli: Cli, (key, value): &(&str, &str)| cli.env(key, value);
+        self.environment.iter().fold(cli, set)
+    }
+
+    /// A run that reports in JSON.
     pub fn run(&self, arguments: &[&str]) -> Run {
-        let all = [arguments, &["--format", "json"]].concat();
-        Cli::new(self.repository.path(), &all)
-            .sandbox(&self.iam())
-            .run()
+        self.print(&[arguments, &["--format", "json"]].concat())
+    }
+
+    /// A run that reports as it is told to.
+    pub fn print(&self, arguments: &[&str]) -> Run {
+        self.cli(arguments).run()
     }
 
     pub fn sync(&self, arguments: &[&str]) -> Run {
