@@ -1,8 +1,10 @@
 //! The dependency rule between modules, which one crate cannot enforce by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+mod circles;
+mod named;
 
 /// Names that a module, with all below it, must not use.
 struct Rule {
@@ -359,103 +361,6 @@ fn third_party_types_stop_at_their_module() {
     }
 }
 
-/// The first names of all that code takes from a place: `b` and `c` for `a::{b::B, c}` and `a::`.
-fn names_after(code: &str, place: &str) -> BTreeSet<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let uses = code.match_indices(place).filter(|(at, _)| {
-        let before = code[..*at].chars().next_back();
-        !before.is_some_and(|c| is_word(c) || c == ':')
-    });
-    let mut names = BTreeSet::new();
-    for (at, _) in uses {
-        let rest = &code[at + place.len()..];
-        let Some(group) = rest.strip_prefix('{') else {
-            names.extend(rest.split(|c| !is_word(c)).next().map(str::to_owned));
-            continue;
-        };
-        let mut depth = 0;
-        let ends = |c: char| {
-            depth += i32::from(c == '{') - i32::from(c == '}');
-            depth < 0
-        };
-        let group = group.split(ends).next().unwrap_or_default();
-        let mut depth = 0;
-        let items = group.split(|c| {
-            depth += i32::from(c == '{') - i32::from(c == '}');
-            depth == 0 && c == ','
-        });
-        let first = |item: &str| item.trim().split(|c| !is_word(c)).next().map(str::to_owned);
-        names.extend(items.filter_map(first));
-    }
-    names
-}
-
-/// For each file of a module, the files of that module that it uses. What the module hands on from one
-/// of its files counts as that file; what a file declares or hands on of its own folder does not count.
-fn uses_within(module: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let files: BTreeMap<String, String> = source_files()
-        .into_iter()
-        .filter(|(file, _)| is_within(file, module) && !file.ends_with("/tests"))
-        .map(|(file, text)| (file, code(&text)))
-        .collect();
-    let mut handed_on = BTreeMap::new();
-    for file in files.keys() {
-        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
-        let parent = files.get(folder).map_or("", String::as_str);
-        for item in names_after(parent, &format!("pub use {name}::")) {
-            handed_on.insert(format!("{folder}/{item}"), file.clone());
-        }
-    }
-    let used = |(file, code): (&String, &String)| {
-        let (folder, _) = file.rsplit_once('/').unwrap_or(("", file));
-        let beside = names_after(code, "super::").into_iter();
-        let beside = beside.map(|name| format!("{folder}/{name}"));
-        let full = names_after(code, &format!("crate::{module}::")).into_iter();
-        let full = full.map(|name| format!("{module}/{name}"));
-        let found = beside.chain(full).filter_map(|path| {
-            let path = handed_on.get(&path).cloned().unwrap_or(path);
-            (files.contains_key(&path) && path != *file).then_some(path)
-        });
-        (file.clone(), found.collect())
-    };
-    files.iter().map(used).collect()
-}
-
-/// What is left when files that use no other are taken away again and again.
-fn circle(mut uses: BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-    loop {
-        let left: BTreeSet<String> = uses.keys().cloned().collect();
-        uses.retain(|_, used| used.iter().any(|file| left.contains(file)));
-        if uses.len() == left.len() {
-            return left;
-        }
-    }
-}
-
-#[test]
-fn no_file_of_these_modules_uses_one_that_uses_it() {
-    for module in ["model", "source"] {
-        let uses = uses_within(module);
-        assert!(uses.values().any(|used| !used.is_empty()), "{module}");
-        assert_eq!(circle(uses), BTreeSet::new(), "{module}");
-    }
-    let sets = |pairs: &[(&str, &[&str])]| {
-        let set = |used: &[&str]| used.iter().map(|file| (*file).to_owned()).collect();
-        let pairs = pairs
-            .iter()
-            .map(|(file, used)| ((*file).to_owned(), set(used)));
-        pairs.collect::<BTreeMap<String, BTreeSet<String>>>()
-    };
-    assert!(circle(sets(&[("a", &["b"]), ("b", &["c"]), ("c", &[])])).is_empty());
-    assert_eq!(
-        circle(sets(&[("a", &["b"]), ("b", &["a"]), ("c", &[])])).len(),
-        2
-    );
-    let code = "use super::{a::{A, B}, C};\nuse super::d::{self, D};\nfn f() -> super::e::E {}";
-    let names: Vec<String> = names_after(code, "super::").into_iter().collect();
-    assert_eq!(names, ["C", "a", "d", "e"]);
-}
-
 #[test]
 fn planning_is_never_given_a_writer() {
     for (file, text) in source_files() {
@@ -497,69 +402,12 @@ fn p12_timers_do_not_follow_the_clock() {
     }
 }
 
-/// The rows that the names of tests begin with: `g1_g22_what_is_seen` is about G1 and G22.
-fn rows_of(text: &str) -> impl Iterator<Item = String> {
-    let names = text.match_indices("fn ").map(|(at, _)| &text[at + 3..]);
-    names.flat_map(|name| {
-        let is_row = |word: &&str| {
-            let mut letters = word.chars();
-            letters.next().is_some_and(|c| "agimpcs".contains(c))
-                && word.len() > 1
-                && letters.all(|c| c.is_ascii_digit())
-        };
-        let name = name.split('(').next().unwrap_or_default();
-        let rows = name.split('_').take_while(is_row).map(str::to_uppercase);
-        rows.collect::<Vec<_>>()
-    })
-}
-
 #[test]
-fn every_fault_row_has_a_test_and_every_prefix_a_row() {
-    let tests = rust_files("tests").into_iter().chain(rust_files("src"));
-    let tested: BTreeSet<String> = tests
-        .flat_map(|(_, text)| rows_of(&text).collect::<Vec<_>>())
-        .collect();
-    let table = include_str!("../FAULTS.md");
-    let cells = table.lines().filter_map(|line| line.strip_prefix("| "));
-    let rows = cells.filter_map(|line| line.split(' ').next());
-    let is_id = |id: &&str| id.len() > 1 && id[1..].bytes().all(|b| b.is_ascii_digit());
-    let rows: Vec<String> = rows.filter(is_id).map(str::to_owned).collect();
-    let unique: BTreeSet<String> = rows.iter().cloned().collect();
-    assert_eq!(rows.len(), unique.len(), "an id stands for one row");
-    let missing = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
-        a.difference(b).cloned().collect()
-    };
-    assert_eq!(missing(&unique, &tested), Vec::<String>::new(), "no test");
-    assert_eq!(missing(&tested, &unique), Vec::<String>::new(), "no row");
-}
-
-/// `module::start_of_a_name…`, a name alone, or a whole module.
-#[test]
-fn every_test_that_a_guarantee_names_is_there() {
-    let guarantees = include_str!("../../docs/guarantees.md");
-    let held_by = guarantees
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").nth(1));
-    let named: Vec<&str> = held_by
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .collect();
-    assert!(named.len() > 50, "{named:?}");
-    let files: Vec<(String, String)> = rust_files("tests")
-        .into_iter()
-        .chain(rust_files("src"))
-        .collect();
-    for name in named {
-        let (modules, test) = match name.strip_suffix('…') {
-            Some(path) => path.rsplit_once("::").unwrap_or(("", path)),
-            None => (name, ""),
-        };
-        let module = modules.rsplit("::").next().unwrap_or_default();
-        let is_there = files.iter().any(|(path, text)| {
-            let is_module = path
-                .split('/')
-                .any(|part| part.trim_end_matches(".rs") == module);
-            (module.is_empty() || is_module) && text.contains(&format!("fn {test}"))
-        });
-        assert!(is_there, "{name}");
+fn no_file_is_longer_than_five_hundred_lines() {
+    for below in ["src", "tests", "benches"] {
+        for (file, text) in rust_files(below) {
+            let lines = text.lines().count();
+            assert!(lines <= 500, "{below}/{file}.rs has {lines} lines");
+        }
     }
 }
