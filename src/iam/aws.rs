@@ -27,7 +27,7 @@ mod role;
 
 use access::configuration;
 use call::{Line, Nature, call, find};
-use credentials::{Unusable, check_token_file, explained};
+use credentials::{Unusable, check_token_file};
 use reply::Whole;
 use role::{current, detailed, listed};
 
@@ -79,15 +79,19 @@ impl Reader {
                 Some(unusable) => failed(&line, Kind::Unusable, &unusable.to_string()),
                 None => match check_token_file() {
                     Err(error) => failed(&line, Kind::Unusable, &error.to_string()),
-                    Ok(()) => failed(&line, Kind::Credentials, &explained(&error)),
+                    Ok(()) => {
+                        let kind = credentials::kind(&error);
+                        failed(&line, kind, &credentials::diagnosis(&error, access))
+                    }
                 },
             })?;
             let session = credentials.session_token();
             line.hide([credentials.access_key_id(), credentials.secret_access_key()]);
             line.hide(session);
         }
-        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(Whole);
-        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Whole);
+        let [at_sts, at_iam] = line.hosts().clone();
+        let iam = aws_sdk_iam::config::Builder::from(&config).interceptor(Whole(at_iam));
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(Whole(at_sts));
         Ok(Self {
             iam: aws_sdk_iam::Client::from_conf(iam.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),

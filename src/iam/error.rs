@@ -14,7 +14,7 @@ pub struct Error {
     pub role: Option<RoleName>,
     /// What happened.
     pub kind: Kind,
-    /// IAM's own message or what came instead of one; at most 200 characters, never a credential.
+    /// IAM's own message or what came instead of one; shortened in its middle, never a credential.
     pub message: String,
     /// The SDK's error.
     #[source]
@@ -49,6 +49,8 @@ pub enum Kind {
     AccessDenied,
     /// The credentials are missing, expired or wrong, or the clock is; nothing was done.
     Credentials,
+    /// The role to assume does not let the credentials in; nothing was done.
+    RoleDenied,
     /// Credentials, region or certificates cannot be what they were given as; nothing was sent.
     Unusable,
     /// The call was not sent, or was a read: IAM cannot be reached or answers with errors.
@@ -71,6 +73,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::Credentials
+                | Kind::RoleDenied
                 | Kind::Unusable
                 | Kind::UnmodifiableEntity
                 | Kind::Throttled
@@ -96,17 +99,27 @@ impl Error {
         }
     }
 
+    /// Whether it was a call that every job makes, and not only one that writes.
+    fn is_read(&self) -> bool {
+        let verb = self.action.split_once(':').map_or("", |(_, verb)| verb);
+        verb.starts_with("Get") || verb.starts_with("List")
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
             Kind::AccessDenied => format!(
-                "allow {}{} for this job's credentials; a condition on tags or boundary in their policy may be what does not fit",
+                "allow {}{} for this job's credentials: irsa-gitops iam-policy --for {} prints all that it needs, with this run's flags for the cluster; a condition on tags or boundary in their policy may be what does not fit",
                 self.action,
                 // Asked for by the same call, because the role is made with its tags.
-                if self.action == "iam:CreateRole" { " and iam:TagRole" } else { "" }
+                if self.action == "iam:CreateRole" { " and iam:TagRole" } else { "" },
+                if self.is_read() { "plan" } else { "apply" },
             ),
             Kind::Credentials if self.message.starts_with(CLOCK) => {
                 "set this machine's clock, then run again: AWS refuses what seems signed long ago or in the future".to_owned()
+            }
+            Kind::RoleDenied => {
+                "its trust policy has to name who is told here (an ARN, or the token's issuer, `sub` and `aud`), and a principal of AWS also needs sts:AssumeRole on it".to_owned()
             }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()

@@ -6,6 +6,7 @@ mod apply;
 mod approvals;
 mod architecture;
 mod bulk;
+mod causes;
 mod clones;
 mod conformance;
 mod credentials;

@@ -1,6 +1,7 @@
 //! One call to AWS: at the shared rate, again where that is safe, and with an error that says what
 //! became of it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -8,15 +9,18 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use backon::{ExponentialBuilder, Retryable};
 
-use super::credentials::Unusable;
+use super::credentials::{Unusable, explained};
 use crate::iam::error::{CLOCK, Error, Kind};
 use crate::iam::limiter::Limiter;
 use crate::model::redact;
 use crate::model::role::RoleName;
-use crate::model::text::cut;
 
-/// How many characters of somebody else's text are shown.
+/// How many characters are shown of a reply that is not AWS'.
 const SHOWN: usize = 200;
+
+/// How many characters a message has at most. IAM's own run to some 500: who may not do what, to what,
+/// and which policy says so.
+const LONGEST: usize = 800;
 
 /// How often a read is tried while the service is unavailable, and a write that somebody else's
 /// change kept from happening.
@@ -39,7 +43,11 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 pub(super) struct Line {
     limiter: Limiter,
     secrets: Vec<String>,
+    hosts: [Host; 2],
 }
+
+/// The host that a client sends to, once it has sent something.
+pub(super) type Host = Arc<OnceLock<String>>;
 
 impl Line {
     /// Keeps these texts out of every message: a proxy may send back what it was sent.
@@ -52,16 +60,53 @@ impl Line {
         self.limiter.close();
     }
 
-    /// At most so much of a text, in one line and without secrets.
+    /// The hosts of STS and IAM, to be filled in by what sees the requests.
+    pub(super) fn hosts(&self) -> &[Host; 2] {
+        &self.hosts
+    }
+
+    /// Where a call goes, and by which proxy.
+    fn way(&self, action: &str) -> String {
+        let [sts, iam] = &self.hosts;
+        let host = if action.starts_with("sts:") { sts } else { iam };
+        let host = host.get().map_or("AWS", String::as_str);
+        let proxies = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        let mut proxies = proxies.iter().filter_map(|name| {
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+            Some((name, redact::address(&value)))
+        });
+        match proxies.next() {
+            Some((name, proxy)) if !host.starts_with("http:") => {
+                format!("{host} (by the proxy `{proxy}` of {name}, unless no_proxy excepts it)")
+            }
+            _ => host.to_owned(),
+        }
+    }
+
+    /// A text in one line and without secrets. What is too long loses its middle: a message names at
+    /// its beginning what failed, and at its end why.
     pub(super) fn presentable(&self, text: &str) -> String {
+        shortened(
+            &self.without_secrets(text),
+            LONGEST * 3 / 5,
+            LONGEST * 2 / 5,
+        )
+    }
+
+    /// The beginning of a reply that is not AWS'.
+    fn excerpt(&self, body: &[u8]) -> String {
+        let body = String::from_utf8_lossy(&body[..body.len().min(4 * LONGEST)]);
+        shortened(&self.without_secrets(&body), SHOWN, 0)
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
         // Web identity tokens are the only thing that starts so.
         let is_token = |word: &str| word.starts_with("eyJ") && word.len() > 20;
         let words = text.split_inclusive(|c: char| c.is_whitespace() || "\"'<>&".contains(c));
         let text: String = words
             .map(|word| if is_token(word) { "*** " } else { word })
             .collect();
-        let text = redact::hide(&text, self.secrets.iter().map(String::as_str));
-        shortened(&text)
+        redact::hide(&text, self.secrets.iter().map(String::as_str))
     }
 }
 
@@ -151,36 +196,44 @@ where
         Nature::Write => Kind::OutcomeUnknown,
     };
     let (kind, message) = match &error {
-        SdkError::ServiceError(context) => service_error(context.err(), context.raw(), lost),
+        SdkError::ServiceError(context) => service_error(context.err(), context.raw(), line, lost),
         SdkError::ResponseError(context) => match context.raw().body().bytes() {
             Some(body) => {
-                let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]);
+                let body = line.excerpt(body);
                 let message = format!("the reply is not a whole one of IAM's: {body}");
                 (lost(Kind::BadReply), message)
             }
             None => (
                 lost(Kind::Unavailable),
-                format!("the connection broke within the reply: {}", deepest(&error)),
+                format!(
+                    "the connection to {} broke within the reply: {}",
+                    line.way(action),
+                    deepest(&error)
+                ),
             ),
         },
         SdkError::TimeoutError(_) => (
             lost(Kind::Unavailable),
-            "no reply within the time limit".to_owned(),
+            format!("no reply from {} within the time limit", line.way(action)),
         ),
         other if find::<Unusable>(other).is_some() => (Kind::Unusable, deepest(other)),
-        other if find::<CredentialsError>(other).is_some() => (Kind::Credentials, deepest(other)),
+        other if find::<CredentialsError>(other).is_some() => (Kind::Credentials, explained(other)),
         SdkError::ConstructionFailure(_) => (Kind::Credentials, deepest(&error)),
         other
             if find::<hyper_util::client::legacy::Error>(other).is_some_and(|e| e.is_connect()) =>
         {
             (
                 Kind::Unavailable,
-                format!("cannot connect: {}", deepest(other)),
+                format!("cannot connect to {}: {}", line.way(action), deepest(other)),
             )
         }
         other => (
             lost(Kind::Unavailable),
-            format!("the connection broke: {}", deepest(other)),
+            format!(
+                "the connection to {} broke: {}",
+                line.way(action),
+                deepest(other)
+            ),
         ),
     };
     Error {
@@ -195,6 +248,7 @@ where
 fn service_error(
     error: &impl ProvideErrorMetadata,
     reply: &HttpResponse,
+    line: &Line,
     lost: impl Fn(Kind) -> Kind,
 ) -> (Kind, String) {
     let status = reply.status().as_u16();
@@ -248,8 +302,7 @@ fn service_error(
         (Some(code), Some(text)) => format!("{code}: {text}"),
         (Some(code), None) => code.to_owned(),
         (None, _) => {
-            let body = reply.body().bytes().unwrap_or_default();
-            let body = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
+            let body = line.excerpt(reply.body().bytes().unwrap_or_default());
             format!("HTTP status {status} with no error of IAM's: {body}")
         }
     };
@@ -296,10 +349,24 @@ fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     error.to_string()
 }
 
-/// At most so much of a text, in one line.
-fn shortened(text: &str) -> String {
+/// So many characters of the beginning and of the end of a text, in one line.
+fn shortened(text: &str, first: usize, last: usize) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    cut(&one_line, SHOWN)
+    let count = one_line.chars().count();
+    if count <= first + last {
+        return one_line;
+    }
+    let at = |n| {
+        one_line
+            .char_indices()
+            .nth(n)
+            .map_or(one_line.len(), |(at, _)| at)
+    };
+    format!(
+        "{}…{}",
+        &one_line[..at(first)],
+        &one_line[at(count - last)..]
+    )
 }
 
 #[cfg(test)]
@@ -325,6 +392,29 @@ mod tests {
         let (result, ()) = tokio::join!(write, stop);
         assert_eq!(result.expect_err("refused").kind, Kind::Halted);
         assert!(start.elapsed() < Duration::from_millis(100_010), "at once");
+    }
+
+    #[test]
+    fn a50_a_long_message_keeps_its_beginning_and_its_end() {
+        let line = Line::default();
+        let long = format!("User: ann {} because of policy P", "x".repeat(2 * LONGEST));
+        let shown = line.presentable(&long);
+        assert!(shown.starts_with("User: ann"), "{shown}");
+        assert!(shown.ends_with("because of policy P"), "{shown}");
+        assert_eq!(shown.chars().count(), LONGEST + 1);
+        let whole = format!("é{}", "x ".repeat(LONGEST / 2 - 1));
+        assert_eq!(line.presentable(&whole), whole.trim());
+        // What is not AWS' own text is cut, after secrets are taken out.
+        let mut line = Line::default();
+        line.hide(["planted-secret"]);
+        let body = format!(
+            "{}planted-secret{}",
+            "x".repeat(SHOWN - 5),
+            "y".repeat(SHOWN)
+        );
+        let shown = line.excerpt(body.as_bytes());
+        assert!(!shown.contains("plant"), "{shown}");
+        assert_eq!(shown.chars().count(), SHOWN + 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
@@ -14,6 +15,9 @@ use aws_sdk_iam::primitives::DateTime;
 use futures::FutureExt;
 
 use crate::model::arn::RoleArn;
+
+/// How long credentials are waited for: a `credential_process` may hang for ever.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The name under which sessions of assumed roles show up in CloudTrail.
 pub(super) const SESSION_NAME: &str = "irsa-gitops";
@@ -44,21 +48,8 @@ pub(super) fn check_token_file() -> Result<(), Unusable> {
     }
 }
 
-/// The causes of a credential error, from the outside in. They name providers and files; the SDK
-/// keeps secrets out of them.
-pub(super) fn explained(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.to_string();
-        if !text.contains(&inner) {
-            text = format!("{text}: {inner}");
-        }
-        cause = error.source();
-    }
-    // The SDK lists what it tried line by line.
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
-}
+mod failure;
+pub(super) use failure::{diagnosis, explained, kind};
 
 /// Variables of which the SDK would show the value, or ignore it, where it is not text.
 const VARIABLES: [&str; 10] = [
@@ -176,7 +167,9 @@ impl<P: ProvideCredentials> Checked<P> {
     async fn checked(&self) -> provider::Result {
         // A provider may sign calls of its own, with credentials that only it sees.
         let found = AssertUnwindSafe(quietly(self.0.provide_credentials()));
-        let found = found.catch_unwind().await.unwrap_or_else(|_| {
+        let found = tokio::time::timeout(PATIENCE, found.catch_unwind()).await;
+        let found = found.map_err(|_| CredentialsError::provider_timed_out(PATIENCE))?;
+        let found = found.unwrap_or_else(|_| {
             let what = "the credentials that a role is to be assumed with have a character in them that none has, such as a line break";
             Err(Unusable(what.to_owned()).into())
         })?;
@@ -294,6 +287,34 @@ impl ProvideCredentials for WebIdentity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Never gives any credentials.
+    #[derive(Debug)]
+    struct Hanging;
+
+    impl ProvideCredentials for Hanging {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a52_credentials_that_never_come_are_given_up() {
+        let start = tokio::time::Instant::now();
+        let error = Checked(Hanging)
+            .provide_credentials()
+            .await
+            .expect_err("hangs");
+        assert_eq!(start.elapsed().as_secs(), PATIENCE.as_secs());
+        let text = diagnosis(&error, &crate::model::access::Access::default());
+        assert!(
+            text.contains("none came within 60 s; a `credential_process`"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a41_what_is_no_credential_is_named_without_its_value() {

@@ -4,17 +4,39 @@
 //! expects nothing, a proxy's page is as good as an answer. A listing that lacks roles would have
 //! them made again, and a write that never arrived would count as done.
 
-use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_iam::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 
+use super::call::Host;
+use crate::model::redact;
+
 /// Turns successful replies that are not IAM's, or not whole, into errors.
 #[derive(Debug)]
-pub(super) struct Whole;
+pub(super) struct Whole(
+    /// Takes down where requests are sent to, for messages.
+    pub(super) Host,
+);
 
 impl Intercept for Whole {
     fn name(&self) -> &'static str {
         "Whole"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _settings: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let url = redact::address(context.request().uri());
+        self.0.get_or_init(|| match url.strip_prefix("https://") {
+            Some(place) => place.split('/').next().unwrap_or_default().to_owned(),
+            None => url.trim_end_matches('/').to_owned(),
+        });
+        Ok(())
     }
 
     fn read_after_deserialization(

@@ -1,0 +1,148 @@
+//! What an error of AWS, or of the way to it, says: what names the fault is always there.
+
+use crate::support::cli::{Cli, Run};
+use crate::support::cloud::{AMBIENT, BASE, Case, Cloud, FLAGS, KEYS, REGION, ROLE};
+use crate::support::iam_server::{Fault, IamServer};
+use crate::support::repository::{Repository, service_account};
+
+const DENIED: &str = "AccessDenied";
+
+fn message(run: &Run) -> String {
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    run.stderr.clone()
+}
+
+#[track_caller]
+fn names(run: &Run, parts: &[&str]) {
+    let text = message(run);
+    for part in parts {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for secret in ["PLANTED", "planted", "eyJ"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn a50_a_denied_call_names_the_command_that_prints_what_the_job_needs() {
+    let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
+    let run = |action: &'static str, verb: &str| {
+        let server = IamServer::empty();
+        server.script(vec![(action, 0, Fault::Refused(403, DENIED))]);
+        Cli::new(repository.path(), &[verb])
+            .endpoint(&server.url)
+            .run()
+    };
+    let plan = run("ListRoles", "plan").ends(6);
+    names(
+        &plan,
+        &["iam:ListRoles", "irsa-gitops iam-policy --for plan"],
+    );
+}
+
+#[test]
+fn a50_the_host_and_the_proxy_that_cannot_be_reached_are_named() {
+    let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
+    let run = |key: &str, value: &str| {
+        let run = Cli::new(repository.path(), &["plan"]).env("AWS_EC2_METADATA_DISABLED", "true");
+        let run = run.env(KEYS[0].0, KEYS[0].1).env(KEYS[1].0, KEYS[1].1);
+        run.env(REGION[0].0, REGION[0].1).env(key, value).run()
+    };
+    // Nobody listens at port 1.
+    let direct = run("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    names(&direct, &["cannot connect to http://127.0.0.1:1: "]);
+    assert!(!direct.stderr.contains("proxy"), "{}", direct.stderr);
+    let proxied = run("HTTPS_PROXY", "http://me:planted@127.0.0.1:1");
+    names(
+        &proxied,
+        &["sts.eu-west-1.amazonaws.com", "127.0.0.1:1", "HTTPS_PROXY"],
+    );
+    // The proxy's certificates are of an authority that nobody trusts.
+    let cloud = Cloud::new("aws");
+    let untrusted = cloud.cli(&[]).env(REGION[0].0, REGION[0].1);
+    let untrusted = untrusted
+        .env(KEYS[0].0, KEYS[0].1)
+        .env(KEYS[1].0, KEYS[1].1);
+    names(
+        &untrusted.run(),
+        &["sts.eu-west-1.amazonaws.com", "certificate"],
+    );
+}
+
+#[test]
+fn a51_a_profile_that_is_not_there_is_named_with_the_files() {
+    let cloud = Cloud::new("aws");
+    let missing = Case {
+        environment: &[REGION[0], ("AWS_PROFILE", "prodution")],
+        profile: "[profile production]\nregion = eu-west-1\n",
+        ..BASE
+    };
+    let file = cloud.directory.path().join("config");
+    let file = format!("`{}` or `", file.display());
+    names(
+        &cloud.run(&missing),
+        &["no profile `prodution` (of AWS_PROFILE)", &file],
+    );
+    // One that is there and has no credentials is no misspelled one.
+    let empty = Case {
+        environment: &[REGION[0], ("AWS_PROFILE", "production")],
+        ..missing
+    };
+    let run = cloud.run(&empty);
+    names(&run, &["no credentials were found", "Ec2InstanceMetadata"]);
+    assert!(!run.stderr.contains("no profile"), "{}", run.stderr);
+    // Neither is one that nobody needs.
+    let unused = Case {
+        environment: &[REGION[0], KEYS[0], KEYS[1], ("AWS_PROFILE", "prodution")],
+        ..missing
+    };
+    assert_eq!(cloud.run(&unused).code, 0);
+}
+
+#[test]
+fn a51_a_role_that_refuses_is_named_with_whom_it_refuses() {
+    // {"sub":"repo:acme/apps:ref:refs/heads/main"}
+    let token =
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZXBvOmFjbWUvYXBwczpyZWY6cmVmcy9oZWFkcy9tYWluIn0.e30";
+    let ambient = &[AMBIENT[0], AMBIENT[1], REGION[0]];
+    for (action, arguments, environment, named) in [
+        (
+            "AssumeRoleWithWebIdentity",
+            FLAGS,
+            REGION,
+            ["role/ci`", "`repo:acme/apps:ref:refs/heads/main`"],
+        ),
+        (
+            "AssumeRoleWithWebIdentity",
+            &[],
+            ambient.as_slice(),
+            ["role/ci`", "`repo:acme/apps:ref:refs/heads/main`"],
+        ),
+        (
+            "AssumeRole",
+            ROLE,
+            &[KEYS[0], KEYS[1], REGION[0]],
+            ["role/other`", "by the script"],
+        ),
+    ] {
+        let cloud = Cloud::new("aws");
+        std::fs::write(cloud.directory.path().join("token"), token).expect("a file");
+        cloud
+            .server
+            .script(vec![(action, 0, Fault::Refused(403, DENIED))]);
+        let run = cloud.run(&Case {
+            arguments,
+            environment,
+            ..BASE
+        });
+        names(
+            &run,
+            &[
+                "cannot assume role `arn:aws:iam::123456789012:",
+                named[0],
+                named[1],
+                "hint: its trust policy",
+            ],
+        );
+    }
+}
