@@ -146,3 +146,13 @@ fn a51_a_role_that_refuses_is_named_with_whom_it_refuses() {
         );
     }
 }
+
+#[test]
+fn i25_an_issuer_that_is_something_else_is_told_what_it_is() {
+    let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
+    for verb in ["lint", "plan", "apply"] {
+        let run = Cli::new(repository.path(), &[verb]).env("IRSA_GITOPS_OIDC_PROVIDER", "None");
+        let run = run.run().ends(2);
+        assert!(run.stderr.contains("prints for nothing"), "{}", run.stderr);
+    }
+}

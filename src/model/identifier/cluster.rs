@@ -32,6 +32,14 @@ pub enum InvalidCluster {
     /// Whoever set the issuer.
     #[error("`{0}` is not an OIDC issuer (HOST or HOST/PATH, with or without `https://`)")]
     Issuer(String),
+    /// Whoever set the issuer: it is something else that is known.
+    #[error("`{text}` is not an OIDC issuer, but {what}")]
+    NoIssuer {
+        /// What was given.
+        text: String,
+        /// What that is.
+        what: &'static str,
+    },
     /// Whoever set the audience.
     #[error("`{0}` is not an audience (1 to 255 characters without white space, `*`, `?` or `$`)")]
     Audience(String),
@@ -48,6 +56,10 @@ pub enum InvalidCluster {
 impl Issuer {
     /// Takes an issuer with or without `https://` and a trailing slash.
     pub fn new(text: &str) -> Result<Self, InvalidCluster> {
+        if let Some(what) = other_than_issuer(text) {
+            let text = text.to_owned();
+            return Err(InvalidCluster::NoIssuer { text, what });
+        }
         let bare = text.strip_prefix("https://").unwrap_or(text);
         let bare = bare.strip_suffix('/').unwrap_or(bare);
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:".contains(&b);
@@ -114,9 +126,55 @@ impl Default for RolePrefix {
     }
 }
 
+/// What a text is that is often given for an issuer, and would be taken for a host.
+fn other_than_issuer(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    Some(match lower.trim_end_matches('/') {
+        lower if lower.starts_with("arn:") && lower.contains(":oidc-provider/") => {
+            "the ARN of a provider: give what follows `oidc-provider/`"
+        }
+        lower if lower.starts_with("arn:") => {
+            "an ARN: give what `aws eks describe-cluster --query cluster.identity.oidc.issuer` prints"
+        }
+        "none" | "null" | "undefined" | "nil" => {
+            "what a tool prints for nothing: the command that was to give the issuer found none (is the cluster's name or the query wrong?)"
+        }
+        lower if lower.starts_with("http://") => "an address without TLS: an issuer is https://",
+        lower if lower.contains(['?', '#']) => {
+            "an address with a query or a fragment: leave it out"
+        }
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i25_what_is_no_issuer_is_told_what_it_is() {
+        for (text, what) in [
+            (
+                "arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1",
+                "what follows `oidc-provider/`",
+            ),
+            ("arn:aws-cn:eks:cn-north-1:1:cluster/prod", "an ARN"),
+            ("None", "prints for nothing"),
+            ("null", "prints for nothing"),
+            ("http://oidc.example.com", "without TLS"),
+            ("https://oidc.example.com/id/1?x=1", "a query"),
+        ] {
+            let error = Issuer::new(text).expect_err(text).to_string();
+            assert!(error.contains(text) && error.contains(what), "{error}");
+        }
+        for text in [
+            "none.example.com",
+            "https://arn.example.com/null",
+            "null-issuer.com",
+        ] {
+            assert!(Issuer::new(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn an_issuer_is_the_same_with_and_without_its_scheme() {
