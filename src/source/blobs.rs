@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use git2::{ObjectType, Odb, Oid};
 
 use super::error::{damaged, reason};
+use super::listing::Named;
 use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Snapshot, Unread, UnreadReason, pack, threads};
 use crate::model::location::RepoPath;
 
@@ -29,14 +30,15 @@ impl<T> Snapshot<T> {
 }
 
 /// Reads the blobs of a repository, in no order: what is in packs along their delta trees, and what is
-/// left object by object. `read_one` makes something of each; the same blob may have several paths.
+/// left object by object. A blob is read once, whatever number of paths it has: `read_one` makes something
+/// of it for each of them, or nothing for all.
 ///
 /// # Errors
 ///
 /// If any blob cannot be read; of several that are left, the first by path.
 pub(super) fn read<T: Send>(
     git: &git2::Repository,
-    mut blobs: Vec<(RepoPath, Oid)>,
+    mut blobs: Vec<Named>,
     read_one: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
 ) -> Result<Vec<Read<T>>, Error> {
     blobs.sort_by(|(a_path, a), (b_path, b)| (a, a_path).cmp(&(b, b_path)));
@@ -44,8 +46,7 @@ pub(super) fn read<T: Send>(
     let ids: Vec<Oid> = places.iter().map(|places| places[0].1).collect();
     let found = Mutex::new(Vec::new());
     let take = |place: usize, content: &[u8], is_it: &dyn Fn() -> bool| {
-        let read = |(path, id): &(RepoPath, Oid)| read_one(path, id, content);
-        let reads: Vec<_> = places[place].iter().filter_map(read).collect();
+        let reads = read_names(places[place], content, read_one);
         if !reads.is_empty() && !is_it() {
             return false;
         }
@@ -56,7 +57,7 @@ pub(super) fn read<T: Send>(
     };
     let taken = pack::read(&pack::packs(git), &ids, &take)?;
     let left = taken.iter().zip(&places).filter(|(taken, _)| !**taken);
-    let mut left: Vec<_> = left.flat_map(|(_, places)| *places).cloned().collect();
+    let mut left: Vec<_> = left.map(|(_, places)| *places).collect();
     left.sort();
     let mut reads = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     reads.extend(read_objects(git, &left, read_one)?);
@@ -67,13 +68,13 @@ pub(super) fn read<T: Send>(
 /// be shared.
 fn read_objects<T: Send>(
     git: &git2::Repository,
-    blobs: &[(RepoPath, Oid)],
+    blobs: &[&[Named]],
     read_one: &(impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>> + Sync),
 ) -> Result<Vec<Read<T>>, Error> {
     let path = git.path();
     let open = || git2::Repository::open(path).ok();
     let work = |git: &git2::Repository, piece: Vec<_>| read_piece(git, piece, read_one);
-    let pieces = threads::in_pieces(git, open, blobs.iter(), PIECE, work);
+    let pieces = threads::in_pieces(git, open, blobs.iter().copied(), PIECE, work);
     let pieces: Result<Vec<_>, Error> = pieces.into_iter().collect();
     Ok(pieces?.into_iter().flatten().collect())
 }
@@ -81,7 +82,7 @@ fn read_objects<T: Send>(
 /// Reads some blobs, one after the other.
 fn read_piece<T>(
     git: &git2::Repository,
-    blobs: Vec<&(RepoPath, Oid)>,
+    blobs: Vec<&[Named]>,
     read_one: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>>,
 ) -> Result<Vec<Read<T>>, Error> {
     let odb = git.odb().map_err(|error| Error::NotARepository {
@@ -89,11 +90,22 @@ fn read_piece<T>(
         reason: reason(&error),
     })?;
     let mut read = Vec::new();
-    for (path, id) in blobs {
-        let blob = read_blob(&odb, *id, path)?;
-        read.extend(read_one(path, id, blob.data()));
+    for names in blobs {
+        let (path, id) = &names[0];
+        let blob = read_blob(&odb, *id, path, names.len())?;
+        read.extend(read_names(names, blob.data(), read_one));
     }
     Ok(read)
+}
+
+/// Makes something of a blob under each of its names; what is nothing under one is nothing under all.
+fn read_names<T>(
+    names: &[Named],
+    content: &[u8],
+    read_one: &impl Fn(&RepoPath, &Oid, &[u8]) -> Option<Read<T>>,
+) -> Vec<Read<T>> {
+    let read = |(path, id): &Named| read_one(path, id, content);
+    names.iter().map_while(read).collect()
 }
 
 /// Makes something of what a file holds; a Git LFS pointer only stands for a file.
@@ -109,19 +121,20 @@ pub(super) fn read_content<T>(
     extract(path, content).map(|found| Read::Found(path.clone(), found))
 }
 
-/// Reads a blob; its size is known before it is unpacked.
+/// Reads a blob that stands under so many names; its size is known before it is unpacked.
 pub(super) fn read_blob<'odb>(
     odb: &'odb Odb<'_>,
     id: Oid,
     path: &RepoPath,
+    names: usize,
 ) -> Result<git2::OdbObject<'odb>, Error> {
     let broken = |error: git2::Error| damaged(id, path.as_bytes(), &error);
     let (size, kind) = odb.read_header(id).map_err(broken)?;
     if size as u64 > MAX_FILE_SIZE {
-        let (path, size) = (path.clone(), size as u64);
         return Err(Error::TooLarge {
-            path,
-            size,
+            path: path.clone(),
+            names,
+            size: size as u64,
             limit: MAX_FILE_SIZE,
         });
     }
@@ -134,4 +147,27 @@ pub(super) fn read_blob<'odb>(
         });
     }
     odb.read(id).map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn g38_a_blob_with_many_names_is_read_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let git = git2::Repository::init_bare(directory.path()).expect("a repository");
+        let ids = [b"nothing", b"present"].map(|text| git.blob(text).expect("a blob"));
+        let name = |n: usize| (RepoPath::from(format!("{n}.yaml").as_str()), ids[n % 2]);
+        let looks = AtomicUsize::new(0);
+        let look = |path: &RepoPath, _: &Oid, content: &[u8]| {
+            looks.fetch_add(1, Ordering::Relaxed);
+            (content == b"present").then(|| Read::Found(path.clone(), ()))
+        };
+        let reads = read(&git, (0..2 * PIECE).map(name).collect(), &look).expect("all are there");
+        assert_eq!(reads.len(), PIECE, "something under each name");
+        assert_eq!(looks.into_inner(), PIECE + 1, "nothing is looked at once");
+    }
 }

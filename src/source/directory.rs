@@ -163,8 +163,12 @@ fn read_file(path: &Path, name: &RepoPath, content: &mut Vec<u8>) -> Result<(), 
     file.read_to_end(content).map_err(io)?;
     if content.len() as u64 > MAX_FILE_SIZE {
         let size = file.get_ref().metadata().map_err(io)?.len();
-        let (path, limit) = (name.clone(), MAX_FILE_SIZE);
-        return Err(Error::TooLarge { path, size, limit });
+        return Err(Error::TooLarge {
+            path: name.clone(),
+            names: 1,
+            size,
+            limit: MAX_FILE_SIZE,
+        });
     }
     Ok(())
 }

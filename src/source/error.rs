@@ -113,10 +113,12 @@ pub enum Error {
         reason: String,
     },
     /// The repository: a file is too large.
-    #[error("`{path}` has {size} bytes; the limit is {limit}")]
+    #[error("`{path}` has {size} bytes; the limit is {limit}{}", in_all(*names))]
     TooLarge {
-        /// The file, below the root.
+        /// The file, below the root; of several with the same content, the first.
         path: RepoPath,
+        /// Under how many names the same content is to be read.
+        names: usize,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
@@ -335,6 +337,14 @@ pub(super) fn damaged(id: Oid, path: &[u8], error: &git2::Error) -> Error {
         id: id.to_string(),
         path: RepoPath::new(path),
         reason: reason(error),
+    }
+}
+
+/// How many names a file has that has several.
+fn in_all(names: usize) -> String {
+    match names {
+        0 | 1 => String::new(),
+        _ => format!("; the same file stands under {names} names"),
     }
 }
 

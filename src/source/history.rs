@@ -200,7 +200,7 @@ impl Repository {
     pub fn blob(&self, blob: Blob, path: &RepoPath) -> Result<Vec<u8>, Error> {
         let odb = self.objects().odb();
         let odb = odb.map_err(|error| damaged(blob.0, path.as_bytes(), &error))?;
-        Ok(read_blob(&odb, blob.0, path)?.data().to_vec())
+        Ok(read_blob(&odb, blob.0, path, 1)?.data().to_vec())
     }
 
     /// What is at a path of a commit.

@@ -32,6 +32,8 @@ const FIRST: u64 = 12;
 /// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
 const DEEPEST: usize = 4095;
 const LONG_CHAIN: &str = "a chain of more deltas than git makes";
+/// How many bytes an entry unpacks to of which nobody needs to know how much too large it is.
+const TOO_LARGE: u64 = MAX_FILE_SIZE + 1;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
 const HEADER: u64 = 32;
 
@@ -258,7 +260,7 @@ fn offset_of(index: &index::File, id: &gix_hash::oid) -> Option<u64> {
 }
 
 /// Follows entries, in the order of the pack, to the roots of their delta trees; what was not known is
-/// added to `entries` and returned.
+/// added to `entries` and returned. What is too large is left to libgit2, which knows its size and name.
 fn find_roots(
     pack: &Path,
     index: &index::File,
@@ -274,6 +276,9 @@ fn find_roots(
             opened_at = offset;
         }
         let chain_start = added.len();
+        if header(&file, index, offset)? == (None, TOO_LARGE) {
+            continue;
+        }
         let end = follow_bases(&file, index, offset, entries, &mut added)?;
         if entries.len() > index.num_objects() as usize {
             return Err(damaged(offset, "more entries than the index has"));
@@ -308,6 +313,10 @@ fn follow_bases(
             return Err(damaged(offset, LONG_CHAIN));
         }
         let (base, size) = header(file, index, at)?;
+        if (base, size) == (None, TOO_LARGE) {
+            let why = format!("the base of another object has more than {MAX_FILE_SIZE} bytes");
+            return Err(VisitError::Damaged(at, why));
+        }
         let (root, depth) = (at, 0);
         entries.insert(at, Rooted { root, depth, size });
         added.push(at);
@@ -340,7 +349,7 @@ fn damaged(at: u64, why: &str) -> VisitError {
     VisitError::Damaged(at, why.to_owned())
 }
 
-/// The base of an entry, if it has one, and how many bytes the entry unpacks to.
+/// The base of an entry, if it has one, and how many bytes the entry unpacks to, at most [`TOO_LARGE`].
 fn header(
     file: &data::File,
     index: &index::File,
@@ -351,17 +360,11 @@ fn header(
     let header = header.ok_or("an entry lies outside")?;
     let entry = data::Entry::from_bytes(header, at, Kind::Sha1)
         .map_err(|error| VisitError::Damaged(at, error.to_string()))?;
-    let size = entry.decompressed_size.min(MAX_FILE_SIZE + 1);
+    let size = entry.decompressed_size.min(TOO_LARGE);
     let base = match entry.header {
         Header::OfsDelta { base_distance } => Header::verified_base_pack_offset(at, base_distance),
         Header::RefDelta { base_id } => offset_of(index, &base_id),
-        Header::Commit | Header::Tree | Header::Blob | Header::Tag => {
-            if size > MAX_FILE_SIZE {
-                let why = format!("an object of {} bytes", entry.decompressed_size);
-                return Err(VisitError::Damaged(at, why));
-            }
-            return Ok((None, size));
-        }
+        Header::Commit | Header::Tree | Header::Blob | Header::Tag => return Ok((None, size)),
     };
     Ok((Some(base.ok_or("a base is not in it")?), size))
 }

@@ -78,6 +78,37 @@ fn g14_a_file_beyond_the_limit_is_refused_by_its_header() {
 }
 
 #[test]
+fn g38_g39_a_file_beyond_the_limit_is_told_once_wherever_it_is_stored() {
+    let world = World::new(&["a"]);
+    let file = std::fs::File::create(world.repository.path().join("000.yaml"));
+    file.expect("a file")
+        .set_len(257 * 1024 * 1024)
+        .expect("zeros");
+    let blob = world.repository.git(&["hash-object", "-w", "000.yaml"]);
+    world.repository.remove("000.yaml");
+    for n in 0..200 {
+        let entry = format!("100644,{blob},{n:03}.yaml");
+        world
+            .repository
+            .git(&["update-index", "--add", "--cacheinfo", &entry]);
+    }
+    world
+        .repository
+        .git(&["commit", "--quiet", "--message", "too large"]);
+    let said = "`000.yaml` has 269484032 bytes; the limit is 268435456; \
+        the same file stands under 200 names";
+    for stored in ["loose", "packed"] {
+        if stored == "packed" {
+            world.repository.git(&["repack", "-a", "-d", "-q"]);
+        }
+        let run = world.run(&["apply"]).ends(4);
+        assert!(run.stdout.contains(said), "{stored}: {}", run.stdout);
+        assert_eq!(run.stdout.matches(".yaml").count(), 1, "{}", run.stdout);
+    }
+    world.run(&["plan", "--path", "apps"]).ends(0);
+}
+
+#[test]
 fn g33_a_file_of_an_earlier_commit_has_the_same_limit() {
     let world = World::new(&["a", "b"]);
     world.run(&["apply"]).ends(0);
