@@ -4,13 +4,14 @@
 //! order, is decided here; and no text that leaves this module holds one.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use backon::{BlockingRetryable, ExponentialBuilder};
-use git2::{CertificateCheckStatus, ErrorClass, ErrorCode, FetchOptions};
+use git2::{CertificateCheckStatus, ErrorClass, ErrorCode, FetchOptions, Oid};
 use tempfile::TempDir;
 use url::Url;
 
@@ -26,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const STALLED: Duration = Duration::from_secs(30);
 /// The most that is fetched, in bytes: a pack may expand to a thousand times its size.
 const MAX_FETCHED: usize = 8 * 1024 * 1024 * 1024;
+/// Where the host's HEAD is kept, so that nothing takes it for a branch.
+const FETCHED_HEAD: &str = "refs/irsa-gitops/HEAD";
 
 /// How far a clone is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,35 +219,44 @@ impl Fetch {
                 });
                 callbacks
             };
-            let mut proxy = git2::ProxyOptions::new();
-            proxy.auto();
+            let proxy = || {
+                let mut proxy = git2::ProxyOptions::new();
+                proxy.auto();
+                proxy
+            };
+            let mut options = FetchOptions::new();
+            options
+                .remote_callbacks(callbacks())
+                .proxy_options(proxy())
+                .follow_redirects(git2::RemoteRedirect::None);
             let mut remote = repository.remote_anonymous(self.url.as_str())?;
-            let connection =
-                remote.connect_auth(git2::Direction::Fetch, Some(callbacks()), Some(proxy))?;
+            // One connection for both, as a host may list a hundred thousand references each time.
+            let mut connection =
+                remote.connect_auth(git2::Direction::Fetch, Some(callbacks()), Some(proxy()))?;
             let heads = connection.list()?;
             let head = heads.iter().find(|head| head.name() == "HEAD");
             let head = head.map(|head| (head.oid(), head.symref_target().map(str::to_owned)));
-            drop(connection);
+            let (name, _) = split(&self.revision);
+            let kept: BTreeMap<String, Oid> = heads
+                .iter()
+                .filter_map(|head| Some((kept_as(head.name(), name)?, head.oid())))
+                .collect();
             let mut refspecs = vec![
                 "+refs/heads/*:refs/heads/*".to_owned(),
                 "+refs/tags/*:refs/tags/*".to_owned(),
             ];
             if head.is_some() {
-                refspecs.push("+HEAD:refs/irsa-gitops/HEAD".to_owned());
+                refspecs.push(format!("+HEAD:{FETCHED_HEAD}"));
             }
-            let (name, _) = split(&self.revision);
-            if name.starts_with("refs/") {
+            if kept.contains_key(name) {
                 refspecs.push(format!("+{name}:{name}"));
             }
-            let mut options = FetchOptions::new();
-            let mut proxy = git2::ProxyOptions::new();
-            proxy.auto();
-            options.remote_callbacks(callbacks()).proxy_options(proxy);
-            options
-                .follow_redirects(git2::RemoteRedirect::None)
-                .update_fetchhead(false);
             attempts.restart();
-            remote.fetch(&refspecs, Some(&mut options), None)?;
+            connection
+                .remote()
+                .download(&refspecs, Some(&mut options))?;
+            drop(connection);
+            keep(&repository, &kept)?;
             match head {
                 Some((_, Some(branch))) => repository.set_head(&branch)?,
                 Some((commit, None)) => repository.set_head_detached(commit)?,
@@ -327,6 +339,28 @@ impl Fetch {
         let text = text.replace(url, &redact::address(url));
         redact::hide(&text, secrets.filter(|secret| *secret != "git"))
     }
+}
+
+/// Under which name a reference of the host is kept here; `None` if it is not fetched.
+fn kept_as(reference: &str, revision: &str) -> Option<String> {
+    if reference == "HEAD" {
+        return Some(FETCHED_HEAD.to_owned());
+    }
+    let is_fetched = ["refs/heads/", "refs/tags/"]
+        .iter()
+        .any(|kind| reference.starts_with(kind))
+        || (reference.starts_with("refs/") && reference == revision);
+    let is_kept = is_fetched && git2::Reference::is_valid_name(reference);
+    is_kept.then(|| reference.to_owned())
+}
+
+/// Writes all references to one file, as git does when it packs them: a file for each of a hundred
+/// thousand takes longer than the rest of a clone.
+fn keep(repository: &git2::Repository, kept: &BTreeMap<String, Oid>) -> Result<(), git2::Error> {
+    let lines = kept.iter().map(|(name, id)| format!("{id} {name}\n"));
+    let file = repository.path().join("packed-refs");
+    std::fs::write(&file, lines.collect::<String>())
+        .map_err(|error| git2::Error::from_str(&format!("{}: {error}", file.display())))
 }
 
 /// Makes sure that somebody answers before libgit2, which has no timeout of its own, tries.

@@ -246,3 +246,40 @@ fn g3_ssh_with_a_key_file_and_a_known_host() {
     let changed = run().ends(6);
     assert!(error(&changed).contains("SHA256:"), "{}", error(&changed));
 }
+
+/// Sets a reference to a commit for each name, in one file, as a host keeps many.
+fn add_references(root: &Path, commit: &str, names: impl Iterator<Item = String>) {
+    let file = root.join("acme/apps.git/packed-refs");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let lines = before.lines().filter(|line| !line.starts_with('#'));
+    let lines = lines.map(|line| format!("{line}\n"));
+    let added = names.map(|name| format!("{commit} {name}\n"));
+    std::fs::write(&file, lines.chain(added).collect::<String>()).expect("a file");
+}
+
+#[test]
+fn p14_a_host_lists_its_references_once() {
+    let (root, commit) = hosted();
+    let pulls = (0..20_000).map(|n| format!("refs/pull/{n}/head"));
+    let tags = (0..20_000).map(|n| format!("refs/tags/v{n}"));
+    add_references(root.path(), &commit, pulls.chain(tags));
+    let host = HttpsHost::start(root.path(), TOKEN, None);
+    let url = format!("{}/acme/apps.git", host.url);
+    for revision in ["HEAD", "main", "v19999", "refs/pull/7/head"] {
+        let arguments = ["lint", &url, "--revision", revision, "--format", "json"];
+        let run = Cli::new(root.path(), &arguments)
+            .env("SSL_CERT_FILE", &host.authority)
+            .env("IRSA_GITOPS_GIT_TOKEN", TOKEN)
+            .run()
+            .ends(0);
+        assert_eq!(run.json()["commit"], commit, "{revision}");
+        let asked: Vec<_> = host
+            .asked
+            .lock()
+            .expect("nobody panics")
+            .drain(..)
+            .collect();
+        let lists = asked.iter().filter(|(line, _)| line.starts_with("GET "));
+        assert_eq!(lists.count(), 1, "{revision}");
+    }
+}

@@ -25,6 +25,8 @@ pub struct HttpsHost {
     pub authority: PathBuf,
     /// The `Authorization` headers that came in.
     pub shown: Arc<Mutex<Vec<String>>>,
+    /// What was asked by those who were let in: method, path and query, and the body.
+    pub asked: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 
 impl HttpsHost {
@@ -49,11 +51,13 @@ impl HttpsHost {
             .expect("a configuration");
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let shown: Arc<Mutex<Vec<String>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<(String, Bytes)>>> = Arc::default();
         let host = Arc::new(Host {
             root: root.to_owned(),
             token: token.to_owned(),
             redirect,
             shown: shown.clone(),
+            asked: asked.clone(),
         });
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -88,6 +92,7 @@ impl HttpsHost {
             url: format!("https://localhost:{port}"),
             authority: file,
             shown,
+            asked,
         }
     }
 }
@@ -97,6 +102,7 @@ struct Host {
     token: String,
     redirect: Option<String>,
     shown: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 
 async fn answer(
@@ -154,12 +160,17 @@ async fn answer(
         .env("GIT_CONFIG_COUNT", "1")
         .env("GIT_CONFIG_KEY_0", "safe.directory")
         .env("GIT_CONFIG_VALUE_0", "*");
+    let line = format!("{} {}", request.method(), request.uri());
     let body = request
         .into_body()
         .collect()
         .await
         .map_err(std::io::Error::other)?
         .to_bytes();
+    host.asked
+        .lock()
+        .expect("nobody panics")
+        .push((line, body.clone()));
     backend
         .env("CONTENT_LENGTH", body.len().to_string())
         .stdin(Stdio::piped())
