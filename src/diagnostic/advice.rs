@@ -145,7 +145,7 @@ impl Code {
             Self::UnquotedScalar => "Put the value in double quotes.",
             Self::MissingName => "Set `metadata.name`.",
             Self::MissingNamespace => {
-                "Set `metadata.namespace` in the rendered manifest: `helm template --namespace NAME` for charts that use it, `namespace: NAME` in a kustomization."
+                "Set `metadata.namespace` in the rendered manifest: `namespace: NAME` in a kustomization does. `helm template --namespace NAME` alone does not: it only fills in `.Release.Namespace` where the chart's templates write that."
             }
             Self::InvalidName => {
                 "Give the ServiceAccount a name of lower-case letters, digits, `-` and `.`; a namespace has no `.`."

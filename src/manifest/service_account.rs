@@ -137,7 +137,7 @@ impl Reader<'_> {
         );
         let message = "the ServiceAccount has no namespace, so its role cannot be named";
         let no_namespace = Fault::new(Code::MissingNamespace, at, message)
-            .hint("set metadata.namespace in the rendered manifest (helm template --namespace, kustomize `namespace:`)");
+            .hint("set metadata.namespace in the rendered manifest: `namespace:` in a kustomization does; a Helm chart only if its templates write it, for `helm template --namespace` alone does not");
         let before = faults.len();
         let name = name_of(tree, metadata, "name", no_name, faults);
         let name = name.and_then(|name| checked(name, ServiceAccountName::new, faults));

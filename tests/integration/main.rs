@@ -9,6 +9,7 @@ mod bulk;
 mod causes;
 mod clones;
 mod conformance;
+mod conventions;
 mod credentials;
 mod faults;
 mod flags;
