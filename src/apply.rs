@@ -8,24 +8,28 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use backon::BackoffBuilder;
 use futures::{FutureExt, StreamExt};
 
 use crate::iam::{IamReader, IamWriter, Kind};
 use crate::model::role::{CurrentRole, NewRole};
 use crate::model::tags::{self, Tags};
-use crate::plan::{Action, Change, Delete, Difference, Plan, Quarantine, Update, record};
+use crate::plan::{Action, Again, Change, Delete, Difference, Plan, Quarantine, Update, record};
 
 mod outcome;
 mod reread;
 mod sending;
 mod stop;
 
-use outcome::{broken, failed, in_flight, in_part, moved, refused, unknown};
-use reread::{find, recheck, reread};
-use sending::{VISIBLE_AFTER, send, write};
+use outcome::{broken, failed, in_flight, in_part, moved, overtaken, refused, unknown};
+use reread::{STALE, find, recheck, reread};
+use sending::{RESEND, VISIBLE_AFTER, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use stop::Stop;
+
+/// Plans a role again that another run has written to since it was planned for.
+pub type Replan<'a> = &'a dyn Fn(&CurrentRole) -> Again;
 
 /// How many roles are written at a time. The rate is the limiter's affair; this only has to be
 /// enough to keep it busy at the round-trip times of a far region.
@@ -36,7 +40,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Carries out every change of the plan that writes, and notes what became of each.
 ///
-/// `finished` hears of every change as it ends. Once `stop` is requested no further write starts,
+/// `finished` hears of every change as it ends, and `replan` is asked about a role that another run
+/// has written to since it was planned for. Once `stop` is requested no further write starts,
 /// and those that were sent are waited for, but not for ever, and not when it asks to leave.
 pub async fn apply(
     plan: &Plan,
@@ -44,6 +49,7 @@ pub async fn apply(
     stop: &Stop,
     outcomes: &Outcomes,
     finished: &impl Fn(&Change, &Outcome),
+    replan: Replan<'_>,
 ) {
     // Nothing more is made once IAM says that there is no room.
     let is_full = Cell::new(false);
@@ -54,7 +60,7 @@ pub async fn apply(
                 return;
             }
             outcomes.set(change, in_flight());
-            let work = AssertUnwindSafe(carry_out(change, iam, stop)).catch_unwind();
+            let work = AssertUnwindSafe(carry_out(change, iam, stop, replan)).catch_unwind();
             let outcome = work.await.unwrap_or_else(|_| broken(stop));
             if matches!(&outcome, Outcome::Failed(failure) if failure.cause == Cause::Quota) {
                 is_full.set(true);
@@ -84,19 +90,72 @@ async fn unless_overdue<T>(
     }
 }
 
-async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcome {
-    let result = match &change.action {
-        Action::Create(role) => create(role, iam, stop).await,
-        Action::Update(update) | Action::Restore(update) => repair(update, iam, stop).await,
-        Action::Quarantine(change) => quarantine(change, iam, stop).await,
-        Action::Delete(change) => delete(change, iam, stop).await,
+/// Carries a change out. A role that a run of our commit or an older one has written to meanwhile is
+/// planned again as it is now, so that ours has the last word; but not for ever.
+async fn carry_out(
+    change: &Change,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Outcome {
+    let mut action = change.action.clone();
+    let mut pauses = RESEND.build();
+    loop {
+        let outcome = match attempt(&action, iam, stop, replan).await {
+            Ok(()) => return Outcome::Done,
+            Err(outcome) => outcome,
+        };
+        let is_raced = matches!(&outcome, Outcome::Failed(f) if f.cause == Cause::Raced);
+        let (true, Some(name), Some(pause)) = (is_raced, action.role(), pauses.next()) else {
+            return outcome;
+        };
+        tokio::time::sleep(pause).await;
+        if stop.is_requested() {
+            return outcome;
+        }
+        action = match find(name, iam, STALE).await {
+            Err(error) => return failed(&error, stop),
+            Ok(None) => action,
+            Ok(Some(role)) => match replan(&role) {
+                Again::Change(next, reason) => match (*next, &change.action) {
+                    (Action::InSync, _) | (Action::Orphan, Action::Quarantine(_)) => {
+                        return Outcome::Done;
+                    }
+                    (Action::Held | Action::Orphan, _) => {
+                        return moved(
+                            format!(
+                                "role `{name}` was written to by another run since it was planned, and is left now: {reason}"
+                            ),
+                            "run plan again to see what becomes of it",
+                        );
+                    }
+                    (next, _) => next,
+                },
+                other => return overtaken(name, other),
+            },
+        };
+    }
+}
+
+async fn attempt(
+    action: &Action,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Result<(), Outcome> {
+    match action {
+        Action::Create(role) => create(role, iam, stop, replan).await,
+        Action::Update(update) | Action::Restore(update) => repair(update, iam, stop, replan).await,
+        Action::Quarantine(change) => quarantine(change, iam, stop, replan).await,
+        Action::Delete(change) => delete(change, iam, stop, replan).await,
         // `Plan::writes` names none of these: it is a bug if one comes here, and nothing is done.
         Action::InSync | Action::Orphan | Action::Held => Err(broken(stop)),
-    };
-    match result {
-        Ok(()) => Outcome::Done,
-        Err(outcome) => outcome,
     }
+}
+
+/// The answer where a role may only be written to as it was planned.
+pub fn as_planned(_: &CurrentRole) -> Again {
+    Again::AsPlanned
 }
 
 /// Writes the run's commit to the record of the cluster, before anything else is written, and says
@@ -104,7 +163,7 @@ async fn carry_out(change: &Change, iam: &impl IamWriter, stop: &Stop) -> Outcom
 pub async fn record(write: &record::Write, iam: &impl IamWriter, stop: &Stop) -> Outcome {
     let work = async {
         match write {
-            record::Write::Create(role) => create(role, iam, stop).await,
+            record::Write::Create(role) => create(role, iam, stop, &as_planned).await,
             record::Write::Tag {
                 current,
                 tags,
@@ -133,21 +192,26 @@ async fn tag_record(
         return Err(Outcome::NotAttempted);
     }
     // Jobs of other paths may have written their own entries meanwhile.
-    recheck(current, tags, iam, stop).await?;
+    recheck(current, tags, iam, stop, &as_planned).await?;
     let call = || iam.tag_role(name, tags);
-    write(current, tags, iam, stop, call, has_tags(tags)).await?;
+    write(current, tags, iam, stop, &as_planned, call, has_tags(tags)).await?;
     if untag.is_empty() {
         return Ok(());
     }
     let keys: Vec<&str> = untag.iter().map(String::as_str).collect();
     let gone = |role: &CurrentRole| keys.iter().all(|key| role.tags.get(key).is_none());
     let call = || iam.untag_role(name, &keys);
-    write(current, tags, iam, stop, call, gone).await
+    write(current, tags, iam, stop, &as_planned, call, gone).await
 }
 
 /// Makes a role. CreateRole must never be repeated blindly: after a lost reply the role is looked
 /// for first, and if a second call finds that the name is taken, it is looked for again.
-async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+async fn create(
+    role: &NewRole,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Result<(), Outcome> {
     let name = &role.arn.name;
     send(stop, || async {
         let error = match iam.create_role(role).await {
@@ -164,6 +228,10 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
         };
         match find(name, iam, patience).await {
             Ok(Some(found)) if is_as_made(&found, role) => Ok(()),
+            // A run that is under way has made it, and its commit tells which of the two is late.
+            Ok(Some(found)) if found.tags.get(tags::LAST_COMMIT).is_some() => {
+                Err(overtaken(name, replan(&found)))
+            }
             Ok(Some(_)) => Err(moved(
                 format!(
                     "role `{name}` was made by somebody else meanwhile, and is not as this run would have made it"
@@ -183,27 +251,32 @@ async fn create(role: &NewRole, iam: &impl IamWriter, stop: &Stop) -> Result<(),
 
 /// Brings an existing role back to what it should be. The tags go first: from then on an older run
 /// can tell that a newer one is at work.
-async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+async fn repair(
+    update: &Update,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Result<(), Outcome> {
     let current = &update.current;
     let name = &current.listed.name;
-    if reread(current, iam, stop).await?.is_none() {
+    if reread(current, iam, stop, replan).await?.is_none() {
         return match &update.replacement {
-            Some(role) => create(role, iam, stop).await,
+            Some(role) => create(role, iam, stop, replan).await,
             None => Ok(()),
         };
     }
     let tag = async || {
         let call = || iam.tag_role(name, &update.tags);
         let tagged = has_tags(&update.tags);
-        write(current, &update.tags, iam, stop, call, tagged).await
+        write(current, &update.tags, iam, stop, replan, call, tagged).await
     };
     let untag = async || {
         let gone = |role: &CurrentRole| update.untag.iter().all(|key| role.tags.get(key).is_none());
         let call = || iam.untag_role(name, &update.untag);
-        write(current, &update.tags, iam, stop, call, gone).await
+        write(current, &update.tags, iam, stop, replan, call, gone).await
     };
     let again = async || {
-        let result = recheck(current, &update.tags, iam, stop).await;
+        let result = recheck(current, &update.tags, iam, stop, replan).await;
         result.map_err(|outcome| in_part(outcome, name))
     };
     let begun = |outcome| in_part(outcome, name);
@@ -229,6 +302,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                     &update.tags,
                     iam,
                     stop,
+                    replan,
                     || iam.update_trust_policy(name, desired),
                     trusted,
                 )
@@ -243,6 +317,7 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
                     &update.tags,
                     iam,
                     stop,
+                    replan,
                     || iam.update_session_duration(name, *desired),
                     set,
                 )
@@ -258,24 +333,29 @@ async fn repair(update: &Update, iam: &impl IamWriter, stop: &Stop) -> Result<()
 /// Ends all access to a role and keeps everything else of it. The tags go first, as with a repair;
 /// a role that has only them is not yet quarantined and is planned again. Where the trust policy says
 /// what they have no room for, it goes first: nothing else tells of a quarantine that was cut short.
-async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+async fn quarantine(
+    change: &Quarantine,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Result<(), Outcome> {
     let current = &change.current;
     let name = &current.listed.name;
-    if reread(current, iam, stop).await?.is_none() {
+    if reread(current, iam, stop, replan).await?.is_none() {
         return Ok(());
     }
     let tag = async || {
         let call = || iam.tag_role(name, &change.tags);
         let tagged = has_tags(&change.tags);
-        write(current, &change.tags, iam, stop, call, tagged).await
+        write(current, &change.tags, iam, stop, replan, call, tagged).await
     };
     let close = async || {
         let document = &change.trust_policy;
         let trusted = |role: &CurrentRole| role.listed.trust_policy.same_meaning(document);
         let call = || iam.update_trust_policy(name, document);
-        write(current, &change.tags, iam, stop, call, trusted).await
+        write(current, &change.tags, iam, stop, replan, call, trusted).await
     };
-    let again = async || recheck(current, &change.tags, iam, stop).await;
+    let again = async || recheck(current, &change.tags, iam, stop, replan).await;
     let begun = |outcome| in_part(outcome, name);
     if change.tags.get(tags::QUARANTINED_AT).is_some() {
         tag().await?;
@@ -292,10 +372,15 @@ async fn quarantine(change: &Quarantine, iam: &impl IamWriter, stop: &Stop) -> R
 
 /// Deletes the role that was planned for, and no other one of its name. After a lost reply it is
 /// done if that role is gone.
-async fn delete(change: &Delete, iam: &impl IamWriter, stop: &Stop) -> Result<(), Outcome> {
+async fn delete(
+    change: &Delete,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Result<(), Outcome> {
     let name = &change.current.listed.name;
     send(stop, || async {
-        if reread(&change.current, iam, stop).await?.is_none() {
+        if reread(&change.current, iam, stop, replan).await?.is_none() {
             return Ok(());
         }
         let error = match iam.delete_role(name).await {

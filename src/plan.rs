@@ -37,6 +37,7 @@ use crate::model::role::RoleLabel;
 use crate::model::service_account::ServiceAccountRef;
 
 mod adopt;
+mod again;
 mod change;
 mod compare;
 mod decide;
@@ -58,6 +59,7 @@ mod security;
 mod shared_name;
 
 pub use adopt::adopt;
+pub use again::Again;
 pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
 pub use diff::Difference;

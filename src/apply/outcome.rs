@@ -8,7 +8,8 @@ use crate::iam::{Error, Kind};
 use crate::model::quotas::Limit;
 use crate::model::role::{RoleLabel, RoleName};
 use crate::model::trust_policy::TrustDocument;
-use crate::plan::{Change, Plan};
+use crate::plan::fence::Why;
+use crate::plan::{Again, Change, Plan};
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +38,10 @@ pub struct Failure {
 /// What kept a change from being carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A run of a newer commit has written to the role meanwhile.
+    /// A run whose commit is not in our history has written to the role meanwhile.
     Superseded,
+    /// A run of our commit or an older one has written to the role meanwhile, again and again.
+    Raced,
     /// The account has no room for more roles.
     Quota,
     /// This program broke down.
@@ -125,11 +128,48 @@ pub(super) fn refused(error: &Error, document: &TrustDocument) -> Outcome {
     )
 }
 
-pub(super) fn superseded(name: &RoleName) -> Outcome {
+/// What is known of a role that a run has written to since it was planned for, by its commit.
+pub(super) fn overtaken(name: &RoleName, again: Again) -> Outcome {
+    let (cause, message, hint) = match again {
+        Again::Outside(why, commit) => {
+            let (is, hint) = match why {
+                Why::Newer => ("newer than this run's", "run again for the newest commit"),
+                Why::Elsewhere => (
+                    "elsewhere: on another line of history",
+                    "run again: the plan says how to go on after a rewrite of history",
+                ),
+                Why::Unknown => (
+                    "unknown: not in this clone",
+                    "fetch all branches (git fetch --all --tags) and run again, which tells whether it is the older one",
+                ),
+            };
+            let message = format!(
+                "another run has written to role `{name}` since it was planned, for commit {commit}, which is {is}"
+            );
+            (Cause::Superseded, message, hint)
+        }
+        Again::Unproven(commit) => (
+            Cause::Other,
+            format!(
+                "another run has written to role `{name}` since it was planned, for commit {commit}, and whether that is older than this one is not known here"
+            ),
+            "fetch full history (fetch-depth: 0, or git fetch --unshallow) and run again",
+        ),
+        Again::Change(..) => (
+            Cause::Raced,
+            format!("runs of this commit or an older one write to role `{name}` at the same time"),
+            "let one run at a time apply to the cluster, then run again",
+        ),
+        Again::AsPlanned => (
+            Cause::Other,
+            format!("another run has written to role `{name}` since it was planned"),
+            "run again: the new plan starts from what the role is now",
+        ),
+    };
     Outcome::Failed(Failure {
-        cause: Cause::Superseded,
-        message: format!("another run has written to role `{name}` since it was planned"),
-        hint: Some("run again for the newest commit".to_owned()),
+        cause,
+        message,
+        hint: Some(hint.to_owned()),
     })
 }
 

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
-use super::outcome::{Outcome, changed_meanwhile, failed, moved, superseded};
+use super::Replan;
+use super::outcome::{Outcome, changed_meanwhile, failed, moved, overtaken};
 use super::stop::Stop;
 use crate::iam::{Error, IamReader, IamWriter};
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::tags::{self, Tags};
-use crate::plan::record;
+use crate::plan::{Action, Again, record};
 
 /// How long a role that was read for the plan is looked for before it is believed to be gone.
-const STALE: Duration = Duration::from_secs(4);
+pub(super) const STALE: Duration = Duration::from_secs(4);
 
 /// Reads a role right before it is written to, and makes sure that it is still the one that was
 /// planned for; `None` if it is gone. This is all the compare-and-swap there is: IAM has none.
@@ -20,6 +21,7 @@ pub(super) async fn reread(
     planned: &CurrentRole,
     iam: &impl IamWriter,
     stop: &Stop,
+    replan: Replan<'_>,
 ) -> Result<Option<CurrentRole>, Outcome> {
     let name = &planned.listed.name;
     if stop.is_requested() {
@@ -34,9 +36,15 @@ pub(super) async fn reread(
     if is_same(&current, planned)
         && current.tags.get(tags::LAST_COMMIT) != planned.tags.get(tags::LAST_COMMIT)
     {
-        return Err(superseded(name));
+        return Err(overtaken(name, replan(&current)));
     }
     if !is_as_planned(&current, planned) {
+        // Another run of the same commit may have done what this one is about to do.
+        let again = replan(&current);
+        let is_done = matches!(&again, Again::Change(action, _) if **action == Action::InSync);
+        if is_same(&current, planned) && is_done {
+            return Err(overtaken(name, again));
+        }
         return Err(moved(
             format!("role `{name}` was changed by somebody else since it was planned"),
             "run again: the new plan starts from what the role is now",
@@ -46,19 +54,20 @@ pub(super) async fn reread(
 }
 
 /// Reads a role again between two writes to it. Reads lag behind writes, so the commit may still be
-/// the one before; any other one is that of a newer run, which has the last word.
+/// the one before; any other one is that of another run.
 pub(super) async fn recheck(
     planned: &CurrentRole,
     written: &Tags,
     iam: &impl IamWriter,
     stop: &Stop,
+    replan: Replan<'_>,
 ) -> Result<(), Outcome> {
     let name = &planned.listed.name;
     let current = find(name, iam, STALE)
         .await
         .map_err(|error| failed(&error, stop))?;
     let current = current.ok_or_else(|| changed_meanwhile(name))?;
-    check(&current, planned, written)
+    check(&current, planned, written, replan)
 }
 
 /// Whether a role is still the same and ours, and last written by nobody but whom the plan saw and
@@ -67,6 +76,7 @@ pub(super) fn check(
     current: &CurrentRole,
     planned: &CurrentRole,
     written: &Tags,
+    replan: Replan<'_>,
 ) -> Result<(), Outcome> {
     let name = &planned.listed.name;
     if !is_same(current, planned) {
@@ -75,7 +85,7 @@ pub(super) fn check(
     let commit = current.tags.get(tags::LAST_COMMIT);
     let before = planned.tags.get(tags::LAST_COMMIT);
     if commit != before && commit != written.get(tags::LAST_COMMIT) {
-        return Err(superseded(name));
+        return Err(overtaken(name, replan(current)));
     }
     // Which of the two runs is the newer one is found out by a new plan alone.
     if record::is_moved(planned, current, written) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use tokio::time::Instant;
 
+use super::Replan;
 use super::outcome::{Outcome, changed_meanwhile, failed, unknown};
 use super::reread::check;
 use super::stop::Stop;
@@ -17,7 +18,7 @@ use crate::model::tags::Tags;
 pub(super) const VISIBLE_AFTER: Duration = Duration::from_secs(120);
 
 /// How often and how fast a write with a lost reply is sent again.
-const RESEND: ExponentialBuilder = ExponentialBuilder::new()
+pub(super) const RESEND: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(5))
     .with_max_times(3)
@@ -30,6 +31,7 @@ pub(super) async fn write<F>(
     written: &Tags,
     iam: &impl IamWriter,
     stop: &Stop,
+    replan: Replan<'_>,
     call: impl Fn() -> F,
     took_effect: impl Fn(&CurrentRole) -> bool,
 ) -> Result<(), Outcome>
@@ -54,7 +56,7 @@ where
         };
         state = match iam.reader().role(name).await {
             Ok(Some(role)) => {
-                check(&role, planned, written)?;
+                check(&role, planned, written, replan)?;
                 if took_effect(&role) {
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 use super::{Difference, Reason};
 use crate::model::history::Removal;
 use crate::model::location::Location;
-use crate::model::role::{CurrentRole, NewRole, RoleLabel};
+use crate::model::role::{CurrentRole, NewRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::Tags;
 use crate::model::trust_policy::TrustDocument;
@@ -79,6 +79,19 @@ pub struct Delete {
     pub current: CurrentRole,
     /// The commit that removed its ServiceAccount, if it is deleted without a quarantine.
     pub removal: Option<Removal>,
+}
+
+impl Action {
+    /// The role that carrying it out writes to.
+    pub fn role(&self) -> Option<&RoleName> {
+        match self {
+            Self::Create(role) => Some(&role.arn.name),
+            Self::Update(update) | Self::Restore(update) => Some(&update.current.listed.name),
+            Self::Quarantine(change) => Some(&change.current.listed.name),
+            Self::Delete(change) => Some(&change.current.listed.name),
+            Self::InSync | Self::Orphan | Self::Held => None,
+        }
+    }
 }
 
 impl Change {

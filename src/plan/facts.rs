@@ -101,7 +101,7 @@ pub struct Facts {
     /// The roles that the user named.
     named: BTreeSet<RoleName>,
     stage: Stage,
-    plan: OnceCell<Plan>,
+    pub(super) plan: OnceCell<Plan>,
 }
 
 impl Facts {

@@ -93,7 +93,7 @@ pub enum Why {
 }
 
 impl Why {
-    fn of(ancestry: Ancestry) -> Option<Self> {
+    pub(super) fn of(ancestry: Ancestry) -> Option<Self> {
         match ancestry {
             Ancestry::Newer => Some(Self::Newer),
             Ancestry::Elsewhere => Some(Self::Elsewhere),

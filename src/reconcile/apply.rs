@@ -7,9 +7,9 @@ use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamReader, IamWriter};
-use crate::model::role::RoleLabel;
-use crate::plan::Change;
+use crate::model::role::{CurrentRole, RoleLabel};
 use crate::plan::saved::SavedPlan;
+use crate::plan::{Again, Change};
 use crate::report::Section;
 use crate::settings::ClusterSettings;
 
@@ -90,7 +90,7 @@ pub async fn apply<D: Declarations, W: IamWriter>(
     let planned = unless_stopped(bounds.stop, planning).await?;
     let mut sections = Vec::new();
     for (survey, iam) in planned {
-        sections.push(carry_out(survey, &iam, bounds).await);
+        sections.push(carry_out(survey, declarations, &iam, bounds).await);
     }
     Ok(sections)
 }
@@ -116,7 +116,12 @@ async fn plan_all<'a, W: IamWriter>(
     Ok(planned)
 }
 
-async fn carry_out(mut survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>) -> Section {
+async fn carry_out(
+    mut survey: Survey,
+    declarations: &impl Declarations,
+    iam: &impl IamWriter,
+    bounds: Bounds<'_>,
+) -> Section {
     if let Some(write) = &survey.record {
         let outcome = apply::record(write, iam, bounds.stop).await;
         let (diagnostic, goes_on) = recorded(&outcome);
@@ -135,7 +140,29 @@ async fn carry_out(mut survey: Survey, iam: &impl IamWriter, bounds: Bounds<'_>)
         tracing::info!(role = change.role.as_str(), ?outcome, "finished");
         (bounds.observe)(Event::Finished(change, outcome));
     };
-    apply::apply(&survey.plan, iam, bounds.stop, &outcomes, &finished).await;
+    let replan = |role: &CurrentRole| {
+        let history = |questions: &_| declarations.history(questions, &survey.facts.run.paths);
+        match survey.facts.again(role, history) {
+            // Nobody has approved of anything but what was saved.
+            Ok(Again::Change(action, _)) if bounds.saved.is_some() && action.role().is_some() => {
+                Again::AsPlanned
+            }
+            Ok(again) => again,
+            Err(error) => {
+                tracing::warn!("{error}: role `{}` is left", role.listed.name);
+                Again::AsPlanned
+            }
+        }
+    };
+    apply::apply(
+        &survey.plan,
+        iam,
+        bounds.stop,
+        &outcomes,
+        &finished,
+        &replan,
+    )
+    .await;
     let mut outcomes = outcomes.into_map();
     survey.section(|role| outcomes.remove(role))
 }

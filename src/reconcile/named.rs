@@ -52,7 +52,7 @@ pub async fn carry_out(
     let planning = planned(verb, names, settings, declarations, iam.reader());
     let (section, plan) = unless_stopped(stop, planning).await?;
     let outcomes = Outcomes::new(&plan);
-    apply::apply(&plan, iam, stop, &outcomes, &|_, _| {}).await;
+    apply::apply(&plan, iam, stop, &outcomes, &|_, _| {}, &apply::as_planned).await;
     let mut outcomes = outcomes.into_map();
     let mut outcome = |change: &Change| outcomes.remove(&change.role);
     Ok(with_entries(section, plan, &mut outcome))

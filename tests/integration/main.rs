@@ -28,6 +28,7 @@ mod permissions;
 mod principals;
 mod process;
 mod reach;
+mod races;
 mod readme;
 mod record;
 mod record_faults;

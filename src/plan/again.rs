@@ -1,0 +1,69 @@
+//! A role that a run has written to since this one planned for it: planned again, over what it is now.
+//!
+//! Only the commit of that run tells whether it was older. Another one than the plan saw is no reason
+//! to give up: an older run that writes late must not keep a newer one from having the last word.
+
+use std::cell::OnceCell;
+
+use super::fence::Why;
+use super::history::{self, History, Questions, commit};
+use super::{Action, Facts, Reason};
+use crate::model::commit::CommitId;
+use crate::model::history::Ancestry;
+use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel};
+use crate::model::tags;
+
+/// What becomes of a role that was written to since it was planned for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It was written for our commit or an older one: what is to be done with it now, and why.
+    Change(Box<Action>, Reason),
+    /// The commit it was written for is not in our history.
+    Outside(Why, CommitId),
+    /// Whether the commit it was written for is an older one is not known here.
+    Unproven(CommitId),
+    /// Only what was planned may be done with it.
+    AsPlanned,
+}
+
+impl Facts {
+    /// Plans a role again as it is now. History is asked what it has to say of that.
+    ///
+    /// # Errors
+    ///
+    /// That of `history`.
+    pub fn again<E>(
+        &self,
+        role: &CurrentRole,
+        history: impl FnOnce(&Questions) -> Result<History, E>,
+    ) -> Result<Again, E> {
+        let name = &role.listed.name;
+        let mut current = CurrentRoles::new([role.listed.clone()]);
+        for role in [Some(role), self.record()].into_iter().flatten() {
+            current.add_detail(&role.listed.name, Some(role.clone()));
+        }
+        if let Some(attachments) = self.current.attachments(name) {
+            current.add_attachments(name, attachments.clone());
+        }
+        let mut facts = self.clone();
+        facts.current = current;
+        facts.plan = OnceCell::new();
+        let answer = history(&history::questions(&facts))?;
+        facts.history.extend(answer);
+        if let Some(last) = commit(role, tags::LAST_COMMIT)
+            && facts.run.commit.as_ref() != Some(&last)
+        {
+            let ancestry = facts.history.ancestry(&last);
+            if let Some(why) = Why::of(ancestry) {
+                return Ok(Again::Outside(why, last));
+            }
+            if ancestry == Ancestry::Unproven {
+                return Ok(Again::Unproven(last));
+            }
+        }
+        let change = facts.plan().changes.get(&RoleLabel::from(name));
+        Ok(change.map_or(Again::AsPlanned, |change| {
+            Again::Change(Box::new(change.action.clone()), change.reason.clone())
+        }))
+    }
+}
