@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use backon::BackoffBuilder;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{FutureExt, StreamExt};
 
 use crate::iam::{IamReader, IamWriter, Kind};
@@ -17,13 +17,15 @@ use crate::model::tags::{self, Tags};
 use crate::plan::{Action, Again, Change, Delete, Difference, Plan, Quarantine, Update, record};
 
 mod outcome;
+mod read_back;
 mod reread;
 mod sending;
 mod stop;
 
-use outcome::{broken, failed, in_flight, in_part, moved, overtaken, refused, unknown};
+use outcome::{broken, failed, in_flight, in_part, moved, overtaken, refused, unknown, unsettled};
+use read_back::confirm;
 use reread::{STALE, find, recheck, reread};
-use sending::{RESEND, VISIBLE_AFTER, send, write};
+use sending::{VISIBLE_AFTER, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use stop::Stop;
@@ -37,6 +39,15 @@ const CONCURRENCY: usize = 12;
 
 /// How long calls that were sent are waited for after a stop was requested.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often a role is written again that other runs write to at the same time.
+const AGAIN: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(5))
+    .with_max_times(3);
+
+/// How long a role that is not as it was written is looked at before it is written again.
+const SHOWS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Carries out every change of the plan that writes, and notes what became of each.
 ///
@@ -99,19 +110,31 @@ async fn carry_out(
     replan: Replan<'_>,
 ) -> Outcome {
     let mut action = change.action.clone();
-    let mut pauses = RESEND.build();
+    let mut pauses = AGAIN.build();
+    let mut is_written = false;
     loop {
+        let pause = pauses.next();
+        // The last look is one of long patience: what IAM does not show yet is no reason for alarm.
+        let patience = pause.map_or(VISIBLE_AFTER, |_| SHOWS_WITHIN);
         let outcome = match attempt(&action, iam, stop, replan).await {
-            Ok(()) => return Outcome::Done,
+            Ok(Wrote::Settled) => return Outcome::Done,
+            Ok(Wrote::InPlace) => {
+                is_written = true;
+                match confirm(&action, iam, stop, replan, patience).await {
+                    Ok(()) => return Outcome::Done,
+                    Err(outcome) => outcome,
+                }
+            }
             Err(outcome) => outcome,
         };
         let is_raced = matches!(&outcome, Outcome::Failed(f) if f.cause == Cause::Raced);
-        let (true, Some(name), Some(pause)) = (is_raced, action.role(), pauses.next()) else {
+        let (true, Some(name)) = (is_raced, action.role()) else {
             return outcome;
         };
-        tokio::time::sleep(pause).await;
-        if stop.is_requested() {
-            return outcome;
+        match pause {
+            Some(pause) if !stop.is_requested() => tokio::time::sleep(pause).await,
+            _ if is_written => return unsettled(name),
+            _ => return outcome,
         }
         action = match find(name, iam, STALE).await {
             Err(error) => return failed(&error, stop),
@@ -137,17 +160,26 @@ async fn carry_out(
     }
 }
 
+/// How a write that went well is known to have taken effect.
+enum Wrote {
+    /// By the reply, or because nothing had to be written.
+    Settled,
+    /// A role that was there was written to by several calls: it has to be read back.
+    InPlace,
+}
+
 async fn attempt(
     action: &Action,
     iam: &impl IamWriter,
     stop: &Stop,
     replan: Replan<'_>,
-) -> Result<(), Outcome> {
+) -> Result<Wrote, Outcome> {
+    let settled = |()| Wrote::Settled;
     match action {
-        Action::Create(role) => create(role, iam, stop, replan).await,
+        Action::Create(role) => create(role, iam, stop, replan).await.map(settled),
         Action::Update(update) | Action::Restore(update) => repair(update, iam, stop, replan).await,
         Action::Quarantine(change) => quarantine(change, iam, stop, replan).await,
-        Action::Delete(change) => delete(change, iam, stop, replan).await,
+        Action::Delete(change) => delete(change, iam, stop, replan).await.map(settled),
         // `Plan::writes` names none of these: it is a bug if one comes here, and nothing is done.
         Action::InSync | Action::Orphan | Action::Held => Err(broken(stop)),
     }
@@ -256,13 +288,16 @@ async fn repair(
     iam: &impl IamWriter,
     stop: &Stop,
     replan: Replan<'_>,
-) -> Result<(), Outcome> {
+) -> Result<Wrote, Outcome> {
     let current = &update.current;
     let name = &current.listed.name;
     if reread(current, iam, stop, replan).await?.is_none() {
         return match &update.replacement {
-            Some(role) => create(role, iam, stop, replan).await,
-            None => Ok(()),
+            Some(role) => {
+                let made = create(role, iam, stop, replan).await;
+                made.map(|()| Wrote::Settled)
+            }
+            None => Ok(Wrote::Settled),
         };
     }
     let tag = async || {
@@ -327,7 +362,7 @@ async fn repair(
         };
         written.map_err(|outcome| in_part(outcome, name))?;
     }
-    Ok(())
+    Ok(Wrote::InPlace)
 }
 
 /// Ends all access to a role and keeps everything else of it. The tags go first, as with a repair;
@@ -338,11 +373,11 @@ async fn quarantine(
     iam: &impl IamWriter,
     stop: &Stop,
     replan: Replan<'_>,
-) -> Result<(), Outcome> {
+) -> Result<Wrote, Outcome> {
     let current = &change.current;
     let name = &current.listed.name;
     if reread(current, iam, stop, replan).await?.is_none() {
-        return Ok(());
+        return Ok(Wrote::Settled);
     }
     let tag = async || {
         let call = || iam.tag_role(name, &change.tags);
@@ -360,14 +395,16 @@ async fn quarantine(
     if change.tags.get(tags::QUARANTINED_AT).is_some() {
         tag().await?;
         again().await.map_err(begun)?;
-        return close().await.map_err(begun);
+        close().await.map_err(begun)?;
+        return Ok(Wrote::InPlace);
     }
     close().await?;
     if change.tags.is_empty() {
-        return Ok(());
+        return Ok(Wrote::InPlace);
     }
     again().await.map_err(begun)?;
-    tag().await.map_err(begun)
+    tag().await.map_err(begun)?;
+    Ok(Wrote::InPlace)
 }
 
 /// Deletes the role that was planned for, and no other one of its name. After a lost reply it is

@@ -155,11 +155,7 @@ pub(super) fn overtaken(name: &RoleName, again: Again) -> Outcome {
             ),
             "fetch full history (fetch-depth: 0, or git fetch --unshallow) and run again",
         ),
-        Again::Change(..) => (
-            Cause::Raced,
-            format!("runs of this commit or an older one write to role `{name}` at the same time"),
-            "let one run at a time apply to the cluster, then run again",
-        ),
+        Again::Change(..) => return raced(name),
         Again::AsPlanned => (
             Cause::Other,
             format!("another run has written to role `{name}` since it was planned"),
@@ -170,6 +166,31 @@ pub(super) fn overtaken(name: &RoleName, again: Again) -> Outcome {
         cause,
         message,
         hint: Some(hint.to_owned()),
+    })
+}
+
+/// A run of our commit or an older one is at work on the role, too.
+pub(super) fn raced(name: &RoleName) -> Outcome {
+    Outcome::Failed(Failure {
+        cause: Cause::Raced,
+        message: format!(
+            "runs of this commit or an older one write to role `{name}` at the same time"
+        ),
+        hint: Some("let one run at a time apply to the cluster, then run again".to_owned()),
+    })
+}
+
+/// What is known of a role that was written to and does not show it.
+pub(super) fn unsettled(name: &RoleName) -> Outcome {
+    Outcome::Unknown(Failure {
+        cause: Cause::Other,
+        message: format!(
+            "role `{name}` was written to and is not as it was written when it is read back: another run may write to it at the same time"
+        ),
+        hint: Some(
+            "let one run at a time apply to the cluster, then run again: it starts from what IAM has then"
+                .to_owned(),
+        ),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::model::tags::Tags;
 pub(super) const VISIBLE_AFTER: Duration = Duration::from_secs(120);
 
 /// How often and how fast a write with a lost reply is sent again.
-pub(super) const RESEND: ExponentialBuilder = ExponentialBuilder::new()
+const RESEND: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(250))
     .with_max_delay(Duration::from_secs(5))
     .with_max_times(3)

@@ -155,3 +155,61 @@ fn c20_a_run_whose_commit_is_not_in_our_history_has_the_last_word() {
         }
     }
 }
+
+/// Another run, of whatever commit, writes its trust policy last.
+fn late_trust(state: &mut State) {
+    first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into();
+}
+
+fn late_trust_of_another_commit(state: &mut State) {
+    another_run(state);
+    late_trust(state);
+}
+
+/// The fourth read of the role is the one after the last write to it.
+#[test]
+fn c21_a_write_that_an_older_run_undid_is_written_again() {
+    for change in [late_trust, late_trust_of_another_commit] {
+        let (repository, server, commits) = drifted();
+        let call = ("GetRole", 4);
+        let run = beside(&repository, &server, &commits, &commits.older, call, change).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_app-0 update done"]);
+        let sent = server.role_writes().into_iter();
+        let trusts = sent.filter(|call| call.starts_with("UpdateAssumeRolePolicy"));
+        assert_eq!(trusts.count(), 2, "written, undone and written again");
+        let role = server.state(|state| first(state).clone());
+        let action = &role.trust_policy["Statement"][0]["Action"];
+        assert_eq!(action, "sts:AssumeRoleWithWebIdentity");
+        assert_eq!(value(&role, LAST_COMMIT), Some(commits.ours));
+    }
+}
+
+/// The run of the commit that made the role, later than all others.
+fn late_trust_of_the_first_commit(state: &mut State) {
+    let role = first(state);
+    let commit = value(role, "role.k8s.aws/commit").expect("made by this program");
+    set(role, LAST_COMMIT, &commit);
+    late_trust(state);
+}
+
+#[test]
+fn c21_a_write_that_is_undone_again_and_again_is_not_done() {
+    let (repository, server, commits) = drifted();
+    server.state(|state| set(first(state), "other", &commits.older));
+    let undo = |nth, change| ("GetRole", nth, Fault::Before(change));
+    // Between two looks after the last write the role is planned again and read before each write.
+    server.script(vec![
+        undo(4, late_trust_of_another_commit),
+        undo(8, late_trust_of_the_first_commit),
+        undo(12, late_trust_of_another_commit),
+        undo(16, late_trust_of_the_first_commit),
+    ]);
+    let arguments = ["apply", "--format", "json", "--revision", &commits.ours];
+    let run = Cli::new(repository.path(), &arguments)
+        .endpoint(&server.url)
+        .run()
+        .ends(8);
+    assert_eq!(run.changes(), ["k8s-sa_bar_app-0 update unknown"]);
+    let change = run.json()["clusters"][0]["changes"][0].to_string();
+    assert!(change.contains("at the same time"), "{change}");
+}
