@@ -148,7 +148,7 @@ pub struct Decision {
 pub enum Obstacle {
     /// Nobody's fault: something was applied that is not in our history.
     #[error(transparent)]
-    Superseded(#[from] Superseded),
+    Superseded(#[from] Box<Superseded>),
     /// The state of the account, or of the manifests: going on would do harm.
     #[error(transparent)]
     Refused(#[from] guard::Refusal),

@@ -95,7 +95,7 @@ of_the_run!(
     source::Error,
     iam::Error,
     Refusal,
-    Superseded
+    Box<Superseded>
 );
 
 impl Error {

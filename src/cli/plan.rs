@@ -147,7 +147,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .filter_map(|s| s.superseded.as_ref())
         .collect();
     for superseded in &late {
-        Error::from((*superseded).clone()).print(console);
+        Error::from(Box::new((*superseded).clone())).print(console);
     }
     if let (Some(path), false) = (&args.out, late.is_empty()) {
         let path = path.display().to_string();

@@ -156,14 +156,8 @@ impl TrustDocument {
     /// id for a while, of one that is gone it always does.
     /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
     pub fn has_unresolved_principal(&self) -> bool {
-        let is_id = |text: &str| {
-            ["AROA", "AIDA"].iter().any(|kind| text.starts_with(kind))
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-        };
         let mut statements = self.statements().into_iter().flatten();
-        statements.any(|statement| statement.principal.names().into_iter().any(is_id))
+        statements.any(|statement| statement.principal.names().into_iter().any(is_deleted))
     }
 
     /// The note of a quarantine, which may be empty; `None` for any other document.
@@ -274,6 +268,13 @@ fn leaf(value: Value) -> Value {
         Value::Bool(flag) => Value::String(flag.to_string()),
         other => other,
     }
+}
+
+/// Whether a name is the id of a user or role: IAM shows it in place of the ARN of one that was deleted,
+/// and for a while of one that is new.
+fn is_deleted(name: &str) -> bool {
+    let is_of_id = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    ["AROA", "AIDA"].iter().any(|kind| name.starts_with(kind)) && name.chars().all(is_of_id)
 }
 
 #[cfg(test)]

@@ -46,16 +46,20 @@ pub enum Witness {
     /// The record of the cluster, and since when.
     Record(ClusterName, String),
     /// The same, written for another repository than the one that is read.
-    OtherRepository {
-        /// The cluster.
-        cluster: ClusterName,
-        /// Since when.
-        at: String,
-        /// The repository that it is applied from.
-        applied: String,
-        /// The repository that this run reads.
-        read: String,
-    },
+    OtherRepository(Box<OtherRepository>),
+}
+
+/// A cluster that is applied from another repository than the one that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherRepository {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Since when.
+    pub at: String,
+    /// The repository that it is applied from.
+    pub applied: String,
+    /// The repository that this run reads.
+    pub read: String,
 }
 
 impl fmt::Display for Witness {
@@ -68,15 +72,18 @@ impl fmt::Display for Witness {
                     "what was applied to cluster `{cluster}` last, at {at}, is"
                 )
             }
-            Self::OtherRepository {
-                cluster,
-                at,
-                applied,
-                read,
-            } => write!(
-                f,
-                "cluster `{cluster}` is applied from {applied}; this run reads {read}: what was applied last, at {at}, is"
-            ),
+            Self::OtherRepository(other) => {
+                let OtherRepository {
+                    cluster,
+                    at,
+                    applied,
+                    read,
+                } = &**other;
+                write!(
+                    f,
+                    "cluster `{cluster}` is applied from {applied}; this run reads {read}: what was applied last, at {at}, is"
+                )
+            }
         }
     }
 }
@@ -126,7 +133,8 @@ impl fmt::Display for Why {
 impl Superseded {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        if let Witness::OtherRepository { applied, read, .. } = &self.witness {
+        if let Witness::OtherRepository(other) = &self.witness {
+            let OtherRepository { applied, read, .. } = &**other;
             return format!(
                 "apply a cluster from one repository: from {applied}, or give what {read} declares another --cluster-name; if the repository was moved or renamed, run once: irsa-gitops apply --accept-history-rewrite, which tags the roles with this commit; if both are one repository, fetch all branches (git fetch --all --tags)"
             );
@@ -159,7 +167,7 @@ fn outside(facts: &Facts) -> impl Iterator<Item = (Why, &CurrentRole, CommitId)>
 /// # Errors
 ///
 /// [`Superseded`] with the first role of the worst kind.
-pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
+pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Box<Superseded>> {
     let Some(ours) = &facts.run.commit else {
         return Ok(());
     };
@@ -169,12 +177,12 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
         let why = Why::of(facts.history.ancestry(&entry.commit))?;
         let other = other_repository(facts).filter(|_| why == Why::Unknown);
         let witness = match other {
-            Some(applied) => Witness::OtherRepository {
+            Some(applied) => Witness::OtherRepository(Box::new(OtherRepository {
                 cluster: cluster.clone(),
                 at: entry.at,
                 applied,
                 read: redact::address(&facts.run.repository),
-            },
+            })),
             None => Witness::Record(cluster.clone(), entry.at),
         };
         Some((why, witness, entry.commit))
@@ -183,20 +191,20 @@ pub(super) fn check(plan: &mut Plan, facts: &Facts) -> Result<(), Superseded> {
         let role = Witness::Role(role.listed.name.clone());
         (*why, role, last_commit.clone())
     });
-    let says_less = |witness: &Witness| !matches!(witness, Witness::OtherRepository { .. });
+    let says_less = |witness: &Witness| !matches!(witness, Witness::OtherRepository(_));
     let worst = written
         .chain(applied)
         .min_by_key(|(why, witness, _)| (*why, says_less(witness)));
     if let Some((why, witness, last_commit)) = worst
         && (why == Why::Newer || facts.run.rewrite == Rewrite::Refused)
     {
-        return Err(Superseded {
+        return Err(Box::new(Superseded {
             witness,
             last_commit,
             commit: ours.clone(),
             why,
             is_under_review: false,
-        });
+        }));
     }
     for (why, role, last_commit) in outside {
         retag(plan, role, why, &last_commit, ours);

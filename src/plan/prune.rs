@@ -106,7 +106,6 @@ impl Leftover<'_> {
                 path,
                 fault: Fault::Broken(fault),
             }) => return held(Kept::BrokenElsewhere { path, fault }),
-            // It declared the ServiceAccount before, too, for somebody else.
             Some(Elsewhere {
                 fault: Fault::Known,
                 ..
@@ -145,6 +144,10 @@ impl Leftover<'_> {
                 }),
                 // Plain files have no history.
                 None => held(Kept::HistoryMissing),
+                // No new place, but nobody removed the ServiceAccount from another one either.
+                Some(_) if history.moved.contains_key(self.service_account) => held(
+                    Kept::DeclaredElsewhere(history.moved[self.service_account].path.clone()),
+                ),
                 Some(_) if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
                 Some(Absence::Earlier(commit)) => held(Kept::RemovedEarlier(commit.clone())),
                 Some(Absence::OnSideBranch) => held(Kept::OnSideBranch),

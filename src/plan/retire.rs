@@ -1,7 +1,7 @@
 //! Which named roles are retired: owned ones that nobody declares and that nothing else would retire.
 
 use super::ownership::{self, Ownership};
-use super::{Action, Change, Facts, Plan, Reason, Superseded, fence, prune};
+use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune, quarantine};
 use crate::desired::{Verdict, role_name};
 use crate::model::cluster::RolePrefix;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName, RolePath};
@@ -17,7 +17,7 @@ use crate::model::tags;
 /// # Errors
 ///
 /// [`Superseded`], if something was applied that is not in the history of the run's commit.
-pub fn retire(names: &[RoleName], facts: &Facts) -> Result<(Plan, Vec<RoleName>), Superseded> {
+pub fn retire(names: &[RoleName], facts: &Facts) -> Result<(Plan, Vec<RoleName>), Box<Superseded>> {
     fence::check(&mut Plan::default(), facts)?;
     let mut plan = Plan::default();
     let mut others = Vec::new();
@@ -62,10 +62,14 @@ fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -
     match facts.plan().changes.get(&RoleLabel::from(name)) {
         Some(Change {
             action: Action::Orphan,
-            reason: Reason::Kept { kept, .. },
+            reason:
+                Reason::Kept {
+                    kept: Kept::Quarantined { .. },
+                    ..
+                },
             ..
-        }) if matches!(kept, super::Kept::Quarantined { .. }) => {
-            let since = super::quarantine::since_text(role);
+        }) => {
+            let since = quarantine::since_text(role);
             (Action::InSync, Reason::QuarantinedAlready { since })
         }
         Some(Change {

@@ -209,12 +209,11 @@ fn files(
     scope: &Scope,
     names: &BTreeSet<&str>,
 ) -> Result<Files, Error> {
-    let look = |path: &RepoPath, bytes: &[u8]| match scope.covers(path) {
-        true => None,
-        false => File::new(path, bytes, names),
-    };
+    // What a content is must not depend on its path: it is looked at once, whatever its names.
+    let look = |path: &RepoPath, bytes: &[u8]| File::new(path, bytes, names);
     let all = repository.read(commit, &Scope::default(), None, &look)?;
-    Ok(all.files.into_iter().collect())
+    let files = all.files.into_iter();
+    Ok(files.filter(|(path, _)| !scope.covers(path)).collect())
 }
 
 /// Whether a declaration is known to be another cluster's: it was there before, or roles named like

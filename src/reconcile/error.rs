@@ -27,7 +27,7 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// Nobody: a newer commit has been applied already.
     #[error(transparent)]
-    Superseded(#[from] Superseded),
+    Superseded(#[from] Box<Superseded>),
     /// The user: pruning without a prefix could take in any role with an underscore in its name.
     #[error(
         "--mode sync needs a --role-prefix: without one, too many roles could be taken for ours"

@@ -225,7 +225,7 @@ impl Survey {
             entries: self.plan.changes.into_values().map(entry).collect(),
             diagnostics: self.diagnostics,
             superseded: match self.obstacle {
-                Some(Obstacle::Superseded(superseded)) => Some(superseded),
+                Some(Obstacle::Superseded(superseded)) => Some(*superseded),
                 Some(Obstacle::Refused(_)) | None => None,
             },
             record: None,

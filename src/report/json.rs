@@ -196,7 +196,7 @@ fn superseded(superseded: &Superseded) -> SupersededField {
     let (witness, role, since, repository) = match &superseded.witness {
         Witness::Role(role) => ("role", Some(role.to_string()), None, None),
         Witness::Record(_, at) => ("record", None, Some(at), None),
-        Witness::OtherRepository { at, applied, .. } => ("record", None, Some(at), Some(applied)),
+        Witness::OtherRepository(other) => ("record", None, Some(&other.at), Some(&other.applied)),
     };
     SupersededField {
         message: superseded.to_string(),

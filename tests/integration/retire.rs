@@ -224,7 +224,7 @@ fn i17_a_role_that_is_or_may_be_declared_is_not_retired_by_its_name() {
         ),
         (
             format!("{good}x: [\n"),
-            "manifests-unread",
+            "change-unreadable",
             "broken-elsewhere",
         ),
         (

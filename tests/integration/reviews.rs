@@ -190,7 +190,7 @@ fn several_reports_are_written_at_once() {
     let formats = ["human", "json", "markdown", "sarif", "github", "gitlab"];
     let outputs: Vec<String> = formats
         .iter()
-        .map(|format| format!("{format}={}", world.file(format).display().to_string()))
+        .map(|format| format!("{format}={}", world.file(format).display()))
         .collect();
     let mut arguments = vec!["plan"];
     for output in &outputs {

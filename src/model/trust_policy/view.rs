@@ -91,12 +91,14 @@ impl TrustDocument {
         })
     }
 
-    /// Everybody whom a statement lets in, whatever it demands of them: once for each statement.
+    /// Everybody whom a statement lets in, whatever it demands of them: once for each statement. Who was
+    /// deleted since is let in no more.
     pub fn grants(&self) -> Vec<String> {
         let statements = self.statements().unwrap_or_default().into_iter();
         let allowing = statements.filter(|statement| !statement.denies());
         allowing
             .flat_map(|s| s.principal.by_name())
+            .filter(|principal| !principal.names().into_iter().any(super::is_deleted))
             .map(|p| p.to_string())
             .collect()
     }

@@ -1,0 +1,184 @@
+//! Why an owned role that nobody declares is left: most of these end with a commit, some never do.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::commit::CommitId;
+use crate::model::history::CommitInfo;
+use crate::model::location::RepoPath;
+
+/// Why an owned role that is not declared is not retired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The mode of the run is not sync.
+    Mode,
+    /// The manifests stand for no commit.
+    NoCommit,
+    /// A file that the run does not read declares the ServiceAccount.
+    DeclaredElsewhere(RepoPath),
+    /// A file that the run does not read may declare the ServiceAccount: it has a fault.
+    BrokenElsewhere {
+        /// The file.
+        path: RepoPath,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// Another pipeline of the cluster reads this file, which declares the ServiceAccount or did.
+    OtherPaths(String),
+    /// The annotation of a ServiceAccount that is held names the role.
+    Named,
+    /// The tag with the commit that last wrote the role was spoiled.
+    LastCommitSpoiled,
+    /// The history back to the commit that last wrote the role is not in this clone.
+    HistoryMissing,
+    /// A file that has changed since the role was last written cannot be read whole.
+    ChangeUnreadable {
+        /// The file.
+        path: RepoPath,
+        /// Why not.
+        fault: String,
+    },
+    /// The trust policy is that of a quarantine, and the tags of it are gone.
+    QuarantineUntagged,
+    /// A commit removed the ServiceAccount, and the one that last wrote the role is not older.
+    RemovedEarlier(CommitInfo),
+    /// The commit that last wrote the role came in by a merge whose first parents never had the
+    /// ServiceAccount.
+    OnSideBranch,
+    /// The commit that the role was made for is not in this history.
+    MadeElsewhere(CommitId),
+    /// No commit removed the ServiceAccount.
+    Unexplained,
+    /// The role does not say since when it is quarantined.
+    QuarantineUndated,
+    /// The commit that quarantined the role is not in this history.
+    QuarantineForeign,
+    /// The role does not say by which commit it is quarantined.
+    QuarantineUnsigned,
+    /// The quarantine of the role is not over.
+    Quarantined {
+        /// Since when.
+        since: Timestamp,
+        /// Until when; `None` for a time beyond the calendar.
+        until: Option<Timestamp>,
+    },
+    /// The quarantine of the role is over, but something is attached to it.
+    Attached {
+        /// Since when it is quarantined.
+        since: Timestamp,
+        /// What is attached to it.
+        names: Vec<String>,
+    },
+    /// What is attached to the role could not be read.
+    AttachmentsUnread,
+}
+
+impl Kept {
+    /// Whether no commit and no correction of a manifest ends it, as what history says of the role
+    /// stays as it is.
+    pub fn is_for_ever(&self) -> bool {
+        match self {
+            Self::LastCommitSpoiled
+            | Self::QuarantineUntagged
+            | Self::RemovedEarlier(_)
+            | Self::OnSideBranch
+            | Self::MadeElsewhere(_)
+            | Self::Unexplained
+            | Self::QuarantineUndated
+            | Self::QuarantineUnsigned
+            | Self::QuarantineForeign => true,
+            Self::Mode
+            | Self::NoCommit
+            | Self::DeclaredElsewhere(_)
+            | Self::BrokenElsewhere { .. }
+            | Self::OtherPaths(_)
+            | Self::Named
+            | Self::HistoryMissing
+            | Self::ChangeUnreadable { .. }
+            | Self::Quarantined { .. }
+            | Self::Attached { .. }
+            | Self::AttachmentsUnread => false,
+        }
+    }
+}
+
+/// The half of a sentence that follows an [`Undeclared`](super::Undeclared).
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode => f.write_str("; the role is left in place"),
+            Self::NoCommit => f.write_str(
+                ", but the manifests stand for no commit, so nothing is pruned: read the repository itself",
+            ),
+            Self::DeclaredElsewhere(path) => write!(
+                f,
+                ", but `{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
+            ),
+            Self::BrokenElsewhere { path, fault } => write!(
+                f,
+                ", but `{path}`, which this run does not read, may declare it ({fault}), so nothing is pruned: correct it, or list the cluster whose it is in --config"
+            ),
+            Self::OtherPaths(path) => write!(
+                f,
+                " here; its manifest `{path}` is another pipeline's, which the cluster's record knows, so this one leaves the role alone"
+            ),
+            Self::Named => f.write_str(
+                ", but the role-arn annotation of a ServiceAccount with errors names it, so it is not pruned: correct that one first",
+            ),
+            Self::LastCommitSpoiled => f.write_str(
+                ", but its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",
+            ),
+            Self::HistoryMissing => f.write_str(
+                ", but the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
+            ),
+            Self::ChangeUnreadable { path, fault } => write!(
+                f,
+                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: was it rendered? Commit it whole, or delete it"
+            ),
+            Self::Unexplained => f.write_str(
+                ", but no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
+            ),
+            Self::QuarantineUntagged => f.write_str(
+                "; nobody can assume it, as in a quarantine, but the tags that say since when and by which commit are gone, so nothing is pruned",
+            ),
+            Self::RemovedEarlier(commit) => write!(
+                f,
+                " since commit {} of {} ({}): {}; but the commit that last wrote the role is not older than that, as after a rewritten history, so it is no witness and nothing is pruned",
+                commit.id.short(), commit.author, commit.date, commit.subject
+            ),
+            Self::OnSideBranch => f.write_str(
+                ", but the commit that last wrote it came in by a merge, and no first parent ever declared it, so no commit removed it and nothing is pruned",
+            ),
+            Self::MadeElsewhere(commit) => write!(
+                f,
+                ", but commit {}, which made it, is not in this history, and no commit of it removed it, so nothing is pruned",
+                commit.short()
+            ),
+            Self::QuarantineUnsigned => f.write_str(
+                "; quarantined, but its tag does not say by which commit, so it is not deleted",
+            ),
+            Self::QuarantineUndated => f.write_str(
+                "; quarantined, but its tag does not say since when, so it is not deleted",
+            ),
+            Self::QuarantineForeign => f.write_str(
+                "; quarantined by a commit that is not in this history, so it is not deleted",
+            ),
+            Self::Quarantined { since, until } => {
+                write!(f, "; quarantined since {since}, ")?;
+                match until {
+                    Some(until) => write!(f, "to be deleted after {until}"),
+                    None => f.write_str("never to be deleted"),
+                }
+            }
+            Self::Attached { since, names } => write!(
+                f,
+                "; quarantined since {since} and not deleted while this is attached: {}",
+                names.join(", ")
+            ),
+            Self::AttachmentsUnread => {
+                f.write_str("; what is attached to it could not be read")
+            }
+        }
+    }
+}
