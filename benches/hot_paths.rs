@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irsa_gitops::desired::{Verdict, desired_role, resolve};
-use irsa_gitops::manifest::extract;
+use irsa_gitops::manifest::Extractor;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
 use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
 use irsa_gitops::model::location::RepoPath;
@@ -45,7 +45,8 @@ fn scan(c: &mut Criterion) {
     let mut group = c.benchmark_group("scan");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("a file that holds nothing", |b| {
-        b.iter(|| extract(&path, black_box(text.as_bytes())));
+        let extractor = Extractor::default();
+        b.iter(|| extractor.extract(&path, black_box(text.as_bytes())));
     });
     group.finish();
 }
@@ -58,7 +59,8 @@ fn split(c: &mut Criterion) {
     let mut group = c.benchmark_group("split and read");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("a hundred ServiceAccounts in one file", |b| {
-        b.iter(|| extract(&path, black_box(text.as_bytes())));
+        let extractor = Extractor::default();
+        b.iter(|| extractor.extract(&path, black_box(text.as_bytes())));
     });
     group.finish();
 }
@@ -68,7 +70,9 @@ fn decide(c: &mut Criterion) {
     let text: String = (0..5000)
         .map(|n| format!("---\n{}", service_account(n)))
         .collect();
-    let found = extract(&path, text.as_bytes()).expect("it holds the annotation");
+    let found = Extractor::default()
+        .extract(&path, text.as_bytes())
+        .expect("it holds the annotation");
     c.bench_function("resolve five thousand ServiceAccounts", |b| {
         b.iter(|| resolve(black_box(&found.declarations), &Naming::default()));
     });
@@ -101,6 +105,7 @@ fn cluster() -> Cluster {
         managed_by: TagValue::new("iam-service-account-controller").expect("a value"),
         tags: vec![],
         pod_identity: irsa_gitops::model::cluster::PodIdentity::Keep,
+        conventions: Default::default(),
     }
 }
 
@@ -108,7 +113,9 @@ fn diff(c: &mut Criterion) {
     let text: String = (0..5000)
         .map(|n| format!("---\n{}", service_account(n)))
         .collect();
-    let found = extract(&RepoPath::from("a.yaml"), text.as_bytes()).expect("it is ours");
+    let found = Extractor::default()
+        .extract(&RepoPath::from("a.yaml"), text.as_bytes())
+        .expect("it is ours");
     let (cluster, repository) = (cluster(), "github.com/acme/apps");
     let resolved = resolve(&found.declarations, &cluster.naming());
     let roles = resolved.declared.iter().map(|(service_account, declared)| {

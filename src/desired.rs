@@ -162,6 +162,7 @@ pub fn resolve<'a>(
 ///     managed_by: tags::TagValue::new("iam-service-account-controller")?,
 ///     tags: vec![],
 ///     pod_identity: cluster::PodIdentity::Keep,
+///     conventions: Default::default(),
 /// };
 /// let foo = service_account::ServiceAccountRef::parse("bar/foo")?;
 /// let accepted = Managed { role: role::RoleName::new("k8s-sa_bar_foo")?, audience: None };

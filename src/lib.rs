@@ -93,6 +93,7 @@
 //!     }),
 //!     None,
 //!     &[],
+//!     &clusters[0].naming().conventions,
 //!     observe,
 //! )?;
 //!

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::model::conventions::{AnnotationKeys, Conventions};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 
@@ -26,21 +27,12 @@ mod tree;
 mod whole;
 mod yaml;
 
-use scan::Found;
+use scan::{Found, Search};
 use service_account::Reader;
 use text::{Fault, Text};
 
 pub use doubt::{Doubt, Hides};
-pub use whole::{Defect, check_whole, holds};
-
-/// The annotation that declares a managed role, `"true"` or `"false"`. The controller's key.
-pub const MANAGED_ANNOTATION: &str = "security.kaluza.com/iam-role-managed";
-/// The annotation that names the role a pod assumes.
-/// See <https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>.
-pub const ROLE_ARN_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
-/// The annotation that changes the audience of a pod's token.
-/// See <https://github.com/aws/amazon-eks-pod-identity-webhook>.
-pub const AUDIENCE_ANNOTATION: &str = "eks.amazonaws.com/audience";
+pub use whole::Defect;
 
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;
@@ -48,6 +40,27 @@ const MAX_OTHERS: usize = 4 * 1024 * 1024;
 /// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
 pub const VERSION: &str = "3";
+
+/// The version of the reader by some conventions: what holds nothing by some may hold something by
+/// others.
+pub fn version(conventions: &Conventions) -> String {
+    use sha2::{Digest, Sha256};
+    let keys = &conventions.annotations;
+    if *keys == AnnotationKeys::default() {
+        return VERSION.to_owned();
+    }
+    let AnnotationKeys {
+        managed,
+        role_arn,
+        audience,
+    } = keys;
+    let digest = Sha256::digest(format!("{managed} {role_arn} {audience}"));
+    let digest: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{VERSION}-{digest}")
+}
 
 /// One ServiceAccount that carries the managed annotation, or was meant to, and is known by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,30 +110,133 @@ pub struct Extract {
     pub doubts: Vec<Doubt>,
 }
 
-/// Reads one file: what its documents say of ServiceAccounts that carry the managed annotation.
-/// `None` if no document can hold it.
-///
-/// ```
-/// use irsa_gitops::manifest::{Management, extract};
-///
-/// let yaml = "\
-/// apiVersion: v1
-/// kind: ServiceAccount
-/// metadata:
-///   name: foo
-///   namespace: bar
-///   annotations:
-///     security.kaluza.com/iam-role-managed: \"true\"
-///     eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_foo
-/// ";
-/// let extract = extract(&"apps/foo.yaml".into(), yaml.as_bytes()).expect("it holds the annotation");
-/// let foo = &extract.declarations[0];
-/// assert_eq!(foo.service_account.to_string(), "bar/foo");
-/// assert_eq!(foo.management, Management::Managed);
-/// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
-/// ```
-pub fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
-    extract_with(path, bytes, &())
+/// Reads files by the conventions of a repository.
+pub struct Extractor {
+    keys: AnnotationKeys,
+    search: Search,
+}
+
+impl Default for Extractor {
+    fn default() -> Self {
+        Self::new(&Conventions::default())
+    }
+}
+
+impl Extractor {
+    /// One that knows which annotations matter.
+    pub fn new(conventions: &Conventions) -> Self {
+        let keys = conventions.annotations.clone();
+        Self {
+            search: Search::new(&keys),
+            keys,
+        }
+    }
+
+    /// Reads one file: what its documents say of ServiceAccounts that carry the managed annotation.
+    /// `None` if no document can hold it.
+    ///
+    /// ```
+    /// use irsa_gitops::manifest::{Extractor, Management};
+    ///
+    /// let yaml = "\
+    /// apiVersion: v1
+    /// kind: ServiceAccount
+    /// metadata:
+    ///   name: foo
+    ///   namespace: bar
+    ///   annotations:
+    ///     security.kaluza.com/iam-role-managed: \"true\"
+    ///     eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_foo
+    /// ";
+    /// let file = Extractor::default().extract(&"apps/foo.yaml".into(), yaml.as_bytes());
+    /// let extract = file.expect("it holds the annotation");
+    /// let foo = &extract.declarations[0];
+    /// assert_eq!(foo.service_account.to_string(), "bar/foo");
+    /// assert_eq!(foo.management, Management::Managed);
+    /// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
+    /// ```
+    pub fn extract(&self, path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
+        self.extract_with(path, bytes, &())
+    }
+
+    /// As [`Extractor::extract`], but documents that were in order before are not parsed again.
+    pub fn extract_with(
+        &self,
+        path: &RepoPath,
+        bytes: &[u8],
+        memory: &impl Memory,
+    ) -> Option<Extract> {
+        let found = self.search.search(bytes);
+        if found == Found::Nothing {
+            return None;
+        }
+        let utf8 = std::str::from_utf8(bytes);
+        let readable = utf8.map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+        let text = Text::new(path, &readable);
+        let mut reader = Reader {
+            text: &text,
+            keys: &self.keys,
+            extract: Extract::default(),
+        };
+        if found == Found::Utf16Key {
+            let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
+            reader.unreadable(fault.hint("convert to UTF-8"));
+        } else if let Err(error) = utf8 {
+            // Up to there the lossy text has the same bytes.
+            let at = error.valid_up_to();
+            let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
+            let fault = Fault::new(Code::InvalidEncoding, at, message);
+            reader.unreadable(fault.hint("convert the file to UTF-8"));
+        } else {
+            self.read_documents(&readable, &mut reader, memory);
+        }
+        let extract = reader.extract;
+        // A file that does not hold the annotation is ours only for a typo that was found in it: others
+        // have roles of other makers, and their templates.
+        let typos = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
+        (found != Found::Like || extract.has(&typos)).then_some(extract)
+    }
+
+    /// Reads the documents of a file. Those that cannot hold our annotation are read, too, so that it is
+    /// reported if they are broken; but none of them again, and no more than [`MAX_OTHERS`] bytes of them.
+    fn read_documents(&self, text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
+        let mut others = 0;
+        for chunk in document::split(text, &self.search) {
+            let (text, found) = (chunk.text, chunk.found);
+            if found != Found::Nothing {
+                reader.read(chunk.read());
+                continue;
+            }
+            others += text.len();
+            let is_separated = chunk.fault.is_none();
+            if others > MAX_OTHERS && is_separated && !text.contains("{{") {
+                continue;
+            }
+            // How JSON is read depends on what is before it.
+            let is_memorable = is_separated && !chunk.is_like_json() && !text.trim().is_empty();
+            if is_memorable && memory.knows(text) {
+                continue;
+            }
+            let before = reader.extract.diagnostics.len();
+            reader.read(chunk.read());
+            if is_memorable && reader.extract.diagnostics.len() == before {
+                memory.learn(text);
+            }
+        }
+    }
+
+    /// Whether a file may hold the managed annotation, in any spelling, or what is near it.
+    pub fn may_declare(&self, bytes: &[u8]) -> bool {
+        self.search.search(bytes) != Found::Nothing
+    }
+
+    /// Whether a file can be parsed to its end, whatever it holds.
+    pub fn is_readable(&self, bytes: &[u8]) -> bool {
+        let text = std::str::from_utf8(bytes);
+        text.is_ok_and(|text| {
+            document::split(text, &self.search).all(|chunk| chunk.read().fault.is_none())
+        })
+    }
 }
 
 /// Documents that cannot hold the annotation and are in order: they need not be parsed again.
@@ -138,77 +254,6 @@ impl Memory for () {
     }
 
     fn learn(&self, _: &str) {}
-}
-
-/// As [`extract`], but documents that were in order before are not parsed again.
-pub fn extract_with(path: &RepoPath, bytes: &[u8], memory: &impl Memory) -> Option<Extract> {
-    let found = scan::search(bytes);
-    if found == Found::Nothing {
-        return None;
-    }
-    let utf8 = std::str::from_utf8(bytes);
-    let readable = utf8.map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-    let text = Text::new(path, &readable);
-    let mut reader = Reader {
-        text: &text,
-        extract: Extract::default(),
-    };
-    if found == Found::Utf16Key {
-        let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
-        reader.unreadable(fault.hint("convert to UTF-8"));
-    } else if let Err(error) = utf8 {
-        // Up to there the lossy text has the same bytes.
-        let at = error.valid_up_to();
-        let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
-        let fault = Fault::new(Code::InvalidEncoding, at, message);
-        reader.unreadable(fault.hint("convert the file to UTF-8"));
-    } else {
-        read_documents(&readable, &mut reader, memory);
-    }
-    let extract = reader.extract;
-    // A file that does not hold the annotation is ours only for a typo that was found in it: others
-    // have roles of other makers, and their templates.
-    let typos = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
-    (found != Found::Like || extract.has(&typos)).then_some(extract)
-}
-
-/// Reads the documents of a file. Those that cannot hold our annotation are read, too, so that it is
-/// reported if they are broken; but none of them again, and no more than [`MAX_OTHERS`] bytes of them.
-fn read_documents(text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
-    let mut others = 0;
-    for chunk in document::split(text) {
-        let (text, found) = (chunk.text, chunk.found);
-        if found != Found::Nothing {
-            reader.read(chunk.read());
-            continue;
-        }
-        others += text.len();
-        let is_separated = chunk.fault.is_none();
-        if others > MAX_OTHERS && is_separated && !text.contains("{{") {
-            continue;
-        }
-        // How JSON is read depends on what is before it.
-        let is_memorable = is_separated && !chunk.is_like_json() && !text.trim().is_empty();
-        if is_memorable && memory.knows(text) {
-            continue;
-        }
-        let before = reader.extract.diagnostics.len();
-        reader.read(chunk.read());
-        if is_memorable && reader.extract.diagnostics.len() == before {
-            memory.learn(text);
-        }
-    }
-}
-
-/// Whether a file may hold the managed annotation, in any spelling, or what is near it.
-pub fn may_declare(bytes: &[u8]) -> bool {
-    scan::search(bytes) != Found::Nothing
-}
-
-/// Whether a file can be parsed to its end, whatever it holds.
-pub fn is_readable(bytes: &[u8]) -> bool {
-    let text = std::str::from_utf8(bytes);
-    text.is_ok_and(|text| document::split(text).all(|chunk| chunk.read().fault.is_none()))
 }
 
 impl Declaration {

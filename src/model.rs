@@ -8,6 +8,7 @@ pub mod access;
 pub mod arn;
 pub mod cluster;
 pub mod commit;
+pub mod conventions;
 pub mod history;
 pub mod identifier;
 pub mod location;

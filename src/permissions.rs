@@ -279,6 +279,7 @@ mod tests {
             managed_by: TagValue::new("m").expect("valid"),
             tags: vec![],
             pod_identity: crate::model::cluster::PodIdentity::Keep,
+            conventions: Default::default(),
         }
     }
 

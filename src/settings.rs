@@ -14,16 +14,19 @@ use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
 };
+use crate::model::conventions::InvalidAnnotation;
 use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
 
+mod conventions;
 mod error;
 mod file;
 mod flags;
 mod identity;
 mod values;
 
+pub use conventions::shared;
 pub use error::{Error, closest, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
@@ -73,6 +76,12 @@ pub struct ClusterInput {
     pub tags: Vec<String>,
     /// What becomes of statements for EKS Pod Identity: `keep` or `refuse`.
     pub pod_identity: Option<String>,
+    /// The key of the annotation that declares a managed role.
+    pub managed_annotation: Option<String>,
+    /// What stands before the `/` in the webhook's annotations.
+    pub annotation_prefix: Option<String>,
+    /// Whether the webhook composes ARNs from bare names.
+    pub compose_role_arn: Option<bool>,
     /// The file with a web identity token.
     pub token_path: Option<String>,
     /// The ARN of the role to assume with that token.
@@ -108,6 +117,7 @@ impl ClusterInput {
             path: optional(&self.role_path, "--role-path", role_path)?.unwrap_or_default(),
             partition: region.as_deref().map(Partition::of_region),
             account: optional(&self.account, "--account", AwsAccountId::new)?,
+            conventions: self.conventions()?,
         })
     }
 
@@ -269,6 +279,7 @@ impl ClusterSettings {
             managed_by: self.managed_by.clone(),
             tags: self.tags.clone(),
             pod_identity: self.pod_identity,
+            conventions: self.naming.conventions.clone(),
         })
     }
 }
@@ -323,6 +334,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 trait Invalid: std::error::Error + Send + Sync + 'static {}
+impl Invalid for InvalidAnnotation {}
 impl Invalid for InvalidArn {}
 impl Invalid for InvalidCluster {}
 impl Invalid for InvalidRole {}

@@ -85,7 +85,7 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         source.revision = Some(saved.commit()?.to_string());
     }
     let paths = all_paths(&clusters);
-    let manifests = input::read(&source, &paths, console)
+    let manifests = input::read(&source, &paths, &clusters, console)
         .map_err(|error| error.at_root("apply", &source.repository.paths, &paths))?;
     if let Some(reference) = &args.require_reachable_from {
         let reachable = manifests.require_reachable_from(reference);

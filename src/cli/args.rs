@@ -177,6 +177,30 @@ pub(super) struct ClusterArgs {
     /// [default: keep]
     #[arg(long, value_name = "keep|refuse", env = "IRSA_GITOPS_POD_IDENTITY")]
     pod_identity: Option<String>,
+    #[command(flatten)]
+    conventions: ConventionArgs,
+}
+
+/// How manifests are read, where a repository differs from the usual.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Manifests")]
+struct ConventionArgs {
+    /// Annotation that declares a managed role, "true" or "false"
+    /// [default: security.kaluza.com/iam-role-managed]
+    #[arg(long, value_name = "KEY", env = "IRSA_GITOPS_MANAGED_ANNOTATION")]
+    managed_annotation: Option<String>,
+    /// Prefix of the webhook's annotations PREFIX/role-arn and PREFIX/audience, as its own
+    /// --annotation-prefix has it [default: eks.amazonaws.com]
+    #[arg(long, value_name = "PREFIX", env = "IRSA_GITOPS_ANNOTATION_PREFIX")]
+    annotation_prefix: Option<String>,
+    /// The role-arn annotation may hold the bare name of the role (with its path), as the webhook's
+    /// own --compose-role-arn allows
+    #[arg(
+        long,
+        env = "IRSA_GITOPS_COMPOSE_ROLE_ARN",
+        value_parser = BoolishValueParser::new()
+    )]
+    compose_role_arn: bool,
 }
 
 /// Which IAM, and with which credentials.
@@ -386,6 +410,9 @@ impl ClusterArgs {
             managed_by: self.managed_by.clone(),
             tags: self.tags.clone(),
             pod_identity: self.pod_identity.clone(),
+            managed_annotation: self.conventions.managed_annotation.clone(),
+            annotation_prefix: self.conventions.annotation_prefix.clone(),
+            compose_role_arn: self.conventions.compose_role_arn.then_some(true),
             token_path: iam.token_path.clone(),
             role_arn: iam.role_arn.clone(),
             assume_role: iam.assume_role.clone(),

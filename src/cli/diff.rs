@@ -15,6 +15,7 @@ use crate::model::redact;
 use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
+use crate::settings;
 use crate::source;
 
 const EXAMPLES: &str = "\
@@ -89,9 +90,11 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     if dots == "..." {
         old = compare::fork(&repository, (base, head), &old, &new)?;
     }
-    let cache = input::cache(&args.repository);
-    let before = Manifests::at_base(&repository, &old, &paths, cache.as_ref())?;
-    let after = Manifests::at(&repository, &new, &paths, cache.as_ref())?;
+    let conventions = settings::shared(&clusters)?;
+    let cache = input::cache(&args.repository, &conventions);
+    let cache = cache.as_ref();
+    let before = Manifests::at_base(&repository, &old, &paths, cache, &conventions)?;
+    let after = Manifests::at(&repository, &new, &paths, cache, &conventions)?;
     let sections = compare::compare(&clusters, names, &before, &after)?;
     let ending = Ending {
         command: Command::Diff,

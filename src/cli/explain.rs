@@ -73,7 +73,7 @@ pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> 
     let source = args.changes.source(&args.source.source());
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let paths = all_paths(&clusters);
-    let manifests = input::read(&source, &paths, console).map_err(|error| {
+    let manifests = input::read(&source, &paths, &clusters, console).map_err(|error| {
         let before = format!("explain {} --repo", source::quoted(&args.what));
         error.at_root(&before, &source.repository.paths, &paths)
     })?;

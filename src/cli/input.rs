@@ -8,26 +8,37 @@ use super::error::Error;
 use super::progress::Watcher;
 use crate::manifest;
 use crate::model::commit::CommitId;
+use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;
 use crate::reconcile::Manifests;
 use crate::reconcile::manifests::{Address, Place};
+use crate::settings::{self, ClusterSettings};
 use crate::source::{Alternates, Cache, Credentials, Server, Token};
 
 /// Reads everything below the paths; no path means everything.
 pub(super) fn read(
     args: &SourceArgs,
     paths: &[RepoPath],
+    clusters: &[ClusterSettings],
     console: &Console,
 ) -> Result<Manifests, Error> {
+    let conventions = settings::shared(clusters)?;
     let commit = args.commit.as_deref().map(CommitId::new).transpose();
     let place = match &args.directory {
         Some(directory) => Place::Directory(directory.clone(), commit?),
         None => Place::Repository(address(&args.repository, args.revision())),
     };
-    let cache = cache(&args.repository);
+    let cache = cache(&args.repository, &conventions);
     let watcher = Watcher::new(console);
     let observe = |event: crate::reconcile::Event<'_>| watcher.hear(event);
-    Ok(Manifests::read(&place, cache.as_ref(), paths, &observe)?)
+    let cache = cache.as_ref();
+    Ok(Manifests::read(
+        &place,
+        cache,
+        paths,
+        &conventions,
+        &observe,
+    )?)
 }
 
 /// How the repository is reached, with whatever credentials the environment offers.
@@ -44,7 +55,7 @@ pub(super) fn address(args: &RepositoryArgs, revision: &str) -> Address {
 }
 
 /// The cache that the user wants; nowhere to keep one is no fault.
-pub(super) fn cache(args: &RepositoryArgs) -> Option<Cache> {
+pub(super) fn cache(args: &RepositoryArgs, conventions: &Conventions) -> Option<Cache> {
     if args.no_cache {
         return None;
     }
@@ -55,7 +66,7 @@ pub(super) fn cache(args: &RepositoryArgs) -> Option<Cache> {
         base.filter(|base| base.is_absolute())
             .map(|base| base.join("irsa-gitops"))
     });
-    Some(Cache::open(&directory?, manifest::VERSION))
+    Some(Cache::open(&directory?, &manifest::version(conventions)))
 }
 
 /// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own

@@ -50,7 +50,7 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         .cluster
         .offline_settings(&args.source.repository.paths)?;
     let paths = manifests::all_paths(&clusters);
-    let found = input::read(&args.source, &paths, console)
+    let found = input::read(&args.source, &paths, &clusters, console)
         .map_err(|error| error.at_root("lint", &args.source.repository.paths, &paths))?;
     let section = |(settings, cluster): (&ClusterSettings, _)| Section {
         cluster,

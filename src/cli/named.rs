@@ -59,7 +59,7 @@ impl NamedArgs {
             return Err(reconcile::Error::WhichCluster(explain::names(&clusters)).into());
         };
         let paths = all_paths(&clusters);
-        let manifests = input::read(&source, &paths, console).map_err(|error| {
+        let manifests = input::read(&source, &paths, &clusters, console).map_err(|error| {
             let roles = names.iter().map(|name| source::quoted(name.as_str()));
             let roles = roles.collect::<Vec<_>>().join(" ");
             let before = format!("{} {roles} --repo", command.as_str());

@@ -116,7 +116,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .settings(&args.source.repository.paths, &args.iam)?;
     let paths = all_paths(&clusters);
     let source = args.changes.source(&args.source);
-    let manifests = input::read(&source, &paths, console)
+    let manifests = input::read(&source, &paths, &clusters, console)
         .map_err(|error| error.at_root("plan", &source.repository.paths, &paths))?;
     let base = args.base.as_deref();
     let base = base.map(|base| manifests.base(base, &paths)).transpose();

@@ -2,11 +2,10 @@
 
 use super::{Managed, role_name};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::manifest::{
-    AUDIENCE_ANNOTATION, Annotation, Declaration, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION,
-};
+use crate::manifest::{Annotation, Declaration};
 use crate::model::arn::{Partition, RoleArn};
 use crate::model::cluster::{Audience, Naming};
+use crate::model::conventions::RoleArnForm;
 use crate::model::role::{InvalidRole, RoleName};
 
 /// Accepts a declaration, or says what is wrong with it and which value would be right.
@@ -20,7 +19,10 @@ pub(super) fn accept(
     let audience = match &declaration.audience {
         None => None,
         Some(annotation) => Some(Audience::new(&annotation.value).map_err(|error| {
-            let message = format!("annotation `{AUDIENCE_ANNOTATION}`: {error}");
+            let message = format!(
+                "annotation `{}`: {error}",
+                naming.conventions.annotations.audience
+            );
             let hint = format!("use `{}` or remove the annotation", Audience::DEFAULT);
             Box::new(on(declaration, annotation, Code::InvalidAudience, message).with_hint(hint))
         })?),
@@ -42,31 +44,53 @@ fn check_role_arn(
     naming: &Naming,
     role: &RoleName,
 ) -> Result<(), Box<Diagnostic>> {
+    let key = &naming.conventions.annotations.role_arn;
     let Some(annotation) = &declaration.role_arn else {
-        let message = format!("annotation `{ROLE_ARN_ANNOTATION}` is missing");
+        let message = format!("annotation `{key}` is missing");
         let desired = DesiredArn::new(naming, role, None);
         return Err(Box::new(
             Diagnostic::error(Code::MissingRoleArn, message)
                 .on(&declaration.service_account)
                 .at(declaration.location.clone())
-                .with_hint(format!("add `{ROLE_ARN_ANNOTATION}: {desired}`")),
+                .with_hint(format!("add `{key}: {desired}`")),
         ));
     };
     let value = &annotation.value;
     let parsed = RoleArn::parse(value);
     let desired = DesiredArn::new(naming, role, parsed.as_ref().ok());
-    let (code, what) = match &parsed {
-        Ok(arn) if desired.fits(arn) => return Ok(()),
-        Ok(arn) => (Code::RoleArnMismatch, desired.difference(arn)),
-        Err(error) => (Code::InvalidRoleArn, error.to_string()),
+    let bare = desired.bare();
+    let (code, what, right) = match (&parsed, naming.conventions.role_arns) {
+        (Ok(arn), _) if desired.fits(arn) => return Ok(()),
+        (Ok(arn), _) => (
+            Code::RoleArnMismatch,
+            desired.difference(arn),
+            desired.to_string(),
+        ),
+        (Err(_), RoleArnForm::Composed) if *value == bare => return Ok(()),
+        (Err(_), RoleArnForm::Composed) if is_like_bare(value) => {
+            let what = format!("expected role `{bare}`, got `{value}`");
+            (Code::RoleArnMismatch, what, bare)
+        }
+        (Err(error), _) => (Code::InvalidRoleArn, error.to_string(), desired.to_string()),
+    };
+    let hint = if *value == desired.bare() {
+        format!("use `{right}`, or --compose-role-arn if the cluster's webhook has it")
+    } else {
+        format!("use `{right}`")
     };
     let message = format!(
-        "annotation `{ROLE_ARN_ANNOTATION}` of ServiceAccount `{}`: {what}",
+        "annotation `{key}` of ServiceAccount `{}`: {what}",
         declaration.service_account
     );
     Err(Box::new(
-        on(declaration, annotation, code, message).with_hint(format!("use `{desired}`")),
+        on(declaration, annotation, code, message).with_hint(hint),
     ))
+}
+
+/// Whether a value is a path and a name of a role, and no ARN at all.
+fn is_like_bare(value: &str) -> bool {
+    let name = value.rsplit('/').next().unwrap_or_default();
+    !value.starts_with("arn:") && RoleName::new(name).is_ok()
 }
 
 /// The ARN that the annotation should have. A partition or account that an offline check was not told is
@@ -93,6 +117,11 @@ impl DesiredArn {
             account_known: account.is_some(),
             partition_known: partition.is_some(),
         }
+    }
+
+    /// What the webhook composes the ARN from.
+    fn bare(&self) -> String {
+        self.resource.trim_start_matches("role/").to_owned()
     }
 
     fn fits(&self, arn: &RoleArn) -> bool {
@@ -140,12 +169,13 @@ fn on(
 }
 
 fn illegal_name(declaration: &Declaration, naming: &Naming, error: &InvalidRole) -> Diagnostic {
+    let managed = &naming.conventions.annotations.managed;
     let hint = match error {
         InvalidRole::TooLong { excess, .. } => format!(
-            "shorten namespace and name by {excess} in all, use a shorter --role-prefix than `{}`, or drop `{MANAGED_ANNOTATION}`",
+            "shorten namespace and name by {excess} in all, use a shorter --role-prefix than `{}`, or drop `{managed}`",
             naming.prefix
         ),
-        _ => format!("rename the ServiceAccount or drop `{MANAGED_ANNOTATION}`"),
+        _ => format!("rename the ServiceAccount or drop `{managed}`"),
     };
     Diagnostic::error(Code::RoleNameTooLong, error.to_string())
         .on(&declaration.service_account)

@@ -54,6 +54,7 @@ mod tests {
             managed_by: TagValue::default(),
             tags: vec![],
             pod_identity: crate::model::cluster::PodIdentity::Keep,
+            conventions: Default::default(),
         }
     }
 

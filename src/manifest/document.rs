@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{self, Found};
+use super::scan::{Found, Search};
 use super::text::{BYTE_ORDER_MARK, Fault};
 use super::tree::{Leaving, Tree};
 use super::{json, yaml};
@@ -17,6 +17,7 @@ pub(super) struct Chunk<'t> {
     pub(super) text: &'t str,
     /// Where the text is in the file.
     offset: usize,
+    search: &'t Search,
     /// What a byte search found in it.
     pub(super) found: Found,
     /// What is wrong with the line that separates it from the chunk before.
@@ -36,7 +37,7 @@ pub(super) struct Document {
 /// As kubectl does it: three dashes at the start of a line, wherever that is, then nothing but
 /// white space or a comment. Anything else behind the dashes makes it refuse the file; here only
 /// the document that starts so is refused.
-pub(super) fn split(text: &str) -> impl Iterator<Item = Chunk<'_>> {
+pub(super) fn split<'t>(text: &'t str, search: &'t Search) -> impl Iterator<Item = Chunk<'t>> {
     let mut next = Some((0, None));
     std::iter::from_fn(move || {
         let (start, fault) = next.take()?;
@@ -52,7 +53,8 @@ pub(super) fn split(text: &str) -> impl Iterator<Item = Chunk<'_>> {
         Some(Chunk {
             text: chunk,
             offset: end - chunk.len(),
-            found: scan::search(chunk.as_bytes()),
+            search,
+            found: search.search(chunk.as_bytes()),
             fault,
         })
     })
@@ -89,7 +91,7 @@ impl Chunk<'_> {
     /// Reads a chunk that starts with `{`. At the start of a file kubectl takes it for JSON, whatever
     /// it is; a later one without any JSON value may be a flow mapping of YAML.
     fn read_like_json(&self, leaving: &mut Leaving<'_>) -> Document {
-        let (trees, fault) = json::read(self.text, self.offset, leaving);
+        let (trees, fault) = json::read(self.text, self.offset, self.search, leaving);
         let Some(fault) = fault else {
             return Document { trees, fault };
         };
@@ -112,7 +114,7 @@ impl Chunk<'_> {
     /// Reads a document of YAML; with a second parser, too, if it may be ours.
     fn read_yaml(&self, leaving: &mut Leaving<'_>) -> Result<Document, Fault> {
         let (text, offset) = (self.text, self.offset);
-        let read = yaml::read(text, offset, leaving).and_then(|tree| {
+        let read = yaml::read(text, offset, self.search, leaving).and_then(|tree| {
             if self.found != Found::Nothing {
                 yaml::confirm(text, offset)?;
             }

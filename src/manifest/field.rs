@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::scalar::Reading;
 use super::text::Fault;
 use super::tree::{Ambiguity, AmbiguityKind, NodeId, Tree};
-use super::{AUDIENCE_ANNOTATION, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION};
 use crate::diagnostic::Code;
+use crate::model::conventions::AnnotationKeys;
 
 const WRITE_TRUE: &str =
     "write \"true\", in quotes and in lower case, for a managed role; \"false\" for none";
@@ -34,7 +34,12 @@ pub(super) fn name_of<'t>(
 }
 
 /// What keeps an entry of annotations or labels from being a string under a string.
-pub(super) fn entry_fault(tree: &Tree, key: NodeId, value: NodeId) -> Option<Fault> {
+pub(super) fn entry_fault(
+    tree: &Tree,
+    key: NodeId,
+    value: NodeId,
+    keys: &AnnotationKeys,
+) -> Option<Fault> {
     let at = tree.node(key).start;
     let name = tree.scalar(key)?;
     match tree.reading(key)? {
@@ -49,14 +54,19 @@ pub(super) fn entry_fault(tree: &Tree, key: NodeId, value: NodeId) -> Option<Fau
         Reading::Text | Reading::Number(_) => {}
     }
     let (at, reading) = (tree.node(value).start, tree.reading(value));
-    match name {
+    let is_empty = reading == Some(Reading::Null);
+    if name == keys.role_arn && tree.node(value).tag.is_none() {
         // Whatever it is instead, it is not the ARN: that is checked where the ARN is known.
-        ROLE_ARN_ANNOTATION if tree.node(value).tag.is_none() => None,
-        MANAGED_ANNOTATION | AUDIENCE_ANNOTATION if reading == Some(Reading::Null) => {
-            Some(empty(at, name))
+        None
+    } else if name == keys.managed {
+        if is_empty {
+            return Some(empty(Code::InvalidManaged, at, name));
         }
-        AUDIENCE_ANNOTATION if tree.scalar(value) == Some("") => Some(empty(at, name)),
-        _ => string_fault(tree, value, name),
+        not_a_string(tree, value, name, keys)
+    } else if name == keys.audience && (is_empty || tree.scalar(value) == Some("")) {
+        Some(empty(Code::InvalidAudience, at, name))
+    } else {
+        string_fault(tree, value, name)
     }
 }
 
@@ -95,13 +105,28 @@ pub(super) fn shape_fault(tree: &Tree, object: NodeId) -> Option<Fault> {
     None
 }
 
-fn empty(at: usize, name: &str) -> Fault {
-    let code = match name {
-        MANAGED_ANNOTATION => Code::InvalidManaged,
-        _ => Code::InvalidAudience,
-    };
+fn empty(code: Code, at: usize, name: &str) -> Fault {
     Fault::new(code, at, format!("annotation `{name}` has an empty value"))
         .hint("give it a value or remove it")
+}
+
+/// What keeps the managed annotation from being a string, and which one it must be.
+fn not_a_string(tree: &Tree, value: NodeId, name: &str, keys: &AnnotationKeys) -> Option<Fault> {
+    let fault = string_fault(tree, value, name)?;
+    let kind = match tree.reading(value) {
+        Some(Reading::Boolean(_)) => "a boolean",
+        Some(Reading::Number(_)) => "a number",
+        Some(Reading::Text | Reading::Null) | None => return Some(fault),
+    };
+    if tree.node(value).tag.is_some() {
+        return Some(fault);
+    }
+    let text = tree.scalar(value).unwrap_or_default();
+    let message = format!(
+        "annotation `{}` is `{text}` without quotes, which is {kind}: it must be the string \"true\" (or \"false\")",
+        keys.managed
+    );
+    Some(Fault::new(Code::UnquotedScalar, fault.at, message).hint(WRITE_TRUE))
 }
 
 /// What keeps a node from being a string to Kubernetes.
@@ -125,20 +150,15 @@ pub(super) fn string_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault>
             return Some(fault.hint("write one value, in quotes"));
         }
     };
-    if what == MANAGED_ANNOTATION {
-        let message = format!(
-            "annotation `{what}` is `{text}` without quotes, which is {kind}: it must be the string \"true\" (or \"false\")"
-        );
-        return Some(Fault::new(Code::UnquotedScalar, at, message).hint(WRITE_TRUE));
-    }
     let message =
         format!("`{what}: {text}` is {kind} in Kubernetes, not a string; quote it: \"{text}\"");
     Some(Fault::new(Code::UnquotedScalar, at, message).hint("put the value in double quotes"))
 }
 
-pub(super) fn not_true(at: usize, value: &str) -> Fault {
+pub(super) fn not_true(at: usize, value: &str, keys: &AnnotationKeys) -> Fault {
     let message = format!(
-        "annotation `{MANAGED_ANNOTATION}` is `{value}`: it must be the string \"true\" (or \"false\")"
+        "annotation `{}` is `{value}`: it must be the string \"true\" (or \"false\")",
+        keys.managed
     );
     Fault::new(Code::InvalidManaged, at, message).hint(WRITE_TRUE)
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::scan::{self, Found};
+use super::scan::{Found, Search};
 use super::text::Fault;
 use super::tree::{Content, Leaving, Node, NodeId, Tree};
 use super::yaml::{MAX_DEPTH, too_deep};
@@ -16,6 +16,7 @@ use crate::diagnostic::Code;
 pub(super) fn read(
     text: &str,
     offset: usize,
+    search: &Search,
     leaving: &mut Leaving<'_>,
 ) -> (Vec<Tree>, Option<Fault>) {
     let mut trees = Vec::new();
@@ -24,6 +25,7 @@ pub(super) fn read(
             text,
             offset,
             tree: Tree::default(),
+            search,
             leaving,
         };
         let root = value
@@ -44,6 +46,7 @@ struct Reader<'a, 's> {
     text: &'a str,
     offset: usize,
     tree: Tree,
+    search: &'s Search,
     leaving: &'s mut Leaving<'s>,
 }
 
@@ -102,7 +105,7 @@ impl<'a> Reader<'a, '_> {
         // An item of a List that cannot be ours: a List may have a hundred thousand.
         let irrelevant = position == Position::Item
             && self.tree.is_mapping(id)
-            && scan::search(raw.as_bytes()) == Found::Nothing;
+            && self.search.search(raw.as_bytes()) == Found::Nothing;
         Ok(if irrelevant {
             (self.leaving)(&self.tree, id);
             self.tree.empty_last(first)

@@ -8,7 +8,7 @@ use super::scalar::Reading;
 use super::service_account::Reader;
 use super::text::Fault;
 use super::tree::{NodeId, Tree};
-use super::{Hides, MANAGED_ANNOTATION, Management, spelling};
+use super::{Hides, Management, spelling};
 use crate::diagnostic::Code;
 
 /// How deep Lists may hold Lists.
@@ -82,7 +82,7 @@ impl Reader<'_> {
             let fault = ambiguous(ambiguity);
             let decisive = ambiguity.mapping == root
                 && is_decisive(&ambiguity.key)
-                && spelling::holds_managed(tree, root);
+                && spelling::holds_managed(tree, root, self.keys);
             if is_ours || decisive {
                 self.unreadable(fault);
             } else {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         let given = tree.get(id, "items");
         let given = given.filter(|items| tree.reading(*items) != Some(Reading::Null));
         if of == Items::Untyped {
-            if spelling::holds_managed(tree, id) {
+            if spelling::holds_managed(tree, id, self.keys) {
                 let message = format!("{path}a List without apiVersion or kind");
                 let fault = Fault::new(Code::InvalidList, tree.node(id).start, message);
                 self.unreadable(fault.hint("use `apiVersion: v1`, `kind: List`"));
@@ -128,8 +128,8 @@ impl Reader<'_> {
             return;
         }
         let Some(items) = given else {
-            if spelling::holds_managed(tree, id) {
-                let message = format!("{path}the List has no `items`, but `{MANAGED_ANNOTATION}`");
+            if spelling::holds_managed(tree, id, self.keys) {
+                let message = format!("{path}the List has no `items`, but `{}`", self.keys.managed);
                 let fault = Fault::new(Code::InvalidList, tree.node(id).start, message);
                 self.unreadable(fault.hint("put its objects under `items`"));
             }
@@ -173,20 +173,21 @@ impl Reader<'_> {
     /// declares its role is not known, so no role is pruned that it may be.
     fn other(&mut self, place: Place<'_>, id: NodeId) {
         let Place { tree, path, .. } = place;
+        let managed = &self.keys.managed;
         let annotations = tree
             .get(id, "metadata")
             .and_then(|metadata| tree.get(metadata, "annotations"));
-        let annotated = annotations.and_then(|map| tree.get(map, MANAGED_ANNOTATION));
+        let annotated = annotations.and_then(|map| tree.get(map, managed));
         let word = |key| tree.get(id, key).and_then(|value| tree.scalar(value));
         let (version, kind) = (word("apiVersion"), word("kind"));
         // Without a kind it may be anything: the values of a chart hold the annotation somewhere, too.
         let is_like = match kind {
             Some(kind) => spelling::is_like_service_account(kind),
-            None => version.is_some() || tree.get(id, MANAGED_ANNOTATION).is_some(),
+            None => version.is_some() || tree.get(id, managed).is_some(),
         };
         let at = match annotated {
             Some(annotated) => tree.node(annotated).start,
-            None if is_like && spelling::holds_managed(tree, id) => tree.node(id).start,
+            None if is_like && spelling::holds_managed(tree, id, self.keys) => tree.node(id).start,
             None => return,
         };
         if kind == Some("ServiceAccount") && version.is_none_or(|v| v == "1" || v.is_empty()) {
@@ -199,7 +200,7 @@ impl Reader<'_> {
             value.is_some_and(|value| tree.node(value).tag.is_some())
         });
         let message = format!(
-            "{path}`{MANAGED_ANNOTATION}` has no effect on apiVersion `{}`, kind `{}`",
+            "{path}`{managed}` has no effect on apiVersion `{}`, kind `{}`",
             version.unwrap_or_default(),
             kind.unwrap_or_default()
         );

@@ -5,12 +5,10 @@
 //! scalars. Whatever an escape can hide is found by undoing all that could be one; a false alarm
 //! costs a parse, a miss would cost a role.
 
-use std::sync::LazyLock;
-
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem::Finder;
 
-use super::MANAGED_ANNOTATION;
+use crate::model::conventions::AnnotationKeys;
 
 /// What the search found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,57 +23,85 @@ pub(super) enum Found {
     Utf16Key,
 }
 
-/// What two typos of the key hardly spoil all at once, the role's annotation beside it included; and
-/// the tag behind which a search for bytes cannot find it.
-static HINTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let hints = [
-        "kaluza",
-        "iam-role",
-        "iam_role",
-        "eks.amazonaws.com/role",
-        BINARY,
-    ];
-    // Of this kind of match the library makes one vectorised pass over all hints.
-    let kind = MatchKind::LeftmostFirst;
-    let hints = AhoCorasick::builder().match_kind(kind).build(hints);
-    hints.expect("five short words are no large automaton")
-});
-static KEY: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| [MANAGED_ANNOTATION, BINARY].map(Finder::new));
 const BINARY: &str = "!!binary";
+/// Shorter words are everywhere.
+const SHORTEST_HINT: usize = 4;
 
-/// Searches for the managed annotation's key in any spelling.
-pub(super) fn search(bytes: &[u8]) -> Found {
-    let found = search_plain(bytes);
-    if found == Found::Key {
-        found
-    } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
-        utf16(bytes)
-    } else if memchr::memchr(b'\\', bytes).is_some() {
-        found.max(search_plain(&unescaped(bytes)))
-    } else {
-        found
+/// A byte search for the managed annotation's key, made once for all files.
+pub(super) struct Search {
+    /// What two typos of the key hardly spoil all at once, the role's annotation beside it included;
+    /// and the tag behind which a search for bytes cannot find it.
+    hints: AhoCorasick,
+    key: Finder<'static>,
+    binary: Finder<'static>,
+    /// The key as UTF-16 has it, from its first letter on without that letter's zero byte: so both
+    /// byte orders read the same.
+    utf16: Vec<u8>,
+}
+
+impl Search {
+    pub(super) fn new(keys: &AnnotationKeys) -> Self {
+        // Of this kind of match the library makes one vectorised pass over all hints.
+        let kind = MatchKind::LeftmostFirst;
+        let hints = AhoCorasick::builder().match_kind(kind).build(hints(keys));
+        let wide: Vec<u8> = keys.managed.bytes().flat_map(|b| [0, b]).collect();
+        Self {
+            hints: hints.expect("a few short words are no large automaton"),
+            key: Finder::new(&keys.managed).into_owned(),
+            binary: Finder::new(BINARY),
+            utf16: wide[1..].to_vec(),
+        }
+    }
+
+    /// Searches for the managed annotation's key in any spelling.
+    pub(super) fn search(&self, bytes: &[u8]) -> Found {
+        let found = self.search_plain(bytes);
+        if found == Found::Key {
+            found
+        } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
+            match memchr::memmem::find(bytes, &self.utf16) {
+                Some(_) => Found::Utf16Key,
+                None => Found::Nothing,
+            }
+        } else if memchr::memchr(b'\\', bytes).is_some() {
+            found.max(self.search_plain(&unescaped(bytes)))
+        } else {
+            found
+        }
+    }
+
+    fn search_plain(&self, bytes: &[u8]) -> Found {
+        if !self.hints.is_match(bytes) {
+            Found::Nothing
+        } else if self.key.find(bytes).is_some() || self.binary.find(bytes).is_some() {
+            Found::Key
+        } else {
+            Found::Like
+        }
     }
 }
 
-fn search_plain(bytes: &[u8]) -> Found {
-    if !HINTS.is_match(bytes) {
-        Found::Nothing
-    } else if KEY.iter().any(|key| key.find(bytes).is_some()) {
-        Found::Key
-    } else {
-        Found::Like
-    }
-}
-
-fn utf16(bytes: &[u8]) -> Found {
-    let key: Vec<u8> = MANAGED_ANNOTATION.bytes().flat_map(|b| [0, b]).collect();
-    // From the first letter on, without its zero byte, both byte orders read the same.
-    if memchr::memmem::find(bytes, &key[1..]).is_some() {
-        Found::Utf16Key
-    } else {
-        Found::Nothing
-    }
+/// The words of [`Search::hints`]: the domain of the key and the start of its name, with either dash.
+fn hints(keys: &AnnotationKeys) -> Vec<String> {
+    let (host, name) = match keys.managed.split_once('/') {
+        Some((host, name)) => (host, name),
+        None => ("", keys.managed.as_str()),
+    };
+    let labels: Vec<&str> = host.split('.').collect();
+    let domain = labels[labels.len().saturating_sub(2)];
+    let start = &name[..name.len().min("iam-role".len())];
+    let words = [
+        domain.to_owned(),
+        start.to_owned(),
+        start.replace('-', "_"),
+        start.replace('_', "-"),
+    ];
+    let words = words.into_iter().filter(|word| word.len() >= SHORTEST_HINT);
+    // The start of the role-arn annotation, to which most typos come behind.
+    let role = keys.role_arn.trim_end_matches("-arn").to_owned();
+    words
+        .chain([keys.managed.clone(), role, BINARY.to_owned()])
+        .collect()
 }
 
 /// Undoes every escape that can stand for a character of the key or for nothing at all.
@@ -118,6 +144,10 @@ fn escape(rest: &[u8]) -> (Option<u8>, &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn search(bytes: &[u8]) -> Found {
+        Search::new(&AnnotationKeys::default()).search(bytes)
+    }
 
     #[test]
     fn the_key_is_found_in_every_spelling() {

@@ -7,16 +7,15 @@ use super::field::{
 use super::spelling;
 use super::text::{Fault, Text};
 use super::tree::{Ambiguity, NodeId, Tree};
-use super::{
-    AUDIENCE_ANNOTATION, Annotation, Declaration, Doubt, Extract, Hides, MANAGED_ANNOTATION,
-    Management, ROLE_ARN_ANNOTATION,
-};
+use super::{Annotation, Declaration, Doubt, Extract, Hides, Management};
 use crate::diagnostic::{Code, Severity};
+use crate::model::conventions::AnnotationKeys;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
 
 /// Collects what the documents of one file say.
 pub(super) struct Reader<'a> {
     pub(super) text: &'a Text<'a>,
+    pub(super) keys: &'a AnnotationKeys,
     pub(super) extract: Extract,
 }
 
@@ -54,10 +53,10 @@ impl Reader<'_> {
     /// Reads one ServiceAccount. One that neither carries the managed annotation nor was meant to is
     /// passed over.
     pub(super) fn service_account(&mut self, tree: &Tree, object: NodeId, place: &str) {
-        let parts = Parts::of(tree, object);
+        let (parts, keys) = (Parts::of(tree, object), self.keys);
         let ambiguities = tree.ambiguities_of(object);
         let mut faults: Vec<Fault> = ambiguities.iter().map(|a| ambiguous(a)).collect();
-        if parts.annotation(tree, MANAGED_ANNOTATION).is_none() {
+        if parts.annotation(tree, &keys.managed).is_none() {
             let Some(fault) = self.unmarked(tree, object) else {
                 return;
             };
@@ -75,10 +74,10 @@ impl Reader<'_> {
         if service_account.is_none() && self.extract.doubts.len() == known {
             self.doubt(at, Hides::Any);
         }
-        faults.extend(parts.faults(tree));
-        let management = parts.management(tree, &mut faults);
-        let role_arn = self.annotation(tree, parts, ROLE_ARN_ANNOTATION);
-        let audience = self.annotation(tree, parts, AUDIENCE_ANNOTATION);
+        faults.extend(parts.faults(tree, keys));
+        let management = parts.management(tree, keys, &mut faults);
+        let role_arn = self.annotation(tree, parts, &keys.role_arn);
+        let audience = self.annotation(tree, parts, &keys.audience);
         self.report(faults, place, service_account.as_ref());
         if let Some(service_account) = service_account {
             let location = self.text.location(tree.node(object).start);
@@ -99,7 +98,7 @@ impl Reader<'_> {
         if let Some(fault) = &shapeless {
             self.doubt(fault.at, Hides::Any);
         }
-        shapeless.or_else(|| spelling::stray_managed(tree, object))
+        shapeless.or_else(|| spelling::stray_managed(tree, object, self.keys))
     }
 
     /// Reports what is wrong with one ServiceAccount; `place` says which items of which Lists it is.
@@ -193,16 +192,16 @@ impl Parts {
 
     /// What the managed annotation declares, if nothing is wrong with the ServiceAccount. Faults of the
     /// annotation, and those of Kubernetes' schema where there is no other, are added to `faults`.
-    fn management(self, tree: &Tree, faults: &mut Vec<Fault>) -> Management {
+    fn management(self, tree: &Tree, keys: &AnnotationKeys, faults: &mut Vec<Fault>) -> Management {
         let mut management = Management::Invalid;
-        if let Some(managed) = self.annotation(tree, MANAGED_ANNOTATION) {
-            match declared(tree, managed) {
+        if let Some(managed) = self.annotation(tree, &keys.managed) {
+            match declared(tree, managed, keys) {
                 Ok(declared) => management = declared,
                 Err(fault) if faults.iter().any(|known| known.at == fault.at) => {}
                 Err(fault) => faults.push(fault),
             }
         }
-        let role_arn = self.annotation(tree, ROLE_ARN_ANNOTATION);
+        let role_arn = self.annotation(tree, &keys.role_arn);
         if role_arn.is_some_and(|id| is_no_text(tree, id)) {
             return Management::Invalid;
         }
@@ -228,7 +227,7 @@ impl Parts {
 
     /// What is no string where Kubernetes requires one, what has a tag, and what is misspelled beside
     /// the managed annotation.
-    fn faults(self, tree: &Tree) -> Vec<Fault> {
+    fn faults(self, tree: &Tree, keys: &AnnotationKeys) -> Vec<Fault> {
         let labels = self.metadata.and_then(|id| tree.get(id, "labels"));
         let maps = self.annotations.into_iter().chain(labels);
         let entries = maps.flat_map(|map| tree.entries(map));
@@ -239,28 +238,29 @@ impl Parts {
         ]
         .into_iter()
         .filter_map(|(id, what)| Some((id.filter(|id| tree.is_mapping(*id))?, what)));
-        let managed = self.annotation(tree, MANAGED_ANNOTATION);
+        let managed = self.annotation(tree, &keys.managed);
         let beside = self.annotations.filter(|_| managed.is_some());
         entries
-            .filter_map(|(key, value)| entry_fault(tree, *key, *value))
+            .filter_map(|(key, value)| entry_fault(tree, *key, *value, keys))
             .chain(tagged.filter_map(|(id, what)| tag_fault(tree, id, what)))
             .chain(
                 beside
                     .into_iter()
-                    .flat_map(|map| spelling::misspelled(tree, map)),
+                    .flat_map(|map| spelling::misspelled(tree, map, keys)),
             )
             .collect()
     }
 }
 
 /// What the managed annotation declares.
-fn declared(tree: &Tree, managed: NodeId) -> Result<Management, Fault> {
+fn declared(tree: &Tree, managed: NodeId, keys: &AnnotationKeys) -> Result<Management, Fault> {
     match tree.scalar(managed) {
         Some("true") => Ok(Management::Managed),
         Some("false") => Ok(Management::Unmanaged),
         value => Err(not_true(
             tree.node(managed).start,
             value.unwrap_or_default(),
+            keys,
         )),
     }
 }

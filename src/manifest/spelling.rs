@@ -7,11 +7,15 @@ use std::collections::HashSet;
 
 use super::text::Fault;
 use super::tree::{NodeId, Tree};
-use super::{AUDIENCE_ANNOTATION, MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION};
 use crate::diagnostic::Code;
+use crate::model::conventions::{AnnotationKeys, ManagedAnnotation};
 
 /// How many letters may be wrong, missing, added or swapped with their neighbour.
 const MAX_TYPOS: usize = 2;
+/// Of how many letters one may be wrong: of fewer, another word is no typo.
+const LETTERS_FOR_A_TYPO: usize = 4;
+/// From how many letters on a name means the same on every host.
+const TELLING: usize = 10;
 
 /// The keys that lead to the annotations of an object.
 const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
@@ -25,9 +29,9 @@ pub(super) fn is_like_service_account(kind: &str) -> bool {
 
 /// The managed annotation in a ServiceAccount that has it not where it belongs: under a misspelled
 /// key, or in a place that Kubernetes does not read.
-pub(super) fn stray_managed(tree: &Tree, object: NodeId) -> Option<Fault> {
+pub(super) fn stray_managed(tree: &Tree, object: NodeId, keys: &AnnotationKeys) -> Option<Fault> {
     let mut path = Vec::new();
-    let key = find_managed(tree, object, &mut path, &mut HashSet::new())?;
+    let key = find_managed(tree, object, keys, &mut path, &mut HashSet::new())?;
     let name = tree.scalar(key).unwrap_or_default();
     // The first part of the path that is not as it should be.
     let parts = path.iter().map(|part| tree.scalar(*part));
@@ -36,7 +40,8 @@ pub(super) fn stray_managed(tree: &Tree, object: NodeId) -> Option<Fault> {
         .position(|(part, right)| part != Some(right));
     let (at, message) = if astray.is_none() && path.len() == ANNOTATIONS.len() {
         let message = format!(
-            "`{name}` is unknown, so it has no effect: did you mean `{MANAGED_ANNOTATION}`?"
+            "`{name}` is unknown, so it has no effect: did you mean `{}`?",
+            keys.managed
         );
         (key, message)
     } else {
@@ -55,14 +60,18 @@ pub(super) fn stray_managed(tree: &Tree, object: NodeId) -> Option<Fault> {
 }
 
 /// Whether the managed annotation, or one that is nearly it, is a key anywhere in a node.
-pub(super) fn holds_managed(tree: &Tree, id: NodeId) -> bool {
-    find_managed(tree, id, &mut Vec::new(), &mut HashSet::new()).is_some()
+pub(super) fn holds_managed(tree: &Tree, id: NodeId, keys: &AnnotationKeys) -> bool {
+    find_managed(tree, id, keys, &mut Vec::new(), &mut HashSet::new()).is_some()
 }
 
 /// Misspelled keys among the annotations of a ServiceAccount that is managed: one for each
 /// annotation that is not there.
-pub(super) fn misspelled(tree: &Tree, annotations: NodeId) -> impl Iterator<Item = Fault> {
-    let known = [MANAGED_ANNOTATION, ROLE_ARN_ANNOTATION, AUDIENCE_ANNOTATION];
+pub(super) fn misspelled(
+    tree: &Tree,
+    annotations: NodeId,
+    keys: &AnnotationKeys,
+) -> impl Iterator<Item = Fault> {
+    let known = [&keys.managed, &keys.role_arn, &keys.audience].map(String::as_str);
     let missing = known.into_iter().skip(1);
     let missing = missing.filter(move |meant| tree.get(annotations, meant).is_none());
     missing.filter_map(move |meant| {
@@ -82,6 +91,7 @@ pub(super) fn misspelled(tree: &Tree, annotations: NodeId) -> impl Iterator<Item
 fn find_managed(
     tree: &Tree,
     id: NodeId,
+    keys: &AnnotationKeys,
     path: &mut Vec<NodeId>,
     seen: &mut HashSet<NodeId>,
 ) -> Option<NodeId> {
@@ -91,15 +101,18 @@ fn find_managed(
     }
     if let Some(items) = tree.items(id) {
         let mut items = items.iter();
-        return items.find_map(|item| find_managed(tree, *item, path, seen));
+        return items.find_map(|item| find_managed(tree, *item, keys, path, seen));
     }
     let entries = tree.entries(id);
-    let is_ours = |key: &NodeId| tree.scalar(*key).is_some_and(is_like_managed);
+    let is_ours = |key: &NodeId| {
+        tree.scalar(*key)
+            .is_some_and(|key| is_like_managed(key, keys))
+    };
     let key = entries.iter().map(|(key, _)| *key).find(is_ours);
     key.or_else(|| {
         entries.iter().find_map(|(key, value)| {
             path.push(*key);
-            let found = find_managed(tree, *value, path, seen);
+            let found = find_managed(tree, *value, keys, path, seen);
             if found.is_none() {
                 path.pop();
             }
@@ -109,20 +122,35 @@ fn find_managed(
 }
 
 /// Whether a key is the managed annotation or was meant to be: a few typos, another host, or
-/// another name of the same host that speaks of managed roles.
-fn is_like_managed(key: &str) -> bool {
-    let key = plain(key);
-    let (host, name) = MANAGED_ANNOTATION
-        .split_once('/')
-        .expect("the annotation has a prefix");
-    is_near(&key, MANAGED_ANNOTATION)
-        || match key.rsplit_once('/') {
-            None => is_near(&key, name),
-            Some((other, suffix)) => {
-                let related = || suffix.contains("role") || suffix.contains("manag");
-                is_near(suffix, name) || (is_near(other, host) && related())
-            }
+/// another name of the same host that speaks of the same thing. A name that is short or plain means
+/// something else on another host.
+fn is_like_managed(key: &str, keys: &AnnotationKeys) -> bool {
+    let (key, managed) = (plain(key), plain(&keys.managed));
+    if is_near(&key, &managed) {
+        return true;
+    }
+    let Some((host, name)) = managed.split_once('/') else {
+        return false;
+    };
+    let is_telling = name.len() >= TELLING;
+    match key.rsplit_once('/') {
+        None => is_telling && is_near(&key, name),
+        Some((other, suffix)) => {
+            (is_telling && is_near(suffix, name))
+                || (is_near(other, host) && is_related(suffix, name, keys))
         }
+    }
+}
+
+/// Whether a name on the host of the managed annotation speaks of managed roles.
+fn is_related(suffix: &str, name: &str, keys: &AnnotationKeys) -> bool {
+    if keys.managed == ManagedAnnotation::DEFAULT {
+        // Nothing else is known to be on this host.
+        return suffix.contains("role") || suffix.contains("manag");
+    }
+    let words =
+        |text: &str| -> HashSet<String> { text.split(['-', '.']).map(str::to_owned).collect() };
+    words(suffix).intersection(&words(name)).count() >= 2
 }
 
 /// Without differences that people do not see: letter case, and which kind of dash.
@@ -131,12 +159,43 @@ fn plain(key: &str) -> String {
 }
 
 fn is_near(text: &str, meant: &str) -> bool {
-    text.len().abs_diff(meant.len()) <= MAX_TYPOS && strsim::osa_distance(text, meant) <= MAX_TYPOS
+    let most = MAX_TYPOS.min(meant.len() / LETTERS_FOR_A_TYPO);
+    text.len().abs_diff(meant.len()) <= most && strsim::osa_distance(text, meant) <= most
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::conventions::AnnotationPrefix;
+
+    fn is_like(key: &str) -> bool {
+        is_like_managed(key, &AnnotationKeys::default())
+    }
+
+    #[test]
+    fn m42_a_key_of_ones_own_is_missed_by_its_own_typos_only() {
+        let own = |key: &str| {
+            let managed = ManagedAnnotation::new(key).expect("a key");
+            AnnotationKeys::new(&managed, &AnnotationPrefix::default()).expect("keys")
+        };
+        let (long, plain) = (own("acme.io/managed-iam-role"), own("irsa"));
+        for key in [
+            "acme.io/managed-iam-rol",
+            "acme.io/managed_iam_role",
+            "acme.io/iam-role-managed",
+            "acme.com/managed-iam-role",
+            "managed-iam-role",
+        ] {
+            assert!(is_like_managed(key, &long), "{key}");
+        }
+        for key in ["acme.io/role", "acme.io/managed-by", "acme.io/team"] {
+            assert!(!is_like_managed(key, &long), "{key}");
+        }
+        assert!(is_like_managed("isra", &plain));
+        for key in ["role", "aws", "acme.io/irsa", "team"] {
+            assert!(!is_like_managed(key, &plain), "{key}");
+        }
+    }
 
     #[test]
     fn typos_of_the_managed_annotation_are_seen() {
@@ -153,7 +212,7 @@ mod tests {
             "security.kaluza.com.iam-role-managed",
             "iam-role-managed",
         ] {
-            assert!(is_like_managed(key), "{key}");
+            assert!(is_like(key), "{key}");
         }
     }
 
@@ -168,7 +227,7 @@ mod tests {
             "iam.amazonaws.com/role",
             "iam.gke.io/gcp-service-account",
         ] {
-            assert!(!is_like_managed(key), "{key}");
+            assert!(!is_like(key), "{key}");
         }
     }
 }

@@ -36,6 +36,10 @@ fn service_account(lines: &[&str]) -> String {
     all.join("\n") + "\n"
 }
 
+fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
+    Extractor::default().extract(path, bytes)
+}
+
 fn read(text: &str) -> Extract {
     extract(&"a.yaml".into(), text.as_bytes()).expect("it holds the annotation")
 }

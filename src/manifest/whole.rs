@@ -8,11 +8,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Extract;
 use super::document::{self, Chunk, Document};
+use super::scan::Search;
 use super::service_account::Reader;
 use super::text::{BYTE_ORDER_MARK, Text};
 use super::tree::{Leaving, NodeId, Tree};
+use super::{Extract, Extractor};
 use crate::diagnostic::{Code, Severity};
 use crate::model::location::RepoPath;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
@@ -59,6 +60,7 @@ type Identity = (String, String);
 /// What is known so far of the objects of a file that lost a ServiceAccount.
 struct Check<'a> {
     text: &'a Text<'a>,
+    search: &'a Search,
     defect: Option<Defect>,
     /// How many objects have neither apiVersion nor kind, as the items of a typed List may.
     untyped: usize,
@@ -75,66 +77,71 @@ enum Origin {
     Same,
 }
 
-/// Compares a file with its version that held a ServiceAccount.
-///
-/// # Errors
-///
-/// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
-/// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
-/// an object.
-pub fn check_whole(
-    path: &RepoPath,
-    before: &[u8],
-    after: &[u8],
-    service_account: &ServiceAccountRef,
-) -> Result<(), Defect> {
-    let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
-    let is_blank = |line: &str| {
-        let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
-        ["", "---", "..."].contains(&line)
-    };
-    if readable.lines().all(is_blank) {
-        return Err(Defect::Empty);
+impl Extractor {
+    /// Compares a file with its version that held a ServiceAccount.
+    ///
+    /// # Errors
+    ///
+    /// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
+    /// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
+    /// an object.
+    pub fn check_whole(
+        &self,
+        path: &RepoPath,
+        before: &[u8],
+        after: &[u8],
+        service_account: &ServiceAccountRef,
+    ) -> Result<(), Defect> {
+        let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
+        let is_blank = |line: &str| {
+            let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+            ["", "---", "..."].contains(&line)
+        };
+        if readable.lines().all(is_blank) {
+            return Err(Defect::Empty);
+        }
+        let text = Text::new(path, readable);
+        let mut check = Check {
+            text: &text,
+            search: &self.search,
+            defect: None,
+            untyped: 0,
+            bare: vec![],
+        };
+        let mut reader = Reader {
+            text: &text,
+            keys: &self.keys,
+            extract: Extract::default(),
+        };
+        for chunk in document::split(readable, &self.search) {
+            let document = visit_objects(chunk, &mut |tree, id| check.object(tree, id));
+            check.end_document(&document);
+            reader.read(document);
+        }
+        if let Some(defect) = unreadable(&reader.extract) {
+            return Err(defect);
+        }
+        check.defect.take().map_or(Ok(()), Err)?;
+        if before.ends_with(b"\n") && !after.ends_with(b"\n") {
+            return Err(Defect::NoLineBreak);
+        }
+        // A version that is no text had no objects.
+        let before = std::str::from_utf8(before).unwrap_or_default();
+        check.namespaces(before)?;
+        check_cut(before, readable, service_account, &self.search)
     }
-    let text = Text::new(path, readable);
-    let mut check = Check {
-        text: &text,
-        defect: None,
-        untyped: 0,
-        bare: vec![],
-    };
-    let mut reader = Reader {
-        text: &text,
-        extract: Extract::default(),
-    };
-    for chunk in document::split(readable) {
-        let document = visit_objects(chunk, &mut |tree, id| check.object(tree, id));
-        check.end_document(&document);
-        reader.read(document);
-    }
-    if let Some(defect) = unreadable(&reader.extract) {
-        return Err(defect);
-    }
-    check.defect.take().map_or(Ok(()), Err)?;
-    if before.ends_with(b"\n") && !after.ends_with(b"\n") {
-        return Err(Defect::NoLineBreak);
-    }
-    // A version that is no text had no objects.
-    let before = std::str::from_utf8(before).unwrap_or_default();
-    check.namespaces(before)?;
-    check_cut(before, readable, service_account)
-}
 
-/// Whether a file holds a ServiceAccount of that name, whatever it declares.
-pub fn holds(bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let mut holds = false;
-    for chunk in document::split(text) {
-        visit_objects(chunk, &mut |tree, id| {
-            holds |= is(tree, id, service_account)
-        });
+    /// Whether a file holds a ServiceAccount of that name, whatever it declares.
+    pub fn holds(&self, bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let mut holds = false;
+        for chunk in document::split(text, &self.search) {
+            visit_objects(chunk, &mut |tree, id| {
+                holds |= is(tree, id, service_account)
+            });
+        }
+        holds
     }
-    holds
 }
 
 /// Reads a document and visits every object in it: its roots and, instead of a List, its items.
@@ -291,7 +298,7 @@ impl Check<'_> {
             return Ok(());
         }
         let (mut with, mut without) = (BTreeSet::new(), BTreeSet::new());
-        for chunk in document::split(before) {
+        for chunk in document::split(before, self.search) {
             visit_objects(chunk, &mut |tree, id| {
                 let side = match namespace(tree, id) {
                     Some(_) => &mut with,
@@ -315,7 +322,12 @@ impl Check<'_> {
 }
 
 /// Refuses the beginning of what was there before, unless it ends where a removal would end.
-fn check_cut(before: &str, after: &str, service_account: &ServiceAccountRef) -> Result<(), Defect> {
+fn check_cut(
+    before: &str,
+    after: &str,
+    service_account: &ServiceAccountRef,
+    search: &Search,
+) -> Result<(), Defect> {
     let cut = after.len();
     let Some(rest) = before.strip_prefix(after).filter(|rest| !rest.is_empty()) else {
         return Ok(());
@@ -326,7 +338,7 @@ fn check_cut(before: &str, after: &str, service_account: &ServiceAccountRef) -> 
     let ends_a_line = after.ends_with('\n') || rest.starts_with(['\n', '\r']);
     // Whether the cut goes through an object, and whether any but the ServiceAccount lost something.
     let (mut through, mut others) = (false, false);
-    for chunk in document::split(before) {
+    for chunk in document::split(before, search) {
         visit_objects(chunk, &mut |tree, id| {
             let node = tree.node(id);
             let lost = before.get(cut.max(node.start)..node.end).unwrap_or("");

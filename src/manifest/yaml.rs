@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::scan::{self, Found};
+use super::scan::{Found, Search};
 use super::text::Fault;
 use super::tree::{Content, Leaving, MAX_MERGED, Node, NodeId, Tree};
 use crate::diagnostic::Code;
@@ -60,6 +60,7 @@ struct Builder<'t> {
 pub(super) fn read(
     text: &str,
     offset: usize,
+    search: &Search,
     leaving: &mut Leaving<'_>,
 ) -> Result<Option<Tree>, Fault> {
     let options = granit_parser::options! {
@@ -79,7 +80,7 @@ pub(super) fn read(
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
             syntax_fault(&error, offset + at)
         })?;
-        builder.take(event, &span, leaving)?;
+        builder.take(event, &span, search, leaving)?;
     }
     if builder.roots == 0 {
         return Ok(None);
@@ -124,6 +125,7 @@ impl Builder<'_> {
         &mut self,
         event: Event<'_>,
         span: &Span,
+        search: &Search,
         leaving: &mut Leaving<'_>,
     ) -> Result<(), Fault> {
         let range = span.byte_range().unwrap_or(0..0);
@@ -169,7 +171,7 @@ impl Builder<'_> {
                 self.start(start, anchor, explicit(tag.as_deref()), true);
                 Ok(())
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(end, leaving),
+            Event::SequenceEnd | Event::MappingEnd => self.close(end, search, leaving),
             Event::Alias(anchor) => self.alias(anchor, start),
             _ => Ok(()),
         }
@@ -188,11 +190,16 @@ impl Builder<'_> {
         });
     }
 
-    fn close(&mut self, end: usize, leaving: &mut Leaving<'_>) -> Result<(), Fault> {
+    fn close(
+        &mut self,
+        end: usize,
+        search: &Search,
+        leaving: &mut Leaving<'_>,
+    ) -> Result<(), Fault> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
-        let irrelevant = self.is_irrelevant(&open, end);
+        let irrelevant = self.is_irrelevant(&open, end, search);
         let content = if open.is_mapping {
             let pairs = open.children.chunks_exact(2).map(|pair| (pair[0], pair[1]));
             let entries: Vec<_> = pairs.collect();
@@ -225,11 +232,11 @@ impl Builder<'_> {
 
     /// Whether a collection is an item of a List that stands for itself and cannot be ours: a List
     /// may have a hundred thousand.
-    fn is_irrelevant(&self, open: &Open, end: usize) -> bool {
+    fn is_irrelevant(&self, open: &Open, end: usize, search: &Search) -> bool {
         open.is_mapping
             && self.is_in_items()
             && self.is_unreferenced(open)
-            && self.cannot_be_ours(open.start, end)
+            && self.cannot_be_ours(open.start, end, search)
     }
 
     /// Whether what is read now is an item of the list under the document's key `items`.
@@ -250,9 +257,9 @@ impl Builder<'_> {
     }
 
     /// Whether a part of the file, by its bytes alone, cannot hold our annotation.
-    fn cannot_be_ours(&self, start: usize, end: usize) -> bool {
+    fn cannot_be_ours(&self, start: usize, end: usize, search: &Search) -> bool {
         let part = self.text.get(start - self.offset..end - self.offset);
-        part.is_some_and(|part| scan::search(part.as_bytes()) == Found::Nothing)
+        part.is_some_and(|part| search.search(part.as_bytes()) == Found::Nothing)
     }
 
     /// How many anchors and aliases there were so far.

@@ -1,6 +1,7 @@
 //! What a run has to know about one cluster.
 
 use super::arn::{AwsAccountId, OidcProviderArn, Partition, RoleArn};
+use super::conventions::Conventions;
 use super::identifier::{RoleName, RolePath, SessionDuration};
 use super::tags::{TagKey, TagValue};
 use super::trust_policy::TrustDocument;
@@ -18,6 +19,8 @@ pub struct Naming {
     pub partition: Option<Partition>,
     /// The account roles are in; unknown to an offline check that was not told.
     pub account: Option<AwsAccountId>,
+    /// How manifests are read and roles are named.
+    pub conventions: Conventions,
 }
 
 /// One cluster and how its roles are to look.
@@ -47,6 +50,8 @@ pub struct Cluster {
     pub tags: Vec<(TagKey, TagValue)>,
     /// What becomes of statements for EKS Pod Identity.
     pub pod_identity: PodIdentity,
+    /// How manifests are read and roles are named.
+    pub conventions: Conventions,
 }
 
 /// What becomes of a statement for EKS Pod Identity in the trust policy of an owned role.
@@ -80,6 +85,7 @@ impl Cluster {
             path: self.path.clone(),
             partition: Some(self.partition.clone()),
             account: Some(self.account.clone()),
+            conventions: self.conventions.clone(),
         }
     }
 

@@ -60,7 +60,9 @@ pub(super) fn plan(facts: &Facts) -> Plan {
             },
             read_elsewhere: facts.read_elsewhere(role, &service_account),
             command: retire::command(name, facts),
-            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str()),
+            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
+                || claimed
+                    .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
         let location = declared.map(|declared| declared.location.clone());

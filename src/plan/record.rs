@@ -315,6 +315,7 @@ mod tests {
             managed_by: TagValue::new("us").expect("valid"),
             tags: vec![],
             pod_identity: crate::model::cluster::PodIdentity::Keep,
+            conventions: Default::default(),
         }
     }
 

@@ -333,7 +333,9 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
         managed_by,
         tags,
         pod_identity,
+        conventions,
     } = cluster;
+    let keys = &conventions.annotations;
     let all = [
         ("--cluster-name", digest(name)),
         ("--role-prefix", digest(prefix)),
@@ -346,6 +348,9 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
         ("--managed-by", digest(managed_by)),
         ("--tag", digest(tags)),
         ("--pod-identity", digest(pod_identity)),
+        ("--managed-annotation", digest(&keys.managed)),
+        ("--annotation-prefix", digest(&keys.role_arn)),
+        ("--compose-role-arn", digest(&conventions.role_arns)),
         ("--path", digest(&run.paths)),
         ("--mode", digest(&run.mode)),
         ("--full", digest(&run.depth)),

@@ -34,6 +34,7 @@ fn cluster() -> Cluster {
             TagKey::new("team").expect("valid"),
             TagValue::new("a").expect("valid"),
         )],
+        conventions: Default::default(),
     }
 }
 

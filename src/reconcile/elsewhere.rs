@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Declarations, Error, Manifests};
-use crate::manifest::{self, Declaration, Extract, Management};
+use crate::manifest::{Declaration, Extract, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, Elsewhere, Fault};
 use crate::model::location::RepoPath;
@@ -54,7 +54,8 @@ impl Manifests {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let now = files(repository, ours, &scope, &names)?;
+        let files = |commit| files(&self.extractor, repository, commit, &scope, &names);
+        let now = files(ours)?;
         let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
         for (whose, role) in retiring {
             let places = self.declaring(&now, whose, role);
@@ -67,7 +68,7 @@ impl Manifests {
             if let Some(since) = since
                 && !earlier.contains_key(since)
             {
-                earlier.insert(since.clone(), files(repository, since, &scope, &names)?);
+                earlier.insert(since.clone(), files(since)?);
             }
             let before = since.and_then(|since| earlier.get(since));
             let declared_before = |path: &&RepoPath| {
@@ -106,11 +107,16 @@ impl Manifests {
 }
 
 impl File {
-    fn new(path: &RepoPath, bytes: &[u8], names: &BTreeSet<&str>) -> Option<Self> {
-        let extract = manifest::extract(path, bytes);
+    fn new(
+        extractor: &Extractor,
+        path: &RepoPath,
+        bytes: &[u8],
+        names: &BTreeSet<&str>,
+    ) -> Option<Self> {
+        let extract = extractor.extract(path, bytes);
         let fault = match &extract {
             Some(extract) if !extract.is_whole() => Some(fault(extract)),
-            _ if mentions_any(bytes, names) && !manifest::is_readable(bytes) => {
+            _ if mentions_any(bytes, names) && !extractor.is_readable(bytes) => {
                 Some("it does not parse".to_owned())
             }
             _ => None,
@@ -130,19 +136,17 @@ impl File {
 
     /// Whether it declares a role.
     fn declares(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
-        let arn = role.arn.to_string();
         self.declarations.iter().any(|declaration| {
             declaration.service_account == *whose
                 && declaration.management == Management::Managed
-                && given(declaration) == Some(arn.as_str())
+                && names_role(declaration, role)
         })
     }
 
     /// Whether it has to be compared with what it was before.
     fn is_suspect(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
-        let arn = role.arn.to_string();
         let names = |declaration: &Declaration| {
-            declaration.service_account == *whose || given(declaration) == Some(arn.as_str())
+            declaration.service_account == *whose || names_role(declaration, role)
         };
         self.broken.is_some() || self.declarations.iter().any(names)
     }
@@ -156,9 +160,8 @@ impl File {
         role: &Retiring,
         before: Option<&Files>,
     ) -> Option<String> {
-        let arn = role.arn.to_string();
         let declared = self.declarations.iter().find_map(|declaration| {
-            let names_role = given(declaration) == Some(arn.as_str());
+            let names_role = names_role(declaration, role);
             let is_whose = declaration.service_account == *whose;
             let is_possible = declaration.management != Management::Unmanaged
                 && (is_whose || names_role)
@@ -204,13 +207,14 @@ impl Broken {
 
 /// What is outside of a scope at a commit.
 fn files(
+    extractor: &Extractor,
     repository: &Repository,
     commit: &CommitId,
     scope: &Scope,
     names: &BTreeSet<&str>,
 ) -> Result<Files, Error> {
     // What a content is must not depend on its path: it is looked at once, whatever its names.
-    let look = |path: &RepoPath, bytes: &[u8]| File::new(path, bytes, names);
+    let look = |path: &RepoPath, bytes: &[u8]| File::new(extractor, path, bytes, names);
     let all = repository.read(commit, &Scope::default(), None, &look)?;
     let files = all.files.into_iter();
     Ok(files.filter(|(path, _)| !scope.covers(path)).collect())
@@ -233,6 +237,13 @@ fn family(declaration: &Declaration) -> Option<&str> {
     let ServiceAccountRef { namespace, name } = &declaration.service_account;
     let family = given(declaration)?.strip_suffix(&format!("{namespace}_{name}"))?;
     family.ends_with(['/', '_']).then_some(family)
+}
+
+/// Whether the role-arn annotation is the ARN of a role or, as where the webhook composes it, the end.
+fn names_role(declaration: &Declaration, role: &Retiring) -> bool {
+    let bare = format!("{}{}", role.arn.path, role.arn.name);
+    given(declaration)
+        .is_some_and(|given| given == role.arn.to_string() || bare.strip_prefix('/') == Some(given))
 }
 
 fn given(declaration: &Declaration) -> Option<&str> {

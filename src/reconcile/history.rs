@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use super::doubts::Doubts;
 use super::{Declarations, Error, Manifests, elsewhere};
-use crate::manifest::{self, Declaration, Management};
+use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use crate::model::location::RepoPath;
@@ -34,8 +34,8 @@ impl Version {
 }
 
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.
-#[derive(Default)]
 struct Search<'a> {
+    extractor: &'a Extractor,
     /// Those whose loss was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
     losses: BTreeMap<ServiceAccountRef, Loss>,
@@ -65,7 +65,19 @@ struct Change {
     after: Option<Blob>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(extractor: &'a Extractor, open: BTreeSet<&'a ServiceAccountRef>) -> Self {
+        Self {
+            extractor,
+            open,
+            losses: BTreeMap::new(),
+            commits: Vec::new(),
+            files: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            last: None,
+        }
+    }
+
     fn visit(
         &mut self,
         repository: &Repository,
@@ -81,14 +93,19 @@ impl Search<'_> {
         let (path, commit) = (changed.path, self.commits.len() - 1);
         let before = changed.before.map(|blob| repository.blob(blob, path));
         let before = before.transpose()?;
-        let was_readable = before.as_deref().is_none_or(manifest::is_readable);
+        let was_readable = before
+            .as_deref()
+            .is_none_or(|before| self.extractor.is_readable(before));
         if was_readable {
             self.touched.entry(path.clone()).or_insert(commit);
         }
         let after = changed.after;
         let changes = self.files.entry(path.clone()).or_default();
         changes.push(Change { commit, after });
-        for service_account in before.iter().flat_map(|before| declared(path, before)) {
+        for service_account in before
+            .iter()
+            .flat_map(|before| declared(self.extractor, path, before))
+        {
             if let (true, Some(before)) = (self.open.remove(&service_account), changed.before) {
                 let path = path.clone();
                 let loss = Loss {
@@ -127,7 +144,10 @@ impl Search<'_> {
         };
         let path = &loss.path;
         let before = repository.blob(loss.before, path)?;
-        let check = |after: &[u8]| manifest::check_whole(path, &before, after, service_account);
+        let check = |after: &[u8]| {
+            self.extractor
+                .check_whole(path, &before, after, service_account)
+        };
         let unreadable = |path: &RepoPath, fault: &dyn std::fmt::Display| Absence::Unreadable {
             path: path.clone(),
             fault: fault.to_string(),
@@ -153,9 +173,9 @@ impl Search<'_> {
             };
             // What does not hold the name can be no new place of the ServiceAccount; nor can what does
             // not hold the annotation, unless it was lost on the way.
-            let may_be_new_place = (*at == loss.commit || manifest::may_declare(&now))
+            let may_be_new_place = (*at == loss.commit || self.extractor.may_declare(&now))
                 && elsewhere::mentions_any(&now, &name);
-            if may_be_new_place && !manifest::is_readable(&now) {
+            if may_be_new_place && !self.extractor.is_readable(&now) {
                 return Ok(unreadable(path, &"it does not parse"));
             }
         }
@@ -173,7 +193,8 @@ impl Search<'_> {
                 return Ok(Absence::Removed(Removal {
                     commit: self.commits[change.commit].clone(),
                     path: path.clone(),
-                    remains: after.is_some_and(|after| manifest::holds(&after, service_account)),
+                    remains: after
+                        .is_some_and(|after| self.extractor.holds(&after, service_account)),
                 }));
             }
         }
@@ -182,8 +203,8 @@ impl Search<'_> {
 }
 
 /// The ServiceAccounts that a file asks for roles for, rightly or not.
-fn declared(path: &RepoPath, bytes: &[u8]) -> BTreeSet<ServiceAccountRef> {
-    let extract = manifest::extract(path, bytes);
+fn declared(extractor: &Extractor, path: &RepoPath, bytes: &[u8]) -> BTreeSet<ServiceAccountRef> {
+    let extract = extractor.extract(path, bytes);
     let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
     declarations
         .filter(|declaration| declaration.management != Management::Unmanaged)
@@ -236,10 +257,7 @@ impl Manifests {
         let since: Option<Vec<CommitId>> = since
             .map(|since| since.as_ref().filter(known).cloned())
             .collect();
-        let mut search = Search {
-            open: questions.absent.keys().collect(),
-            ..Search::default()
-        };
+        let mut search = Search::new(&self.extractor, questions.absent.keys().collect());
         let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
         let mut unseen = Vec::new();
@@ -285,10 +303,8 @@ impl Manifests {
         else {
             return Ok(BTreeMap::new());
         };
-        let mut search = Search {
-            open: unseen.iter().map(|(whose, _)| *whose).collect(),
-            ..Search::default()
-        };
+        let open = unseen.iter().map(|(whose, _)| *whose).collect();
+        let mut search = Search::new(&self.extractor, open);
         let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &[], scope, &mut visit)?;
         let absence = |(whose, since): &(&ServiceAccountRef, Option<&CommitId>)| {
@@ -321,7 +337,7 @@ impl Manifests {
             let Some(blob) = blob else {
                 return Ok(None);
             };
-            let extract = manifest::extract(path, &repository.blob(blob, path)?);
+            let extract = self.extractor.extract(path, &repository.blob(blob, path)?);
             let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
             Ok(declarations.find(|declaration| declaration.service_account == *service_account))
         };

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::manifest::{self, Extract};
+use crate::manifest::{self, Extract, Extractor};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
+use crate::model::conventions::Conventions;
 use crate::model::history::Ancestry;
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
@@ -24,6 +25,8 @@ use crate::source::{
 /// All manifests of one revision, read once for all clusters.
 pub struct Manifests {
     pub(super) snapshot: Snapshot<Extract>,
+    /// How files are read, of this revision and of others.
+    pub(super) extractor: Rc<Extractor>,
     /// What was read: all paths of all clusters.
     pub(super) scope: Scope,
     diagnostics: Vec<Diagnostic>,
@@ -47,10 +50,13 @@ impl manifest::Memory for Documents<'_> {
 }
 
 /// Reads one file with what the cache remembers.
-fn extract(cache: Option<&Cache>) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync {
+fn extract<'a>(
+    extractor: &'a Extractor,
+    cache: Option<&'a Cache>,
+) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync + 'a {
     move |path, bytes| match cache {
-        Some(cache) => manifest::extract_with(path, bytes, &Documents(cache)),
-        None => manifest::extract(path, bytes),
+        Some(cache) => extractor.extract_with(path, bytes, &Documents(cache)),
+        None => extractor.extract(path, bytes),
     }
 }
 
@@ -116,19 +122,21 @@ impl Manifests {
         place: &Place,
         cache: Option<&Cache>,
         paths: &[RepoPath],
+        conventions: &Conventions,
         observe: Observer<'_>,
     ) -> Result<Self, Error> {
+        let extractor = Rc::new(Extractor::new(conventions));
         match place {
             Place::Repository(address) => {
                 let repository = Rc::new(address.open(observe)?);
                 let commit = repository.resolve(&address.revision)?;
-                let mut manifests = Self::at(&repository, &commit, paths, cache)?;
-                let uncommitted = uncommitted(&repository, &commit, &manifests.scope);
+                let mut manifests = Self::read_at(&repository, &commit, paths, cache, &extractor)?;
+                let uncommitted = uncommitted(&repository, &commit, &manifests);
                 manifests.diagnostics.extend(uncommitted);
                 Ok(manifests)
             }
             Place::Directory(directory, commit) => {
-                Self::of_directory(directory, commit.clone(), cache, paths)
+                Self::of_directory(directory, commit.clone(), cache, paths, extractor)
             }
         }
     }
@@ -138,11 +146,13 @@ impl Manifests {
         commit: Option<CommitId>,
         cache: Option<&Cache>,
         paths: &[RepoPath],
+        extractor: Rc<Extractor>,
     ) -> Result<Self, Error> {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let snapshot = source::directory::read(directory, &scope, commit, &extract(cache))?;
+        let snapshot =
+            source::directory::read(directory, &scope, commit, &extract(&extractor, cache))?;
         if let Some(cache) = cache {
             cache.save();
         }
@@ -160,6 +170,7 @@ impl Manifests {
         }
         Ok(Self {
             snapshot,
+            extractor,
             scope,
             diagnostics,
             repository: None,
@@ -177,11 +188,23 @@ impl Manifests {
         commit: &CommitId,
         paths: &[RepoPath],
         cache: Option<&Cache>,
+        conventions: &Conventions,
+    ) -> Result<Self, Error> {
+        let extractor = Rc::new(Extractor::new(conventions));
+        Self::read_at(repository, commit, paths, cache, &extractor)
+    }
+
+    fn read_at(
+        repository: &Rc<Repository>,
+        commit: &CommitId,
+        paths: &[RepoPath],
+        cache: Option<&Cache>,
+        extractor: &Rc<Extractor>,
     ) -> Result<Self, Error> {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let snapshot = repository.read(commit, &scope, cache, &extract(cache))?;
+        let snapshot = repository.read(commit, &scope, cache, &extract(extractor, cache))?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -190,6 +213,7 @@ impl Manifests {
         );
         Ok(Self {
             snapshot,
+            extractor: extractor.clone(),
             scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
@@ -208,15 +232,27 @@ impl Manifests {
         commit: &CommitId,
         paths: &[RepoPath],
         cache: Option<&Cache>,
+        conventions: &Conventions,
+    ) -> Result<Self, Error> {
+        let extractor = Rc::new(Extractor::new(conventions));
+        Self::read_base(repository, commit, paths, cache, &extractor)
+    }
+
+    fn read_base(
+        repository: &Rc<Repository>,
+        commit: &CommitId,
+        paths: &[RepoPath],
+        cache: Option<&Cache>,
+        extractor: &Rc<Extractor>,
     ) -> Result<Self, Error> {
         let mut existing = paths.to_vec();
         loop {
-            match Self::at(repository, commit, &existing, cache) {
+            match Self::read_at(repository, commit, &existing, cache, extractor) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
                     existing.retain(|other| *other != path);
                     if existing.is_empty() {
                         // No path at all would mean everything.
-                        let mut nothing = Self::at(repository, commit, &[], cache)?;
+                        let mut nothing = Self::read_at(repository, commit, &[], cache, extractor)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
@@ -236,7 +272,7 @@ impl Manifests {
     pub fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
         let base = |repository: &Rc<Repository>| {
             let commit = repository.resolve(revision)?;
-            Self::at_base(repository, &commit, paths, None)
+            Self::read_base(repository, &commit, paths, None, &self.extractor)
         };
         self.repository.as_ref().map(base).transpose()
     }
@@ -272,7 +308,11 @@ impl Manifests {
             let Ok(Content::File(content)) = content else {
                 return None;
             };
-            let mut declarations = manifest::extract(path, &content)?.declarations.into_iter();
+            let mut declarations = self
+                .extractor
+                .extract(path, &content)?
+                .declarations
+                .into_iter();
             declarations.find(|d| d.service_account == *service_account)
         };
         let (before, after) = (declared(a), declared(b));
@@ -329,7 +369,8 @@ impl Declarations for Manifests {
         else {
             return Ok(None);
         };
-        let mut whole = Self::at(repository, commit, &self.scope.paths, None)?;
+        let mut whole =
+            Self::read_at(repository, commit, &self.scope.paths, None, &self.extractor)?;
         let (all, seen) = (&whole.snapshot, &self.snapshot);
         if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
             return Ok(None);
@@ -341,12 +382,16 @@ impl Declarations for Manifests {
 }
 
 /// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.
-fn uncommitted(repository: &Repository, commit: &CommitId, scope: &Scope) -> Option<Diagnostic> {
+fn uncommitted(
+    repository: &Repository,
+    commit: &CommitId,
+    manifests: &Manifests,
+) -> Option<Diagnostic> {
     if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
         return None;
     }
-    let changed = repository.uncommitted(scope, &|path, bytes| {
-        manifest::extract(path, bytes).is_some()
+    let changed = repository.uncommitted(&manifests.scope, &|path, bytes| {
+        manifests.extractor.extract(path, bytes).is_some()
     });
     let first = changed.first()?;
     let what = match changed.len() - 1 {

@@ -55,6 +55,11 @@ pub enum Error {
         /// The path that both have.
         path: RolePath,
     },
+    /// The user: clusters that are read together have different annotation keys.
+    #[error(
+        "clusters `{0}` and `{1}` have different annotation keys, and manifests are read once for all of them"
+    )]
+    DifferentKeys(ClusterName, ClusterName),
     /// The user: several names for the one cluster that flags describe.
     #[error(
         "{flag} names several clusters ({}), and flags describe one",
@@ -182,6 +187,9 @@ impl Error {
             }
             Self::SameCluster { .. } => {
                 "list both paths in one entry; if they are two clusters, give them two names"
+            }
+            Self::DifferentKeys(..) => {
+                "run them one at a time: --cluster-name selects among the clusters of the file"
             }
             Self::OneCluster { .. } => {
                 "list the clusters in a file and give it with --config; --cluster-name selects among them"

@@ -134,6 +134,12 @@ impl ClusterInput {
             duration(self.max_session_duration),
             &duration(flags.max_session_duration),
         )?;
+        let whether = |yes: Option<bool>| yes.map(|yes| yes.to_string());
+        text(
+            "--compose-role-arn",
+            whether(self.compose_role_arn),
+            &whether(flags.compose_role_arn),
+        )?;
         Ok(Self {
             paths: list(
                 "--path",
@@ -159,6 +165,17 @@ impl ClusterInput {
             max_session_duration: self.max_session_duration.or(flags.max_session_duration),
             managed_by: text("--managed-by", self.managed_by, &flags.managed_by)?,
             pod_identity: text("--pod-identity", self.pod_identity, &flags.pod_identity)?,
+            managed_annotation: text(
+                "--managed-annotation",
+                self.managed_annotation,
+                &flags.managed_annotation,
+            )?,
+            annotation_prefix: text(
+                "--annotation-prefix",
+                self.annotation_prefix,
+                &flags.annotation_prefix,
+            )?,
+            compose_role_arn: self.compose_role_arn.or(flags.compose_role_arn),
             token_path: text("--token-path", self.token_path, &flags.token_path)?,
             role_arn: text("--role-arn", self.role_arn, &flags.role_arn)?,
             assume_role: text("--assume-role", self.assume_role, &flags.assume_role)?,

@@ -67,7 +67,10 @@ fn m9_the_hint_names_the_arn_whatever_is_there_instead() {
 /// Reads a file and says which errors it has, and how long that took.
 fn timed(text: &str) -> (Vec<Code>, Duration) {
     let start = Instant::now();
-    let extract = manifest::extract(&"a.yaml".into(), text.as_bytes()).expect("it is ours");
+    let extract = manifest::Extractor::default();
+    let extract = extract
+        .extract(&"a.yaml".into(), text.as_bytes())
+        .expect("it is ours");
     let codes = extract.diagnostics.iter().map(|d| d.code);
     (codes.collect(), start.elapsed())
 }

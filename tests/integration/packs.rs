@@ -180,7 +180,7 @@ proptest! {
             let (credentials, refused) = (Credentials::default(), Alternates::Refused);
             Repository::open(&address, "HEAD", &credentials, refused, &|_| {}).expect("opened")
         };
-        let look = |path: &RepoPath, bytes: &[u8]| irsa_gitops::manifest::extract(path, bytes);
+        let look = |path: &RepoPath, bytes: &[u8]| irsa_gitops::manifest::Extractor::default().extract(path, bytes);
         for files in &rounds {
             for (path, which) in files {
                 fixture.write(path, content(*which));

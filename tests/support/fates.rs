@@ -63,6 +63,7 @@ fn cluster() -> Cluster {
         managed_by: TagValue::new("iam-service-account-controller").expect("valid"),
         tags: vec![],
         pod_identity: irsa_gitops::model::cluster::PodIdentity::Keep,
+        conventions: Default::default(),
     }
 }
 

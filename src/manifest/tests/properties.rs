@@ -85,10 +85,11 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 /// Checks what must hold of every file.
 fn survives(bytes: &[u8]) {
     let path = "a.yaml".into();
-    let found = extract(&path, bytes).unwrap_or_default();
+    let extractor = Extractor::default();
+    let found = extractor.extract(&path, bytes).unwrap_or_default();
     let foo = ServiceAccountRef::parse("bar/foo").expect("it is one");
-    let whole = check_whole(&path, good()[0].as_bytes(), bytes, &foo);
-    assert!(whole.is_err() || check_whole(&path, bytes, bytes, &foo).is_ok());
+    let whole = extractor.check_whole(&path, good()[0].as_bytes(), bytes, &foo);
+    assert!(whole.is_err() || extractor.check_whole(&path, bytes, bytes, &foo).is_ok());
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let longest = lines.iter().map(|line| line.chars().count()).max();
@@ -142,7 +143,7 @@ proptest! {
         let memory = Remembered::default();
         for text in files {
             let path = "a.yaml".into();
-            let known = extract_with(&path, text.as_bytes(), &memory);
+            let known = Extractor::default().extract_with(&path, text.as_bytes(), &memory);
             prop_assert_eq!(known, extract(&path, text.as_bytes()), "{}", text);
         }
     }
@@ -150,21 +151,22 @@ proptest! {
     #[test]
     fn the_splitter_and_both_readers_stay_inside(bytes in mutated()) {
         let text = String::from_utf8_lossy(&bytes);
-        for document in document::split(&text).map(document::Chunk::read) {
+        let search = &Extractor::default().search;
+        for document in document::split(&text, search).map(document::Chunk::read) {
             stays_inside(document.fault.as_ref(), &text);
             for tree in &document.trees {
                 let root = tree.node(tree.root);
                 prop_assert!(root.start <= root.end && root.end <= text.len());
             }
         }
-        stays_inside(yaml::read(&text, 0, &mut |_, _| ()).err().as_ref(), &text);
+        stays_inside(yaml::read(&text, 0, search, &mut |_, _| ()).err().as_ref(), &text);
         stays_inside(yaml::confirm(&text, 0).err().as_ref(), &text);
-        stays_inside(json::read(&text, 0, &mut |_, _| ()).1.as_ref(), &text);
+        stays_inside(json::read(&text, 0, search, &mut |_, _| ()).1.as_ref(), &text);
     }
 
     #[test]
     fn the_two_yaml_parsers_agree(text in "([ab]: ?(\"[a-z\\\\\\\\n]{0,4}\"|'[a-z ]{0,4}'|[a-z.:0-9]{1,6}|\\[[a-z, ]{0,6}\\]|&x y|\\*x|)\\n|- [a-z]{1,3}\\n){0,6}") {
-        let ours = yaml::read(&text, 0, &mut |_, _| ());
+        let ours = yaml::read(&text, 0, &Extractor::default().search, &mut |_, _| ());
         let theirs = serde_yaml::from_str::<serde_yaml::Value>(&text);
         if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.ambiguities.is_empty() {
             let ours = flat_tree(&tree, tree.root).into_iter().map(plain).collect::<Vec<_>>();

@@ -11,7 +11,7 @@ fn foo() -> ServiceAccountRef {
 }
 
 fn check(before: &str, after: &str) -> Result<(), Defect> {
-    check_whole(
+    Extractor::default().check_whole(
         &"a.yaml".into(),
         before.as_bytes(),
         after.as_bytes(),
@@ -32,10 +32,14 @@ fn list(items: &[&str]) -> String {
 /// Whether the role of `bar/foo` would be retired: the file does not declare it and is whole.
 fn is_removal(before: &str, after: &[u8]) -> bool {
     let path = RepoPath::from("a.yaml");
-    let extract = crate::manifest::extract(&path, after).unwrap_or_default();
+    let extract = Extractor::default()
+        .extract(&path, after)
+        .unwrap_or_default();
     extract.declarations.is_empty()
         && extract.is_whole()
-        && check_whole(&path, before.as_bytes(), after, &foo()).is_ok()
+        && Extractor::default()
+            .check_whole(&path, before.as_bytes(), after, &foo())
+            .is_ok()
 }
 
 /// Where a file can be cut so that it looks like a removal.
@@ -86,7 +90,11 @@ fn m31_what_a_failed_render_leaves_behind_is_not_whole() {
         assert!(!is_whole(text), "{text}");
     }
     let path = "a.yaml".into();
-    assert!(check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo()).is_err());
+    assert!(
+        Extractor::default()
+            .check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo())
+            .is_err()
+    );
 }
 
 #[test]
@@ -228,7 +236,7 @@ fn m33_a_list_that_is_cut_anywhere_is_no_removal() {
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "bar"}},
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {
                 "name": "foo", "namespace": "bar",
-                "annotations": {crate::manifest::MANAGED_ANNOTATION: "true"}}},
+                "annotations": {crate::model::conventions::ManagedAnnotation::DEFAULT: "true"}}},
         ]
     });
     for json in [json.to_string(), format!("{json:#}\n")] {

@@ -1,0 +1,43 @@
+//! How manifests are read and roles are named, where a repository differs from the usual.
+
+use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
+use crate::model::conventions::{
+    AnnotationKeys, AnnotationPrefix, Conventions, ManagedAnnotation, RoleArnForm,
+};
+
+impl ClusterInput {
+    pub(super) fn conventions(&self) -> Result<Conventions, Error> {
+        let (key, prefix) = ("--managed-annotation", "--annotation-prefix");
+        let managed = optional(&self.managed_annotation, key, ManagedAnnotation::new)?;
+        let prefix = optional(&self.annotation_prefix, prefix, AnnotationPrefix::new)?;
+        let keys = AnnotationKeys::new(&managed.unwrap_or_default(), &prefix.unwrap_or_default());
+        Ok(Conventions {
+            annotations: keys.map_err(invalid(key))?,
+            role_arns: match self.compose_role_arn {
+                Some(true) => RoleArnForm::Composed,
+                Some(false) | None => RoleArnForm::Whole,
+            },
+        })
+    }
+}
+
+/// The conventions by which the manifests of some clusters are read, all at once.
+///
+/// # Errors
+///
+/// [`Error::DifferentKeys`]: a manifest is read once, with one set of keys.
+pub fn shared(clusters: &[ClusterSettings]) -> Result<Conventions, Error> {
+    let Some((first, others)) = clusters.split_first() else {
+        return Ok(Conventions::default());
+    };
+    let conventions = |cluster: &ClusterSettings| cluster.naming().conventions.clone();
+    let shared = conventions(first);
+    let differs = |other: &&ClusterSettings| conventions(other).annotations != shared.annotations;
+    match others.iter().find(differs) {
+        None => Ok(shared),
+        Some(other) => Err(Error::DifferentKeys(
+            first.name().clone(),
+            other.name().clone(),
+        )),
+    }
+}
