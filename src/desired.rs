@@ -105,6 +105,11 @@ pub fn resolve<'a>(
     let mut resolved = Resolved::default();
     for (service_account, mut places) in by_service_account {
         places.sort_by(|a, b| a.location.cmp(&b.location));
+        let is_allowed = |place: &&Declaration| place.management != Management::NotAllowed;
+        if places.iter().any(is_allowed) {
+            // Whoever may not declare it has no say in what becomes of its role.
+            places.retain(is_allowed);
+        }
         let (first, diagnostics) = conflict::settle(&places);
         let conflicting = diagnostics.iter().find(|d| conflict::holds(d));
         let verdict = match (conflicting, first.management) {
@@ -112,6 +117,9 @@ pub fn resolve<'a>(
                 reason: diagnostic.message.clone(),
             },
             (None, Management::Unmanaged) => Verdict::Unmanaged,
+            (None, Management::NotAllowed) => Verdict::Held {
+                reason: "its path may not declare its namespace".to_owned(),
+            },
             (None, Management::Invalid) => {
                 let fault = check::role_arn_fault(first, naming);
                 resolved.diagnostics.extend(fault);
@@ -270,6 +278,7 @@ mod tests {
                 source_line: arn.to_owned(),
             }),
             audience: None,
+            namespace_at: None,
         }
     }
 

@@ -79,6 +79,7 @@ codes! {
     UnquotedScalar "unquoted-scalar" "A plain scalar is a boolean or a number to Kubernetes where a string is required.",
     MissingName "missing-name" "The ServiceAccount has no name.",
     MissingNamespace "missing-namespace" "The ServiceAccount has no namespace.",
+    NamespaceNotAllowed "namespace-not-allowed" "The path may not declare the namespace of the ServiceAccount.",
     InvalidName "invalid-name" "The name or namespace is not one Kubernetes accepts.",
     InvalidManaged "invalid-managed" "The managed annotation is neither \"true\" nor \"false\".",
     MissingRoleArn "missing-role-arn" "The ServiceAccount declares a managed role but has no role-arn annotation.",

@@ -18,6 +18,7 @@ mod doubt;
 mod field;
 mod json;
 mod object;
+mod placed;
 mod scalar;
 mod scan;
 mod service_account;
@@ -27,6 +28,7 @@ mod tree;
 mod whole;
 mod yaml;
 
+use placed::Unplaced;
 use scan::{Found, Search};
 use service_account::Reader;
 use text::{Fault, Text};
@@ -75,6 +77,8 @@ pub struct Declaration {
     pub role_arn: Option<Annotation>,
     /// The audience annotation, where there is one.
     pub audience: Option<Annotation>,
+    /// Where its namespace is written, unless a rule for its path gives it.
+    pub namespace_at: Option<Location>,
 }
 
 /// What the managed annotation declares.
@@ -84,6 +88,9 @@ pub enum Management {
     Managed,
     /// `"false"`: there is to be none of ours.
     Unmanaged,
+    /// A rule says that its path may not declare its namespace, and a diagnostic does: it counts for
+    /// nothing beside a declaration that is allowed, and holds the role if there is none.
+    NotAllowed,
     /// Something is wrong with the ServiceAccount, and a diagnostic says what: its role is held.
     Invalid,
 }
@@ -104,6 +111,8 @@ pub struct Annotation {
 pub struct Extract {
     /// The ServiceAccounts, in the order of the file.
     pub declarations: Vec<Declaration>,
+    /// Those without a namespace, until [`Extract::placed`] has found one for them.
+    pub(crate) unplaced: Vec<Unplaced>,
     /// What is wrong or odd.
     pub diagnostics: Vec<Diagnostic>,
     /// What was not understood of it, and may hide a ServiceAccount that is not found.
@@ -273,6 +282,11 @@ impl Extract {
     /// been missed.
     pub fn is_whole(&self) -> bool {
         self.doubts.is_empty()
+    }
+
+    /// Whether that is so whatever the rules of a cluster say of namespaces.
+    pub(crate) fn is_placed_and_whole(&self) -> bool {
+        self.unplaced.is_empty() && self.is_whole()
     }
 
     fn has(&self, codes: &[Code]) -> bool {

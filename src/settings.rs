@@ -14,7 +14,7 @@ use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
 };
-use crate::model::conventions::InvalidAnnotation;
+use crate::model::conventions::{InvalidAnnotation, InvalidRule};
 use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
@@ -82,6 +82,11 @@ pub struct ClusterInput {
     pub annotation_prefix: Option<String>,
     /// Whether the webhook composes ARNs from bare names.
     pub compose_role_arn: Option<bool>,
+    /// Which namespace a path is applied to, as `PATTERN` with `{namespace}` or `PATTERN=NAMESPACE`.
+    #[serde(default, deserialize_with = "file::one_or_many")]
+    pub namespaces: Vec<String>,
+    /// Whether a path may declare no other namespace than these rules give.
+    pub namespace_enforce: Option<bool>,
     /// The file with a web identity token.
     pub token_path: Option<String>,
     /// The ARN of the role to assume with that token.
@@ -338,6 +343,7 @@ impl Invalid for InvalidAnnotation {}
 impl Invalid for InvalidArn {}
 impl Invalid for InvalidCluster {}
 impl Invalid for InvalidRole {}
+impl Invalid for InvalidRule {}
 impl Invalid for InvalidTag {}
 impl Invalid for InvalidSetting {}
 

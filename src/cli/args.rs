@@ -201,6 +201,23 @@ struct ConventionArgs {
         value_parser = BoolishValueParser::new()
     )]
     compose_role_arn: bool,
+    /// Namespace of ServiceAccounts that name none, by their path: a pattern with {namespace} where
+    /// the path has it, such as clusters/prod/{namespace}/**, or PATTERN=NAMESPACE (can be repeated;
+    /// the first that matches counts)
+    #[arg(
+        long = "namespace-from",
+        value_name = "PATTERN",
+        env = "IRSA_GITOPS_NAMESPACE_FROM",
+        value_delimiter = ','
+    )]
+    namespaces: Vec<String>,
+    /// With --namespace-from: a path that a pattern matches may declare no other namespace
+    #[arg(
+        long,
+        env = "IRSA_GITOPS_NAMESPACE_ENFORCE",
+        value_parser = BoolishValueParser::new()
+    )]
+    namespace_enforce: bool,
 }
 
 /// Which IAM, and with which credentials.
@@ -413,6 +430,8 @@ impl ClusterArgs {
             managed_annotation: self.conventions.managed_annotation.clone(),
             annotation_prefix: self.conventions.annotation_prefix.clone(),
             compose_role_arn: self.conventions.compose_role_arn.then_some(true),
+            namespaces: self.conventions.namespaces.clone(),
+            namespace_enforce: self.conventions.namespace_enforce.then_some(true),
             token_path: iam.token_path.clone(),
             role_arn: iam.role_arn.clone(),
             assume_role: iam.assume_role.clone(),

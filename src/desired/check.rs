@@ -207,6 +207,7 @@ mod tests {
                 source_line: String::new(),
             }),
             audience: None,
+            namespace_at: None,
         }
     }
 

@@ -43,6 +43,9 @@ impl Code {
             Self::MissingNamespace => {
                 "`metadata.namespace` was left to whoever applies the manifest. The name of the role and its trust policy hold the namespace, and `default` is only a guess."
             }
+            Self::NamespaceNotAllowed => {
+                "`--namespace-enforce` is on, and the rule for this path gives other namespaces: one team's directory cannot claim another's roles. A role that nobody else declares is held; a declaration that is allowed goes on."
+            }
             Self::InvalidName => {
                 "Upper-case letters, `_`, or more characters than Kubernetes allows: 63 in a namespace, 253 in a name."
             }
@@ -145,7 +148,10 @@ impl Code {
             Self::UnquotedScalar => "Put the value in double quotes.",
             Self::MissingName => "Set `metadata.name`.",
             Self::MissingNamespace => {
-                "Set `metadata.namespace` in the rendered manifest: `namespace: NAME` in a kustomization does. `helm template --namespace NAME` alone does not: it only fills in `.Release.Namespace` where the chart's templates write that."
+                "Set `metadata.namespace` in the rendered manifest: `namespace: NAME` in a kustomization does. `helm template --namespace NAME` alone does not: it only fills in `.Release.Namespace` where the chart's templates write that. Where something else sets it (`kubectl -n`, Argo CD's destination, Flux's `targetNamespace`), say so with `--namespace-from`."
+            }
+            Self::NamespaceNotAllowed => {
+                "Move the manifest to a path of its namespace, or change the rule for the path: `--namespace-from`."
             }
             Self::InvalidName => {
                 "Give the ServiceAccount a name of lower-case letters, digits, `-` and `.`; a namespace has no `.`."

@@ -13,22 +13,26 @@ use crate::model::conventions::AnnotationKeys;
 const WRITE_TRUE: &str =
     "write \"true\", in quotes and in lower case, for a managed role; \"false\" for none";
 
+/// Whether a field has a value; null and an empty text are none.
+pub(super) fn is_given(tree: &Tree, metadata: NodeId, key: &str) -> bool {
+    given(tree, metadata, key).is_some()
+}
+
+fn given(tree: &Tree, metadata: NodeId, key: &str) -> Option<NodeId> {
+    let value = tree.get(metadata, key)?;
+    let is_empty = tree.reading(value) == Some(Reading::Null) || tree.scalar(value) == Some("");
+    (!is_empty).then_some(value)
+}
+
 /// A name as the manifest has it. What Kubernetes would not take for a string still says whose
 /// role must be left alone.
 pub(super) fn name_of<'t>(
     tree: &'t Tree,
     metadata: NodeId,
     key: &str,
-    missing: Fault,
     faults: &mut Vec<Fault>,
 ) -> Option<(usize, &'t str)> {
-    let given = tree
-        .get(metadata, key)
-        .filter(|id| tree.reading(*id) != Some(Reading::Null) && tree.scalar(*id) != Some(""));
-    let Some(id) = given else {
-        faults.push(missing);
-        return None;
-    };
+    let id = given(tree, metadata, key)?;
     faults.extend(string_fault(tree, id, key));
     tree.scalar(id).map(|text| (tree.node(id).start, text))
 }

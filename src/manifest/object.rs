@@ -66,6 +66,7 @@ impl Reader<'_> {
             return self.unreadable(Fault::new(Code::InvalidYaml, at, message));
         }
         let first = self.extract.declarations.len();
+        let first_unplaced = self.extract.unplaced.len();
         let mut reported = BTreeSet::new();
         let place = Place {
             tree,
@@ -91,6 +92,9 @@ impl Reader<'_> {
             if decisive {
                 for declaration in &mut self.extract.declarations[first..] {
                     declaration.management = Management::Invalid;
+                }
+                for unplaced in &mut self.extract.unplaced[first_unplaced..] {
+                    unplaced.management = Management::Invalid;
                 }
             }
         }

@@ -2,8 +2,10 @@
 //! checked as Kubernetes would check it.
 
 use super::field::{
-    ambiguous, entry_fault, is_no_text, name_of, not_true, schema_fault, shape_fault, tag_fault,
+    ambiguous, entry_fault, is_given, is_no_text, name_of, not_true, schema_fault, shape_fault,
+    tag_fault,
 };
+use super::placed::Unplaced;
 use super::spelling;
 use super::text::{Fault, Text};
 use super::tree::{Ambiguity, NodeId, Tree};
@@ -70,25 +72,43 @@ impl Reader<'_> {
             self.doubt(at, Hides::Any);
         }
         let known = self.extract.doubts.len();
-        let service_account = self.reference(tree, parts, &mut faults);
-        if service_account.is_none() && self.extract.doubts.len() == known {
+        let named = self.reference(tree, parts, &mut faults);
+        if named.is_none() && self.extract.doubts.len() == known {
             self.doubt(at, Hides::Any);
         }
         faults.extend(parts.faults(tree, keys));
         let management = parts.management(tree, keys, &mut faults);
         let role_arn = self.annotation(tree, parts, &keys.role_arn);
         let audience = self.annotation(tree, parts, &keys.audience);
+        let (location, source_line) = (self.text.location(at), self.text.line(at).to_owned());
+        let service_account = match named {
+            Some((name, Some((at, namespace)))) => {
+                let service_account = ServiceAccountRef { namespace, name };
+                self.extract.declarations.push(Declaration {
+                    service_account: service_account.clone(),
+                    location,
+                    management,
+                    role_arn,
+                    audience,
+                    namespace_at: Some(self.text.location(at)),
+                });
+                Some(service_account)
+            }
+            Some((name, None)) => {
+                self.extract.unplaced.push(Unplaced {
+                    place: place.to_owned(),
+                    name,
+                    location,
+                    source_line,
+                    management,
+                    role_arn,
+                    audience,
+                });
+                None
+            }
+            None => None,
+        };
         self.report(faults, place, service_account.as_ref());
-        if let Some(service_account) = service_account {
-            let location = self.text.location(tree.node(object).start);
-            self.extract.declarations.push(Declaration {
-                service_account,
-                location,
-                management,
-                role_arn,
-                audience,
-            });
-        }
     }
 
     /// What is wrong with a ServiceAccount that does not carry the managed annotation but was meant to,
@@ -116,14 +136,15 @@ impl Reader<'_> {
         }
     }
 
-    /// The namespace and name, as far as they can be read. Where Kubernetes may read another name, the
-    /// one that is written stands for it, and the file counts as understood in part.
+    /// The name and the namespace, if there is one, with its place, as far as they can be read. Where
+    /// Kubernetes may read another name, the one that is written stands for it, and the file counts as
+    /// understood in part.
     fn reference(
         &mut self,
         tree: &Tree,
         parts: Parts,
         faults: &mut Vec<Fault>,
-    ) -> Option<ServiceAccountRef> {
+    ) -> Option<(ServiceAccountName, Option<(usize, Namespace)>)> {
         let at = tree.node(parts.object).start;
         let metadata = parts.metadata.filter(|id| tree.is_mapping(*id))?;
         let generated = tree.get(metadata, "generateName").is_some();
@@ -134,22 +155,26 @@ impl Reader<'_> {
                 "set metadata.name"
             },
         );
-        let message = "the ServiceAccount has no namespace, so its role cannot be named";
-        let no_namespace = Fault::new(Code::MissingNamespace, at, message)
-            .hint("set metadata.namespace in the rendered manifest: `namespace:` in a kustomization does; a Helm chart only if its templates write it, for `helm template --namespace` alone does not");
         let before = faults.len();
-        let name = name_of(tree, metadata, "name", no_name, faults);
+        let name = name_of(tree, metadata, "name", faults);
+        if name.is_none() && faults.len() == before {
+            faults.push(no_name);
+        }
         let name = name.and_then(|name| checked(name, ServiceAccountName::new, faults));
-        let namespace = name_of(tree, metadata, "namespace", no_namespace, faults);
-        let namespace = namespace.and_then(|name| checked(name, Namespace::new, faults));
+        let is_given = is_given(tree, metadata, "namespace");
+        let namespace = name_of(tree, metadata, "namespace", faults);
+        let namespace = namespace.and_then(|(at, text)| {
+            let namespace = checked((at, text), Namespace::new, faults)?;
+            Some((at, namespace))
+        });
         if faults.len() > before {
             let text = |key| tree.scalar(tree.get(metadata, key)?);
             self.doubt(at, Hides::like(text("namespace"), text("name")));
         }
-        Some(ServiceAccountRef {
-            namespace: namespace?,
-            name: name?,
-        })
+        match namespace {
+            None if is_given => None,
+            namespace => Some((name?, namespace)),
+        }
     }
 
     /// The value of an annotation as it is written; a line break that a block scalar put at its end

@@ -37,7 +37,8 @@ fn service_account(lines: &[&str]) -> String {
 }
 
 fn extract(path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
-    Extractor::default().extract(path, bytes)
+    let extract = Extractor::default().extract(path, bytes)?;
+    Some(extract.placed(path, &Conventions::default().namespaces))
 }
 
 fn read(text: &str) -> Extract {

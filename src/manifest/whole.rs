@@ -61,6 +61,8 @@ type Identity = (String, String);
 struct Check<'a> {
     text: &'a Text<'a>,
     search: &'a Search,
+    /// The namespace of what has none.
+    default: Option<&'a Namespace>,
     defect: Option<Defect>,
     /// How many objects have neither apiVersion nor kind, as the items of a typed List may.
     untyped: usize,
@@ -91,6 +93,7 @@ impl Extractor {
         before: &[u8],
         after: &[u8],
         service_account: &ServiceAccountRef,
+        default: Option<&Namespace>,
     ) -> Result<(), Defect> {
         let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
         let is_blank = |line: &str| {
@@ -104,6 +107,7 @@ impl Extractor {
         let mut check = Check {
             text: &text,
             search: &self.search,
+            default,
             defect: None,
             untyped: 0,
             bare: vec![],
@@ -118,7 +122,7 @@ impl Extractor {
             check.end_document(&document);
             reader.read(document);
         }
-        if let Some(defect) = unreadable(&reader.extract) {
+        if let Some(defect) = unreadable(&reader.extract, default) {
             return Err(defect);
         }
         check.defect.take().map_or(Ok(()), Err)?;
@@ -128,16 +132,21 @@ impl Extractor {
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
         check.namespaces(before)?;
-        check_cut(before, readable, service_account, &self.search)
+        check_cut(before, readable, (service_account, default), &self.search)
     }
 
     /// Whether a file holds a ServiceAccount of that name, whatever it declares.
-    pub fn holds(&self, bytes: &[u8], service_account: &ServiceAccountRef) -> bool {
+    pub fn holds(
+        &self,
+        bytes: &[u8],
+        service_account: &ServiceAccountRef,
+        default: Option<&Namespace>,
+    ) -> bool {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let mut holds = false;
         for chunk in document::split(text, &self.search) {
             visit_objects(chunk, &mut |tree, id| {
-                holds |= is(tree, id, service_account)
+                holds |= is(tree, id, service_account, default)
             });
         }
         holds
@@ -170,11 +179,16 @@ fn items(tree: &Tree, id: NodeId) -> Option<&[NodeId]> {
     tree.items(tree.get(id, "items").filter(|_| is_list)?)
 }
 
-fn is(tree: &Tree, id: NodeId, service_account: &ServiceAccountRef) -> bool {
+fn is(
+    tree: &Tree,
+    id: NodeId,
+    service_account: &ServiceAccountRef,
+    default: Option<&Namespace>,
+) -> bool {
     let (namespace, name) = (&service_account.namespace, &service_account.name);
     let identity = identity(tree, id);
     identity.is_some_and(|(kind, found)| kind == "ServiceAccount" && found == name.as_str())
-        && self::namespace(tree, id) == Some(namespace.as_str())
+        && self::namespace(tree, id).or(default.map(Namespace::as_str)) == Some(namespace.as_str())
 }
 
 fn namespace(tree: &Tree, id: NodeId) -> Option<&str> {
@@ -196,14 +210,16 @@ fn identity(tree: &Tree, id: NodeId) -> Option<Identity> {
 }
 
 /// What the reader could not read, or took for a misspelled ServiceAccount of ours.
-fn unreadable(extract: &Extract) -> Option<Defect> {
-    let is_partial = !extract.is_whole();
+fn unreadable(extract: &Extract, default: Option<&Namespace>) -> Option<Defect> {
+    let unplaced = extract.unplaced.first().filter(|_| default.is_none());
+    let is_partial = !extract.is_whole() || unplaced.is_some();
     let mut diagnostics = extract.diagnostics.iter();
     let first = diagnostics.find(|diagnostic| {
         let is_near = [Code::Misspelled, Code::WrongKind].contains(&diagnostic.code);
         is_near || (is_partial && diagnostic.severity == Severity::Error)
     });
     let line = first.and_then(|diagnostic| diagnostic.location.as_ref());
+    let line = line.or(unplaced.map(|unplaced| &unplaced.location));
     let message = first.map(|diagnostic| diagnostic.message.clone());
     (is_partial || first.is_some()).then(|| Defect::Unreadable {
         line: line.map_or(1, |location| location.line),
@@ -241,7 +257,8 @@ impl Check<'_> {
             }
             (_, Some(_)) => {}
             (given, None) => {
-                let origin = if given.is_some() || kind == "ServiceAccount" {
+                let is_new_so = given.is_some() || kind == "ServiceAccount";
+                let origin = if is_new_so && self.default.is_none() {
                     Origin::Same
                 } else {
                     Origin::Any
@@ -300,7 +317,10 @@ impl Check<'_> {
         let (mut with, mut without) = (BTreeSet::new(), BTreeSet::new());
         for chunk in document::split(before, self.search) {
             visit_objects(chunk, &mut |tree, id| {
-                let side = match namespace(tree, id) {
+                // Written or not, the namespace that a rule gives is the same.
+                let other =
+                    |namespace: &&str| self.default.is_none_or(|d| d.as_str() != *namespace);
+                let side = match namespace(tree, id).filter(other) {
                     Some(_) => &mut with,
                     None => &mut without,
                 };
@@ -325,7 +345,7 @@ impl Check<'_> {
 fn check_cut(
     before: &str,
     after: &str,
-    service_account: &ServiceAccountRef,
+    (service_account, default): (&ServiceAccountRef, Option<&Namespace>),
     search: &Search,
 ) -> Result<(), Defect> {
     let cut = after.len();
@@ -344,7 +364,7 @@ fn check_cut(
             let lost = before.get(cut.max(node.start)..node.end).unwrap_or("");
             if lost.lines().map(str::trim).any(|line| is_content(&line)) {
                 through |= node.start < cut;
-                others |= !is(tree, id, service_account);
+                others |= !is(tree, id, service_account, default);
             }
         });
     }

@@ -2,10 +2,12 @@
 //! from the usual.
 
 mod annotation;
+mod namespace;
 
 pub use annotation::{
     AnnotationKeys, AnnotationPrefix, InvalidAnnotation, ManagedAnnotation, RoleArnForm,
 };
+pub use namespace::{InvalidRule, NamespaceRule, NamespaceRules, suggestion};
 
 /// What a repository may do in its own way; the default is what the controller and the webhook do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,4 +16,6 @@ pub struct Conventions {
     pub annotations: AnnotationKeys,
     /// What the role-arn annotation may hold.
     pub role_arns: RoleArnForm,
+    /// Which namespace a path is applied to.
+    pub namespaces: NamespaceRules,
 }

@@ -6,6 +6,7 @@ use super::ownership::{self, Ownership};
 use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
+use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Ancestry, Elsewhere};
 use crate::model::location::RepoPath;
 use crate::model::role::CurrentRole;
@@ -21,6 +22,8 @@ pub struct Questions {
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
     /// Whose roles may be retired: whether a file that is not read declares one, or may do so.
     pub retiring: BTreeMap<ServiceAccountRef, Retiring>,
+    /// Which namespace a path is applied to, at every commit.
+    pub namespaces: NamespaceRules,
 }
 
 /// A role that may be retired.
@@ -84,7 +87,10 @@ impl Questions {
 /// What has to be asked of Git about the roles that were read in full.
 pub(super) fn questions(facts: &Facts) -> Questions {
     let (cluster, run) = (&facts.cluster, &facts.run);
-    let mut questions = Questions::default();
+    let mut questions = Questions {
+        namespaces: cluster.conventions.namespaces.clone(),
+        ..Questions::default()
+    };
     let applied = facts.applied().into_iter().map(|entry| entry.commit);
     questions.commits.extend(applied);
     for role in facts.current.details() {

@@ -351,6 +351,7 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
         ("--managed-annotation", digest(&keys.managed)),
         ("--annotation-prefix", digest(&keys.role_arn)),
         ("--compose-role-arn", digest(&conventions.role_arns)),
+        ("--namespace-from", digest(&conventions.namespaces)),
         ("--path", digest(&run.paths)),
         ("--mode", digest(&run.mode)),
         ("--full", digest(&run.depth)),

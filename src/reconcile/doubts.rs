@@ -7,6 +7,7 @@
 use super::Manifests;
 use crate::manifest;
 use crate::model::commit::CommitId;
+use crate::model::conventions::NamespaceRules;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Repository, Scope, UnreadReason};
@@ -26,7 +27,7 @@ struct Doubt<'a> {
 
 enum What<'a> {
     /// Parts of a file.
-    Parts(&'a manifest::Extract),
+    Parts(manifest::Extract),
     /// A submodule or a link; of a link to a directory, that one.
     Unread(&'static str, Option<&'a RepoPath>),
     /// A file whose content is in Git LFS. Whatever it holds, it is the same file until it changes.
@@ -40,12 +41,14 @@ impl Manifests {
         repository: &'a Repository,
         ours: &'a CommitId,
         scope: &Scope,
+        rules: &NamespaceRules,
     ) -> Doubts<'a> {
         let files = self.snapshot.files.iter();
-        let files = files.filter(|(path, extract)| scope.covers(path) && !extract.is_whole());
-        let parts = files.map(|(path, extract)| Doubt {
-            path,
-            what: What::Parts(extract),
+        let parts = files.filter_map(|(path, extract)| {
+            let may_be_doubtful = scope.covers(path) && !extract.is_placed_and_whole();
+            let extract = may_be_doubtful.then(|| extract.clone().placed(path, rules))?;
+            let what = (!extract.is_whole()).then_some(What::Parts(extract))?;
+            Some(Doubt { path, what })
         });
         let unread = self.snapshot.unread.iter();
         let unread = unread.filter(|unread| scope.leaves_unknown(unread));
@@ -98,7 +101,7 @@ impl Doubts<'_> {
             return Ok(false);
         };
         let same = |after: &CommitId, path: &RepoPath| self.repository.is_same(before, after, path);
-        match doubt.what {
+        match &doubt.what {
             // What came later cannot be where the ServiceAccount went.
             What::Lfs => same(lost_by, doubt.path),
             What::Unread(_, Some(target)) => {
@@ -112,7 +115,7 @@ impl Doubts<'_> {
 impl Doubt<'_> {
     /// Why it may hide a ServiceAccount, if it may.
     fn fault(&self, service_account: &ServiceAccountRef) -> Option<String> {
-        match self.what {
+        match &self.what {
             What::Parts(extract) => {
                 let mut doubts = extract.doubts.iter();
                 let doubt = doubts.find(|doubt| doubt.hides.may_be(service_account))?;
@@ -124,7 +127,7 @@ impl Doubt<'_> {
                 let said = said.map_or("it is not understood", |said| said.message.as_str());
                 Some(format!("line {line}: {said}"))
             }
-            What::Unread(what, _) => Some(what.to_owned()),
+            What::Unread(what, _) => Some((*what).to_owned()),
             What::Lfs => Some("its content is in Git LFS".to_owned()),
         }
     }

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Declarations, Error, Manifests};
 use crate::manifest::{Declaration, Extract, Extractor, Management};
 use crate::model::commit::CommitId;
+use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Ancestry, Elsewhere, Fault};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
-use crate::plan::history::Retiring;
-use crate::source::{Repository, Scope};
+use crate::plan::history::{Questions, Retiring};
+use crate::source::Scope;
 
 /// The files of a commit that a run does not read, and that may declare a role.
 type Files = BTreeMap<RepoPath, File>;
@@ -40,21 +41,32 @@ impl Manifests {
     /// the other clusters of the run are known to be theirs, if nothing is wrong with them.
     pub(super) fn elsewhere(
         &self,
-        retiring: &BTreeMap<ServiceAccountRef, Retiring>,
+        questions: &Questions,
         paths: &[RepoPath],
     ) -> Result<BTreeMap<ServiceAccountRef, Elsewhere>, Error> {
         let mut found = BTreeMap::new();
         let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
             return Ok(found);
         };
+        let retiring = &questions.retiring;
         if retiring.is_empty() || paths.is_empty() {
             return Ok(found);
         }
-        let names = retiring.keys().map(|whose| whose.name.as_str()).collect();
+        let extractor: &Extractor = &self.extractor;
+        let names: BTreeSet<&str> = retiring.keys().map(|whose| whose.name.as_str()).collect();
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let files = |commit| files(&self.extractor, repository, commit, &scope, &names);
+        let look = |path: &RepoPath, bytes: &[u8]| {
+            File::new(extractor, &questions.namespaces, path, bytes, &names)
+        };
+        // What is outside of the scope at a commit. It is chosen by content first: what is nothing under
+        // one name of a blob is not looked at under its others.
+        let files = |commit: &CommitId| -> Result<Files, Error> {
+            let all = repository.read(commit, &Scope::default(), None, &look)?;
+            let files = all.files.into_iter();
+            Ok(files.filter(|(path, _)| !scope.covers(path)).collect())
+        };
         let now = files(ours)?;
         let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
         for (whose, role) in retiring {
@@ -109,11 +121,13 @@ impl Manifests {
 impl File {
     fn new(
         extractor: &Extractor,
+        rules: &NamespaceRules,
         path: &RepoPath,
         bytes: &[u8],
         names: &BTreeSet<&str>,
     ) -> Option<Self> {
         let extract = extractor.extract(path, bytes);
+        let extract = extract.map(|extract| extract.placed(path, rules));
         let fault = match &extract {
             Some(extract) if !extract.is_whole() => Some(fault(extract)),
             _ if mentions_any(bytes, names) && !extractor.is_readable(bytes) => {
@@ -203,21 +217,6 @@ impl Broken {
         let was_broken = before.get(path).is_some_and(|file| file.broken.is_some());
         self.mentions(whose, role) || (self.hides_names && !was_broken)
     }
-}
-
-/// What is outside of a scope at a commit.
-fn files(
-    extractor: &Extractor,
-    repository: &Repository,
-    commit: &CommitId,
-    scope: &Scope,
-    names: &BTreeSet<&str>,
-) -> Result<Files, Error> {
-    // What a content is must not depend on its path: it is looked at once, whatever its names.
-    let look = |path: &RepoPath, bytes: &[u8]| File::new(extractor, path, bytes, names);
-    let all = repository.read(commit, &Scope::default(), None, &look)?;
-    let files = all.files.into_iter();
-    Ok(files.filter(|(path, _)| !scope.covers(path)).collect())
 }
 
 /// Whether a declaration is known to be another cluster's: it was there before, or roles named like

@@ -47,7 +47,7 @@ pub async fn explain(
                 .collect();
         }
     }
-    let versions = manifests.versions(&service_account, &settings.paths)?;
+    let versions = manifests.versions(&service_account, settings)?;
     // The newest comes first; it may have been removed and brought back since.
     let introduced = versions
         .iter()

@@ -9,11 +9,13 @@ use super::doubts::Doubts;
 use super::{Declarations, Error, Manifests, elsewhere};
 use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
+use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::Questions;
+use crate::settings::ClusterSettings;
 use crate::source::{self, Blob, Changed, Content, Repository, Scope};
 
 /// A commit that changed what is declared of a ServiceAccount.
@@ -36,6 +38,7 @@ impl Version {
 /// What a walk back through history has seen of ServiceAccounts that are not declared any more.
 struct Search<'a> {
     extractor: &'a Extractor,
+    rules: &'a NamespaceRules,
     /// Those whose loss was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
     losses: BTreeMap<ServiceAccountRef, Loss>,
@@ -66,9 +69,14 @@ struct Change {
 }
 
 impl<'a> Search<'a> {
-    fn new(extractor: &'a Extractor, open: BTreeSet<&'a ServiceAccountRef>) -> Self {
+    fn new(
+        extractor: &'a Extractor,
+        rules: &'a NamespaceRules,
+        open: BTreeSet<&'a ServiceAccountRef>,
+    ) -> Self {
         Self {
             extractor,
+            rules,
             open,
             losses: BTreeMap::new(),
             commits: Vec::new(),
@@ -104,7 +112,7 @@ impl<'a> Search<'a> {
         changes.push(Change { commit, after });
         for service_account in before
             .iter()
-            .flat_map(|before| declared(self.extractor, path, before))
+            .flat_map(|before| declared(self.extractor, self.rules, path, before))
         {
             if let (true, Some(before)) = (self.open.remove(&service_account), changed.before) {
                 let path = path.clone();
@@ -144,9 +152,11 @@ impl<'a> Search<'a> {
         };
         let path = &loss.path;
         let before = repository.blob(loss.before, path)?;
+        let default = self.rules.of(path).and_then(Result::ok);
         let check = |after: &[u8]| {
+            let default = default.as_ref();
             self.extractor
-                .check_whole(path, &before, after, service_account)
+                .check_whole(path, &before, after, service_account, default)
         };
         let unreadable = |path: &RepoPath, fault: &dyn std::fmt::Display| Absence::Unreadable {
             path: path.clone(),
@@ -193,8 +203,10 @@ impl<'a> Search<'a> {
                 return Ok(Absence::Removed(Removal {
                     commit: self.commits[change.commit].clone(),
                     path: path.clone(),
-                    remains: after
-                        .is_some_and(|after| self.extractor.holds(&after, service_account)),
+                    remains: after.is_some_and(|after| {
+                        let default = default.as_ref();
+                        self.extractor.holds(&after, service_account, default)
+                    }),
                 }));
             }
         }
@@ -203,8 +215,14 @@ impl<'a> Search<'a> {
 }
 
 /// The ServiceAccounts that a file asks for roles for, rightly or not.
-fn declared(extractor: &Extractor, path: &RepoPath, bytes: &[u8]) -> BTreeSet<ServiceAccountRef> {
+fn declared(
+    extractor: &Extractor,
+    rules: &NamespaceRules,
+    path: &RepoPath,
+    bytes: &[u8],
+) -> BTreeSet<ServiceAccountRef> {
     let extract = extractor.extract(path, bytes);
+    let extract = extract.map(|extract| extract.placed(path, rules));
     let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
     declarations
         .filter(|declaration| declaration.management != Management::Unmanaged)
@@ -233,11 +251,12 @@ impl Manifests {
             return Ok(history);
         };
         history.ancestry = self.ancestry(&questions.commits);
-        history.moved = self.elsewhere(&questions.retiring, paths)?;
+        history.moved = self.elsewhere(questions, paths)?;
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let doubts = self.doubts(repository, ours, &scope);
+        let rules = &questions.namespaces;
+        let doubts = self.doubts(repository, ours, &scope, rules);
         for (whose, role) in &questions.retiring {
             let since = role
                 .since
@@ -257,7 +276,8 @@ impl Manifests {
         let since: Option<Vec<CommitId>> = since
             .map(|since| since.as_ref().filter(known).cloned())
             .collect();
-        let mut search = Search::new(&self.extractor, questions.absent.keys().collect());
+        let open = questions.absent.keys().collect();
+        let mut search = Search::new(&self.extractor, rules, open);
         let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &since.unwrap_or_default(), &scope, &mut visit)?;
         let mut unseen = Vec::new();
@@ -286,7 +306,7 @@ impl Manifests {
             };
             history.absences.insert(service_account.clone(), absence);
         }
-        let absences = self.unexplained(&unseen, &scope)?;
+        let absences = self.unexplained(&unseen, &scope, rules)?;
         history.absences.extend(absences);
         Ok(history)
     }
@@ -297,6 +317,7 @@ impl Manifests {
         &self,
         unseen: &[(&ServiceAccountRef, Option<&CommitId>)],
         scope: &Scope,
+        rules: &NamespaceRules,
     ) -> Result<BTreeMap<ServiceAccountRef, Absence>, Error> {
         let (Some(repository), Some(ours), false) =
             (&self.repository, self.commit(), unseen.is_empty())
@@ -304,7 +325,7 @@ impl Manifests {
             return Ok(BTreeMap::new());
         };
         let open = unseen.iter().map(|(whose, _)| *whose).collect();
-        let mut search = Search::new(&self.extractor, open);
+        let mut search = Search::new(&self.extractor, rules, open);
         let mut visit = |changed: &Changed<'_>| search.visit(repository, changed);
         repository.changes(ours, &[], scope, &mut visit)?;
         let absence = |(whose, since): &(&ServiceAccountRef, Option<&CommitId>)| {
@@ -324,20 +345,22 @@ impl Manifests {
     pub(super) fn versions(
         &self,
         service_account: &ServiceAccountRef,
-        paths: &[RepoPath],
+        settings: &ClusterSettings,
     ) -> Result<Vec<Version>, Error> {
         let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
             return Ok(vec![]);
         };
         let scope = Scope {
-            paths: paths.to_vec(),
+            paths: settings.paths.clone(),
         };
+        let rules = &settings.naming().conventions.namespaces;
         let mut versions: Vec<Version> = Vec::new();
         let declared = |blob: Option<Blob>, path: &RepoPath| -> Result<_, source::Error> {
             let Some(blob) = blob else {
                 return Ok(None);
             };
             let extract = self.extractor.extract(path, &repository.blob(blob, path)?);
+            let extract = extract.map(|extract| extract.placed(path, rules));
             let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
             Ok(declarations.find(|declaration| declaration.service_account == *service_account))
         };

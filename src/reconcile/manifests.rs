@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::manifest::{self, Extract, Extractor};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
-use crate::model::conventions::Conventions;
+use crate::model::conventions::{Conventions, NamespaceRules};
 use crate::model::history::Ancestry;
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
@@ -302,17 +302,15 @@ impl Manifests {
         b: &CommitId,
         path: &RepoPath,
         service_account: &ServiceAccountRef,
+        rules: &NamespaceRules,
     ) -> bool {
         let declared = |commit| {
             let content = self.repository.as_ref()?.content(commit, path);
             let Ok(Content::File(content)) = content else {
                 return None;
             };
-            let mut declarations = self
-                .extractor
-                .extract(path, &content)?
-                .declarations
-                .into_iter();
+            let extract = self.extractor.extract(path, &content)?.placed(path, rules);
+            let mut declarations = extract.declarations.into_iter();
             declarations.find(|d| d.service_account == *service_account)
         };
         let (before, after) = (declared(a), declared(b));
@@ -345,10 +343,13 @@ impl Declarations for Manifests {
             .iter()
             .filter(|unread| scope.leaves_unknown(unread));
         let unread: Vec<Diagnostic> = unread.map(not_read).collect();
-        let resolved = desired::resolve(files().flat_map(|(_, file)| &file.declarations), naming);
+        let rules = &naming.conventions.namespaces;
+        let files = files().map(|(path, file)| file.clone().placed(path, rules));
+        let files: Vec<Extract> = files.collect();
+        let resolved = desired::resolve(files.iter().flat_map(|file| &file.declarations), naming);
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(unread);
-        diagnostics.extend(files().flat_map(|(_, file)| file.diagnostics.iter().cloned()));
+        diagnostics.extend(files.into_iter().flat_map(|file| file.diagnostics));
         diagnostics.extend(resolved.diagnostics.iter().cloned());
         diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
         ClusterManifests {

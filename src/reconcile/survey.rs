@@ -191,6 +191,7 @@ impl Survey {
     pub fn label(&mut self, settings: &ClusterSettings, manifests: &Manifests, base: &Manifests) {
         let declared = base.declared(&settings.paths, &self.cluster().naming());
         let at_base = self.facts.plan_for(declared.resolved);
+        let rules = &settings.naming().conventions.namespaces;
         let is_declared_as_written = |change: &plan::Change| {
             let (Action::Update(update) | Action::Restore(update)) = &change.action else {
                 return false;
@@ -201,7 +202,7 @@ impl Survey {
             let whose = &change.service_account;
             match (written, path, base.commit()) {
                 (Some(written), Some(path), Some(base)) => {
-                    manifests.declares_the_same(&written, base, path, whose)
+                    manifests.declares_the_same(&written, base, path, whose, rules)
                 }
                 _ => false,
             }

@@ -2,7 +2,8 @@
 
 use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
 use crate::model::conventions::{
-    AnnotationKeys, AnnotationPrefix, Conventions, ManagedAnnotation, RoleArnForm,
+    AnnotationKeys, AnnotationPrefix, Conventions, ManagedAnnotation, NamespaceRule,
+    NamespaceRules, RoleArnForm,
 };
 
 impl ClusterInput {
@@ -11,7 +12,15 @@ impl ClusterInput {
         let managed = optional(&self.managed_annotation, key, ManagedAnnotation::new)?;
         let prefix = optional(&self.annotation_prefix, prefix, AnnotationPrefix::new)?;
         let keys = AnnotationKeys::new(&managed.unwrap_or_default(), &prefix.unwrap_or_default());
+        let enforced = self.namespace_enforce == Some(true);
+        if enforced && self.namespaces.is_empty() {
+            return Err(Error::Alone("--namespace-enforce", "--namespace-from"));
+        }
+        let rules = self.namespaces.iter();
+        let rules = rules.map(|rule| NamespaceRule::new(rule, enforced));
+        let rules = rules.collect::<Result<_, _>>();
         Ok(Conventions {
+            namespaces: NamespaceRules::new(rules.map_err(invalid("--namespace-from"))?),
             annotations: keys.map_err(invalid(key))?,
             role_arns: match self.compose_role_arn {
                 Some(true) => RoleArnForm::Composed,

@@ -140,6 +140,11 @@ impl ClusterInput {
             whether(self.compose_role_arn),
             &whether(flags.compose_role_arn),
         )?;
+        text(
+            "--namespace-enforce",
+            whether(self.namespace_enforce),
+            &whether(flags.namespace_enforce),
+        )?;
         Ok(Self {
             paths: list(
                 "--path",
@@ -152,6 +157,15 @@ impl ClusterInput {
                 |i| i.oidc_providers.iter().map(|text| issuer(text)).collect(),
             )?,
             tags: list("--tag", |i| &i.tags, |i| i.tags.iter().cloned().collect())?,
+            namespaces: list(
+                "--namespace-from",
+                |i| &i.namespaces,
+                // The first that matches counts, so their order does, too.
+                |i| {
+                    let numbered = i.namespaces.iter().enumerate();
+                    numbered.map(|(n, rule)| format!("{n} {rule}")).collect()
+                },
+            )?,
             role_prefix: text("--role-prefix", self.role_prefix, &flags.role_prefix)?,
             role_path: text("--role-path", self.role_path, &flags.role_path)?,
             account: text("--account", self.account, &flags.account)?,
@@ -175,6 +189,7 @@ impl ClusterInput {
                 self.annotation_prefix,
                 &flags.annotation_prefix,
             )?,
+            namespace_enforce: self.namespace_enforce.or(flags.namespace_enforce),
             compose_role_arn: self.compose_role_arn.or(flags.compose_role_arn),
             token_path: text("--token-path", self.token_path, &flags.token_path)?,
             role_arn: text("--role-arn", self.role_arn, &flags.role_arn)?,

@@ -194,6 +194,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("walkdir", &["source"]),
     ("serde_yaml", &["manifest", "settings"]),
     ("aho_corasick", &["manifest"]),
+    ("regex_lite", &["model"]),
     ("granit_parser", &["manifest"]),
     ("k8s_openapi", &["manifest"]),
     ("aws_sdk_iam", &["iam/aws"]),

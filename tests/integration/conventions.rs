@@ -175,3 +175,187 @@ fn m43_a_bare_role_name_is_checked_where_the_webhook_composes_arns() {
         assert!(run.stdout.contains(says), "{value}: {}", run.stdout);
     }
 }
+
+const BY_PATH: [&str; 2] = ["--namespace-from", "apps/{namespace}/**"];
+
+#[test]
+fn m44_a_path_gives_the_namespace_of_what_has_none() {
+    let world = World::new(&[]);
+    let write = |path: &str, text: &str| world.repository.write(path, text);
+    write("apps/bar/a.yaml", &bare("bar", "a"));
+    write("apps/bar/b.yaml", &service_account("bar", "b"));
+    let old = world.repository.commit("first");
+    let run = |arguments: &[&str]| world.run(&[arguments, &BY_PATH].concat());
+    // Without a rule the hint names the one for this very file.
+    let lint = world.run(&["lint"]).ends(4);
+    assert_eq!(lint.codes(), ["missing-namespace"]);
+    assert!(
+        lint.stdout
+            .contains("--namespace-from 'apps/{namespace}/**', which here gives `bar`"),
+        "{}",
+        lint.stdout
+    );
+    run(&["lint"]).ends(0);
+    let applied = run(&["apply", "--mode", "sync"]).ends(0);
+    assert_eq!(
+        applied.changes(),
+        ["k8s-sa_bar_a create done", "k8s-sa_bar_b create done"]
+    );
+    let explained = run(&["explain", "bar/a"]).ends(0).json();
+    assert_eq!(explained["state"], "in-sync");
+    assert!(
+        explained["introducedBy"]["commit"].is_string(),
+        "{explained}"
+    );
+    // A file that loses its namespace declares the same.
+    write("apps/bar/b.yaml", &bare("bar", "b"));
+    world.repository.commit("b without its namespace");
+    assert_eq!(
+        run(&["apply", "--mode", "sync"]).ends(0).changes(),
+        Vec::<String>::new()
+    );
+    // A removal is proven, by earlier commits under today's rules; beside it something new is no defect.
+    write("apps/bar/a.yaml", &bare("bar", "new"));
+    world.repository.commit("new for a");
+    assert_eq!(run(&["diff", &old]).ends(0).changes().len(), 2);
+    let gone = run(&["apply", "--mode", "sync"]).ends(0);
+    let changes = ["k8s-sa_bar_a quarantine done", "k8s-sa_bar_new create done"];
+    assert_eq!(gone.changes(), changes);
+    // Without the rule nothing is retired: nobody is known by name.
+    let refused = world.sync(&["--allow-empty"]);
+    let changes = refused.changes();
+    let is_kept = |change: &String| !change.contains("quarantine") && !change.contains("delete");
+    assert!(
+        changes.len() > 1 && changes.iter().all(is_kept),
+        "{changes:?}"
+    );
+}
+
+#[test]
+fn m44_every_way_to_read_takes_the_rules() {
+    let text = bare("bar", "a");
+    let world = World::new(&[]);
+    let directory = world.directory.path().join("rendered");
+    std::fs::create_dir_all(directory.join("bar")).expect("a directory");
+    std::fs::write(directory.join("bar/a.yaml"), &text).expect("a file");
+    let (directory, rule) = (directory.to_str().expect("text"), "bar=bar");
+    let plan = world.run(&["plan", "--directory", directory, "--namespace-from", rule]);
+    assert_eq!(plan.changes(), ["k8s-sa_bar_a create"]);
+    // Adopted, and by configuration: the first rule that matches counts.
+    world.repository.write("apps/x/a.yaml", &text);
+    world.repository.commit("a");
+    let rules = ["--namespace-from", "apps/x/**=bar,apps/{namespace}/**"];
+    world.run(&[&["apply"], &rules[..]].concat()).ends(0);
+    let adopted = world
+        .run(&[&["adopt", "k8s-sa_bar_a"], &rules[..]].concat())
+        .ends(0);
+    assert_eq!(adopted.json()["summary"]["held"], json!(0));
+    let list = "[{name: prod, namespaces: ['apps/x/**=bar', 'apps/{namespace}/**']}]";
+    let file = world.directory.path().join("clusters.yaml");
+    std::fs::write(&file, list).expect("a file");
+    let plan = world.run(&["plan", "--config", file.to_str().expect("text")]);
+    assert_eq!(plan.ends(0).changes(), Vec::<String>::new());
+    // What is no rule is refused, and so is a limit without rules.
+    for wrong in [
+        &["--namespace-from", "apps/**"][..],
+        &["--namespace-enforce"],
+    ] {
+        let run = world.run(&[&["lint"], wrong].concat()).ends(2);
+        assert!(run.stderr.contains("--namespace-from"), "{}", run.stderr);
+    }
+    // A path that holds no namespace is an error, not a guess.
+    world
+        .repository
+        .write("apps/Shop_1/b.yaml", bare("bar", "b"));
+    world.repository.commit("b");
+    let lint = world.run(&[&["lint"], &rules[..]].concat()).ends(4);
+    assert_eq!(lint.codes(), ["invalid-name"]);
+}
+
+#[test]
+fn m44_what_a_rule_places_hides_nobody_else() {
+    let world = World::new(&["a"]);
+    world.sync(&[]).ends(0);
+    // One of that name in another namespace comes with the removal.
+    world.repository.remove("apps/a.yaml");
+    world
+        .repository
+        .write("apps/shop/a.yaml", bare("shop", "a"));
+    world.repository.commit("shop/a for bar/a");
+    assert_eq!(
+        world.sync(&["--allow-empty"]).changes(),
+        ["k8s-sa_bar_a held"]
+    );
+    let elsewhere = ["--allow-empty", "--namespace-from", "lib/{namespace}/**"];
+    assert_eq!(world.sync(&elsewhere).changes(), ["k8s-sa_bar_a held"]);
+    let placed = world.sync(&BY_PATH).ends(0);
+    assert_eq!(
+        placed.changes(),
+        ["k8s-sa_bar_a quarantine done", "k8s-sa_shop_a create done"]
+    );
+}
+
+#[test]
+fn m44_a_place_that_is_not_read_has_the_namespace_of_its_rule() {
+    for (to, expected) in [
+        ("lib/bar/b.yaml", "k8s-sa_bar_b held"),
+        ("lib/cart/b.yaml", "k8s-sa_bar_b quarantine done"),
+    ] {
+        let world = World::new(&["a"]);
+        let write = |path: &str, name: &str| world.repository.write(path, bare("bar", name));
+        write("apps/bar/b.yaml", "b");
+        write("notes/bar/c.yaml", "c");
+        world.repository.commit("b");
+        let rules = ["--namespace-from", "apps/{namespace}/**,lib/{namespace}/**"];
+        let sync = || world.sync(&[&["--path", "apps"], &rules[..]].concat());
+        sync().ends(0);
+        world.repository.remove("apps/bar/b.yaml");
+        let text = bare("bar", "b").replace(
+            "k8s-sa_bar_b",
+            &to.replace("lib/", "k8s-sa_").replace("/b.yaml", "_b"),
+        );
+        world.repository.write(to, text);
+        world.repository.commit("b moves");
+        assert_eq!(sync().changes(), [expected], "{to}");
+    }
+}
+
+#[test]
+fn m45_a_path_declares_no_namespace_but_its_own() {
+    let world = World::new(&[]);
+    world
+        .repository
+        .write("apps/shop/web.yaml", service_account("shop", "web"));
+    world.repository.commit("first");
+    let enforced = [&BY_PATH[..], &["--namespace-enforce"]].concat();
+    let sync = || world.run(&[&["apply", "--mode", "sync"], &enforced[..]].concat());
+    assert_eq!(sync().ends(0).changes(), ["k8s-sa_shop_web create done"]);
+    // Another team claims that role and one more; the owner's own declaration goes on.
+    world
+        .repository
+        .write("apps/cart/web.yaml", service_account("shop", "web"));
+    world
+        .repository
+        .write("apps/cart/more.yaml", service_account("shop", "more"));
+    world.repository.commit("a claim");
+    let lint = world.run(&[&["lint"], &enforced[..]].concat()).ends(4);
+    assert_eq!(
+        lint.codes(),
+        ["namespace-not-allowed", "namespace-not-allowed"]
+    );
+    let place = &lint.json()["clusters"][0]["diagnostics"][0]["location"];
+    assert_eq!(
+        (&place["path"], &place["line"]),
+        (&json!("apps/cart/more.yaml"), &json!(5))
+    );
+    assert_eq!(sync().ends(7).changes(), ["k8s-sa_shop_more held"]);
+    // When the owner's is gone, the claim retires nothing and takes nothing.
+    world.repository.remove("apps/shop/web.yaml");
+    world.repository.commit("the owner's is gone");
+    assert_eq!(
+        sync().changes(),
+        ["k8s-sa_shop_more held", "k8s-sa_shop_web held"]
+    );
+    // Without the limit both are roles like any other.
+    world.run(&[&["lint"], &BY_PATH[..]].concat()).ends(0);
+}

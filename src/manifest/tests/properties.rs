@@ -86,10 +86,15 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 fn survives(bytes: &[u8]) {
     let path = "a.yaml".into();
     let extractor = Extractor::default();
-    let found = extractor.extract(&path, bytes).unwrap_or_default();
+    let found = extract(&path, bytes).unwrap_or_default();
     let foo = ServiceAccountRef::parse("bar/foo").expect("it is one");
-    let whole = extractor.check_whole(&path, good()[0].as_bytes(), bytes, &foo);
-    assert!(whole.is_err() || extractor.check_whole(&path, bytes, bytes, &foo).is_ok());
+    let whole = extractor.check_whole(&path, good()[0].as_bytes(), bytes, &foo, None);
+    assert!(
+        whole.is_err()
+            || extractor
+                .check_whole(&path, bytes, bytes, &foo, None)
+                .is_ok()
+    );
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split(['\n', '\r']).collect();
     let longest = lines.iter().map(|line| line.chars().count()).max();
@@ -144,6 +149,7 @@ proptest! {
         for text in files {
             let path = "a.yaml".into();
             let known = Extractor::default().extract_with(&path, text.as_bytes(), &memory);
+            let known = known.map(|known| known.placed(&path, &Conventions::default().namespaces));
             prop_assert_eq!(known, extract(&path, text.as_bytes()), "{}", text);
         }
     }

@@ -16,6 +16,7 @@ fn check(before: &str, after: &str) -> Result<(), Defect> {
         before.as_bytes(),
         after.as_bytes(),
         &foo(),
+        None,
     )
 }
 
@@ -36,9 +37,10 @@ fn is_removal(before: &str, after: &[u8]) -> bool {
         .extract(&path, after)
         .unwrap_or_default();
     extract.declarations.is_empty()
+        && extract.unplaced.is_empty()
         && extract.is_whole()
         && Extractor::default()
-            .check_whole(&path, before.as_bytes(), after, &foo())
+            .check_whole(&path, before.as_bytes(), after, &foo(), None)
             .is_ok()
 }
 
@@ -92,7 +94,7 @@ fn m31_what_a_failed_render_leaves_behind_is_not_whole() {
     let path = "a.yaml".into();
     assert!(
         Extractor::default()
-            .check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo())
+            .check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo(), None)
             .is_err()
     );
 }
