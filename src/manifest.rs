@@ -289,6 +289,15 @@ impl Extract {
         self.unplaced.is_empty() && self.is_whole()
     }
 
+    /// What is said of a doubt, with its line.
+    pub fn fault(&self, doubt: &Doubt) -> String {
+        let line = doubt.line;
+        let is_there = |found: &&Diagnostic| found.location.as_ref().map(|l| l.line) == Some(line);
+        let said = self.diagnostics.iter().find(is_there);
+        let said = said.map_or("it is not understood", |said| said.message.as_str());
+        format!("line {line}: {said}")
+    }
+
     fn has(&self, codes: &[Code]) -> bool {
         let mut diagnostics = self.diagnostics.iter();
         diagnostics.any(|diagnostic| codes.contains(&diagnostic.code))

@@ -4,8 +4,7 @@ use clap::Args;
 
 use super::console::Console;
 use super::error::Error;
-use super::named::NamedArgs;
-use crate::exit::Exit;
+use super::named::{EXITS, NamedArgs};
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
 
@@ -14,20 +13,6 @@ Examples:
   irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
   irsa-gitops adopt k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
   irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Unavailable,
-    Exit::Incomplete,
-    Exit::OutcomeUnknown,
-    Exit::Superseded,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
 
 /// Take over roles that were made by hand or by the controller
 ///

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::signals::Signals;
+use crate::exit::Exit;
 use crate::iam::audit::Audited;
 use crate::model::role::RoleName;
 use crate::reconcile::manifests::all_paths;
@@ -16,6 +17,20 @@ use crate::reconcile::{self, Declarations, explain};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
 use crate::source;
+
+/// How these verbs can end.
+pub(super) const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::OutcomeUnknown,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
 
 /// Names of roles, and what has to be known to write to them.
 #[derive(Debug, Args)]

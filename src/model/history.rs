@@ -56,15 +56,15 @@ pub enum Absence {
 pub struct Elsewhere {
     /// The file.
     pub path: RepoPath,
-    /// What is known of it.
-    pub fault: Fault,
+    /// What it is to the role.
+    pub place: Place,
 }
 
-/// What is known of a file that a run does not read.
+/// What a file that a run does not read is to a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Place {
     /// It declares the role, and did not when the role was last written.
-    None,
+    New,
     /// It declares the role, and did so when the role was last written: it is no new place.
     Known,
     /// Something keeps it from being known whether it declares the role.

@@ -31,7 +31,7 @@ pub struct Questions {
 pub struct Retiring {
     /// The role.
     pub arn: RoleArn,
-    /// The commit that last wrote it: what files say since then may be what it was made for.
+    /// The commit that last wrote it, if a tag or a note tells: what files say since then may be what it was made for.
     pub since: Option<CommitId>,
 }
 
@@ -65,9 +65,7 @@ impl History {
             .copied()
             .unwrap_or(Ancestry::Unproven)
     }
-}
 
-impl History {
     /// Whether a commit is known not to be in our history.
     pub(super) fn is_outside(&self, commit: &CommitId) -> bool {
         matches!(
@@ -112,7 +110,7 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         if !quarantined || is_named || quarantine::is_due(role, &run.prune) {
             let retiring = Retiring {
                 arn: cluster.role_arn(&role.listed.name),
-                since: last_commit.clone(),
+                since: self::last_commit(role),
             };
             questions.retiring.insert(service_account.clone(), retiring);
         }

@@ -12,7 +12,7 @@ use super::ownership::{self, Ownership};
 use super::quarantine::{self, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, Elsewhere, Fault, Removal};
+use crate::model::history::{Absence, Ancestry, Elsewhere, Place, Removal};
 use crate::model::role::{Attachments, CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -97,20 +97,13 @@ impl Leftover<'_> {
         let Some(ours) = &run.commit else {
             return held(Kept::NoCommit);
         };
-        match history.moved.get(self.service_account).cloned() {
-            Some(Elsewhere {
-                path,
-                fault: Fault::None,
-            }) => return held(Kept::DeclaredElsewhere(path)),
-            Some(Elsewhere {
-                path,
-                fault: Fault::Broken(fault),
-            }) => return held(Kept::BrokenElsewhere { path, fault }),
-            Some(Elsewhere {
-                fault: Fault::Known,
-                ..
-            })
-            | None => {}
+        let elsewhere = history.moved.get(self.service_account);
+        if let Some(Elsewhere { path, place }) = elsewhere.cloned() {
+            match place {
+                Place::New => return held(Kept::DeclaredElsewhere(path)),
+                Place::Broken(fault) => return held(Kept::BrokenElsewhere { path, fault }),
+                Place::Known => {}
+            }
         }
         if self.is_claimed {
             return held(Kept::Named);
@@ -136,22 +129,22 @@ impl Leftover<'_> {
                 Err(why @ Kept::Quarantined { .. }) => kept(Action::Orphan, why),
                 Err(why) => held(why),
             },
-            _ => match history.absences.get(self.service_account) {
-                Some(Absence::Removed(removal)) => self.retire(removal, ours, run),
-                Some(Absence::Unreadable { path, fault }) => held(Kept::ChangeUnreadable {
+            _ => match (history.absences.get(self.service_account), elsewhere) {
+                (Some(Absence::Removed(removal)), _) => self.retire(removal, ours, run),
+                (Some(Absence::Unreadable { path, fault }), _) => held(Kept::ChangeUnreadable {
                     path: path.clone(),
                     fault: fault.clone(),
                 }),
                 // Plain files have no history.
-                None => held(Kept::HistoryMissing),
+                (None, _) => held(Kept::HistoryMissing),
                 // No new place, but nobody removed the ServiceAccount from another one either.
-                Some(_) if history.moved.contains_key(self.service_account) => held(
-                    Kept::DeclaredElsewhere(history.moved[self.service_account].path.clone()),
-                ),
-                Some(_) if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
-                Some(Absence::Earlier(commit)) => held(Kept::RemovedEarlier(commit.clone())),
-                Some(Absence::OnSideBranch) => held(Kept::OnSideBranch),
-                Some(Absence::Unexplained) => held(match commit(self.role, tags::COMMIT) {
+                (Some(_), Some(known)) => held(Kept::DeclaredElsewhere(known.path.clone())),
+                _ if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
+                (Some(Absence::Earlier(commit)), None) => {
+                    held(Kept::RemovedEarlier(commit.clone()))
+                }
+                (Some(Absence::OnSideBranch), None) => held(Kept::OnSideBranch),
+                (Some(Absence::Unexplained), None) => held(match commit(self.role, tags::COMMIT) {
                     Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
                     _ => Kept::Unexplained,
                 }),

@@ -119,13 +119,7 @@ impl Doubt<'_> {
             What::Parts(extract) => {
                 let mut doubts = extract.doubts.iter();
                 let doubt = doubts.find(|doubt| doubt.hides.may_be(service_account))?;
-                let mut diagnostics = extract.diagnostics.iter();
-                let line = doubt.line;
-                let said = diagnostics.find(|diagnostic| {
-                    diagnostic.location.as_ref().map(|place| place.line) == Some(line)
-                });
-                let said = said.map_or("it is not understood", |said| said.message.as_str());
-                Some(format!("line {line}: {said}"))
+                Some(extract.fault(doubt))
             }
             What::Unread(what, _) => Some((*what).to_owned()),
             What::Lfs => Some("its content is in Git LFS".to_owned()),

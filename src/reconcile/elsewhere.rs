@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Declarations, Error, Manifests};
-use crate::manifest::{Declaration, Extract, Extractor, Management};
+use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
-use crate::model::history::{Ancestry, Elsewhere, Fault};
+use crate::model::history::{Ancestry, Elsewhere, Place};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::history::{Questions, Retiring};
@@ -57,15 +57,13 @@ impl Manifests {
         let scope = Scope {
             paths: paths.to_vec(),
         };
-        let look = |path: &RepoPath, bytes: &[u8]| {
-            File::new(extractor, &questions.namespaces, path, bytes, &names)
+        let look = |path: &RepoPath, bytes: &[u8]| match scope.covers(path) {
+            true => None,
+            false => File::new(extractor, &questions.namespaces, path, bytes, &names),
         };
-        // What is outside of the scope at a commit. It is chosen by content first: what is nothing under
-        // one name of a blob is not looked at under its others.
         let files = |commit: &CommitId| -> Result<Files, Error> {
             let all = repository.read(commit, &Scope::default(), None, &look)?;
-            let files = all.files.into_iter();
-            Ok(files.filter(|(path, _)| !scope.covers(path)).collect())
+            Ok(all.files.into_iter().collect())
         };
         let now = files(ours)?;
         let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
@@ -87,20 +85,20 @@ impl Manifests {
                 let file = before.and_then(|before| before.get(path));
                 file.is_some_and(|file| file.declares(whose, role))
             };
-            let place = |path: &RepoPath, fault: Fault| {
+            let elsewhere = |path: &RepoPath, place: Place| {
                 let path = path.clone();
-                Elsewhere { path, fault }
+                Elsewhere { path, place }
             };
             let new = places.iter().copied().find(|path| !declared_before(path));
             let suspect = || {
                 now.iter().find_map(|(path, file)| {
                     let fault = file.suspicion(path, whose, role, before)?;
-                    Some(place(path, Fault::Broken(fault)))
+                    Some(elsewhere(path, Place::Broken(fault)))
                 })
             };
-            let new = new.map(|path| place(path, Fault::None)).or_else(suspect);
-            let known = || places.first().map(|path| place(path, Fault::Known));
-            found.extend(new.or_else(known).map(|place| (whose.clone(), place)));
+            let new = new.map(|path| elsewhere(path, Place::New)).or_else(suspect);
+            let known = || places.first().map(|path| elsewhere(path, Place::Known));
+            found.extend(new.or_else(known).map(|found| (whose.clone(), found)));
         }
         Ok(found)
     }
@@ -129,7 +127,9 @@ impl File {
         let extract = extractor.extract(path, bytes);
         let extract = extract.map(|extract| extract.placed(path, rules));
         let fault = match &extract {
-            Some(extract) if !extract.is_whole() => Some(fault(extract)),
+            Some(extract) if !extract.is_whole() => {
+                extract.doubts.first().map(|d| extract.fault(d))
+            }
             _ if mentions_any(bytes, names) && !extractor.is_readable(bytes) => {
                 Some("it does not parse".to_owned())
             }
@@ -260,19 +260,6 @@ fn suspicious(declaration: &Declaration, names_role: bool) -> String {
         (_, Some(arn)) => format!("line {line}: its role-arn annotation is `{arn}`"),
         (_, None) => format!("line {line}: it has no role-arn annotation"),
     }
-}
-
-/// What the reader says of the first place that it could not read.
-fn fault(extract: &Extract) -> String {
-    let mut errors = extract.diagnostics.iter();
-    let first = errors.find(|diagnostic| diagnostic.severity == crate::diagnostic::Severity::Error);
-    first.map_or_else(
-        || "it cannot be read whole".to_owned(),
-        |error| {
-            let line = error.location.as_ref().map_or(1, |location| location.line);
-            format!("line {line}: {}", error.message)
-        },
-    )
 }
 
 /// Whether names may be written in it that it does not spell out.

@@ -258,15 +258,17 @@ impl Manifests {
         let rules = &questions.namespaces;
         let doubts = self.doubts(repository, ours, &scope, rules);
         for (whose, role) in &questions.retiring {
-            let since = role
-                .since
-                .as_ref()
-                .filter(|_| !questions.absent.contains_key(whose));
-            if let Some(since) = since
-                && let Some(hiding) = doubts.hiding(whose, Some(since), since)?
-            {
-                history.hidden.insert(whose.clone(), hiding);
+            if questions.absent.contains_key(whose) {
+                continue;
             }
+            // What a doubt was at a commit that is not here is not known.
+            let is_here =
+                |since: &&CommitId| repository.ancestry(since, ours) == Ancestry::Ancestor;
+            let since = role.since.as_ref().filter(is_here);
+            let hiding = doubts.hiding(whose, since, since.unwrap_or(ours))?;
+            history
+                .hidden
+                .extend(hiding.map(|hiding| (whose.clone(), hiding)));
         }
         if questions.absent.is_empty() {
             return Ok(history);

@@ -1,5 +1,7 @@
 //! Verbs about roles that the user names: what would become of them, and doing it.
 
+use jiff::Timestamp;
+
 use super::{Declarations, Error, adopt, retire, unless_stopped};
 use crate::apply::{self, Outcomes, Stop};
 use crate::iam::{IamReader, IamWriter};
@@ -7,7 +9,6 @@ use crate::model::role::RoleName;
 use crate::plan::{Change, Facts, Plan};
 use crate::report::{Entry, Section};
 use crate::settings::ClusterSettings;
-use jiff::Timestamp;
 
 /// What becomes of the named roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -243,8 +243,8 @@ impl Repository {
     /// The first parent of a commit; `None` if it has none, or it is not in this clone.
     pub fn parent(&self, commit: &CommitId) -> Option<CommitId> {
         let id = Oid::from_str(commit.as_str()).ok()?;
-        let parent = self.objects().find_commit(id).ok()?.parent_id(0).ok()?;
-        CommitId::new(&parent.to_string()).ok()
+        let parent = self.objects().find_commit(id).ok()?.parent(0).ok()?;
+        CommitId::new(&parent.id().to_string()).ok()
     }
 
     /// Whether the same is at a path of two commits, byte for byte: a file, a link, a submodule or a

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::repository::service_account;
-use crate::support::world::{World, reason};
+use crate::support::cli::Cli;
+use crate::support::repository::{git, service_account};
+use crate::support::world::{World, message, reason};
 
 const KEY: &str = "security.kaluza.com/iam-role-managed";
 const LFS: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
@@ -53,6 +54,8 @@ fn m56_what_cannot_hold_the_annotation_holds_nobodys_role() {
         assert_eq!(fate(&file, &[], &[]), "quarantine", "before: {text}");
         assert_eq!(fate(&[], &[], &file), "quarantine", "later: {text}");
     }
+    // What a Git LFS pointer stands for is not known, so it may have moved there.
+    assert_eq!(fate(&[], &[("other/x.yaml", LFS)], &[]), "held");
     // Not even if it came with the removal, unless the ServiceAccount may have moved there.
     for text in ["q: [\n", "{{ if x }}\nname: b\n{{ end }}\n"] {
         let file = [("other/x.yaml", text)];
@@ -196,4 +199,33 @@ fn m57_what_was_declared_out_of_the_paths_all_along_is_no_new_place() {
         let run = world.sync(&["--path", "apps"]);
         assert_eq!(run.changes(), [expected], "{}", run.stdout);
     }
+}
+
+#[test]
+fn m56_a_doubt_keeps_what_is_quarantined_where_the_commit_of_the_quarantine_is_not_here() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    world.sync(&[]).ends(0);
+    world.repository.write("x.yaml", without_namespace("a"));
+    world.repository.commit("a ServiceAccount that may be it");
+    let due = ["apply", "--mode", "sync", "--prune-after", "0"];
+    // A shallow clone does not have it.
+    let clone = world.directory.path().join("clone");
+    let (from, to) = (world.repository.path(), clone.to_str().expect("UTF-8"));
+    let from = format!("file://{}", from.display());
+    git(
+        world.directory.path(),
+        &["clone", "--quiet", "--depth", "1", &from, to],
+    );
+    let run = Cli::new(&clone, &[&due[..], &["--format", "json"]].concat());
+    let run = run.sandbox(&world.iam()).run().ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    // Nor does a repository whose history was rewritten, which is told as that.
+    for key in ["last-commit", "quarantined-by"] {
+        world.set_tag("a", &format!("role.k8s.aws/{key}"), &"1".repeat(40));
+    }
+    let run = world.run(&due).ends(9);
+    assert!(message(&run).contains("unknown"), "{}", message(&run));
 }
