@@ -16,6 +16,7 @@ use crate::model::role::{CurrentRole, NewRole};
 use crate::model::tags::{self, Tags};
 use crate::plan::{Action, Again, Change, Delete, Difference, Plan, Quarantine, Update, record};
 
+pub mod lock;
 mod outcome;
 mod read_back;
 mod reread;
@@ -36,9 +37,6 @@ pub type Replan<'a> = &'a dyn Fn(&CurrentRole) -> Again;
 /// How many roles are written at a time. The rate is the limiter's affair; this only has to be
 /// enough to keep it busy at the round-trip times of a far region.
 const CONCURRENCY: usize = 12;
-
-/// How long calls that were sent are waited for after a stop was requested.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// How often a role is written again that other runs write to at the same time.
 const AGAIN: ExponentialBuilder = ExponentialBuilder::new()
@@ -89,15 +87,14 @@ async fn unless_overdue<T>(
     iam: &impl IamWriter,
     stop: &Stop,
 ) -> Option<T> {
-    let overdue = async {
+    let halt = async {
         stop.requested().await;
         iam.halt();
-        tokio::time::sleep(GRACE).await;
+        stop.overdue().await;
     };
     tokio::select! {
         done = work => Some(done),
-        () = overdue => None,
-        () = stop.left() => None,
+        () = halt => None,
     }
 }
 

@@ -35,6 +35,7 @@ mod progress;
 mod retire;
 mod roles;
 mod signals;
+mod turn;
 
 use console::Console;
 

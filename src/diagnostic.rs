@@ -96,6 +96,7 @@ codes! {
     CommitUnknown "commit-unknown" "The manifests stand for no commit, so roles cannot be tagged with one.",
     OrderNotProven "order-not-proven" "Whether this run is older or newer than what was applied is not known.",
     RecordNotWritten "record-not-written" "The commit could not be written to the cluster's record, so nothing else was written.",
+    LockLost "lock-lost" "The lock of the cluster was lost while the run wrote, so it wrote no further.",
     DirtyWorkTree "dirty-work-tree" "The work tree has changes that are not part of the commit.",
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",

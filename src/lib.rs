@@ -48,15 +48,18 @@
 //! A controller or a test calls what the command line calls:
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use irsa_gitops::apply::Stop;
 //! use irsa_gitops::plan::Depth;
 //! use irsa_gitops::reconcile::apply::{Bounds, apply};
 //! use irsa_gitops::reconcile::endpoint::{Accounts, Endpoint};
 //! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place};
 //! use irsa_gitops::reconcile::survey::survey;
-//! use irsa_gitops::reconcile::{Observer, Terms};
+//! use irsa_gitops::reconcile::{Observer, Terms, Turn};
 //! use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 //! use irsa_gitops::source::{Alternates, Credentials};
+//! use jiff::{SignedDuration, Timestamp};
 //!
 //! // A repository with one commit.
 //! let directory = tempfile::tempdir()?;
@@ -110,7 +113,13 @@
 //!     };
 //!     assert_eq!(pending().await?, 1);
 //!     let stop = Stop::default();
-//!     let bounds = Bounds { saved: None, log: None, stop: &stop, observe };
+//!     let turn = Turn {
+//!         run: "1".to_owned(),
+//!         timeout: Duration::from_secs(600),
+//!         lease: SignedDuration::from_secs(60),
+//!         since: Timestamp::now(),
+//!     };
+//!     let bounds = Bounds { saved: None, log: None, turn: &turn, stop: &stop, observe };
 //!     let connect = async |cluster: &ClusterSettings| iam.writer(cluster).await;
 //!     apply(&clusters, &manifests, &terms, bounds, connect).await?;
 //!     assert_eq!(pending().await?, 0);

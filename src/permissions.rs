@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::model::cluster::Cluster;
 use crate::model::tags;
-use crate::plan::{Mode, record};
+use crate::plan::{Mode, lock, record};
 
 /// Which job the policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,15 +102,14 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
         _ => format!("*{names}"),
     };
     let ours = format!("arn:{partition}:iam::{account}:role{path}{names}");
-    let record = record::name(cluster);
-    let anybodys = [anywhere, format!("*{record}")];
+    let mut anybodys = vec![anywhere];
+    // With a prefix the names of the record and the locks are of ours; without one they are not.
+    if cluster.prefix.as_str().is_empty() {
+        let record = record::name(cluster);
+        anybodys.extend([format!("*{record}"), format!("*{}", lock::names(cluster))]);
+    }
+    let anybodys = anybodys.into_iter();
     let anybodys = anybodys.map(|name| format!("arn:{partition}:iam::{account}:role/{name}"));
-    // With a prefix the record's name is one of ours; without one it is not.
-    let anybodys = &anybodys[..if cluster.prefix.as_str().is_empty() {
-        2
-    } else {
-        1
-    }];
     let providers = cluster.issuers.iter();
     let providers = providers.map(|issuer| cluster.oidc_provider(issuer).to_string());
     let reads = [
@@ -127,7 +126,7 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
                 "iam:ListRolePolicies",
                 "iam:ListInstanceProfilesForRole",
             ],
-            anybodys.iter().cloned(),
+            anybodys,
         ),
         allow(
             "ReadOidcProviders",
@@ -139,42 +138,87 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
         Job::Plan => vec![],
         Job::Apply(mode) => writes(cluster, &ours, mode),
         // To whatever it is tagged now: the proof is in its trust policy, which IAM does not read.
-        Job::Adopt => vec![
-            allow("AdoptRoles", &["iam:TagRole"], [ours])
-                .given("StringEquals", tagged(cluster, "RequestTag")),
-        ],
-        Job::Retire => vec![
-            allow("TagOwnedRoles", &["iam:TagRole"], [ours.clone()])
-                .given("StringEquals", tagged(cluster, "ResourceTag"))
-                .given("StringEqualsIfExists", tagged(cluster, "RequestTag")),
-            allow("ChangeOwnedRoles", &["iam:UpdateAssumeRolePolicy"], [ours])
-                .given("StringEquals", tagged(cluster, "ResourceTag")),
-        ],
+        Job::Adopt => {
+            let locks = [locks(cluster)];
+            let both = [ours, locks[0].clone()];
+            let adopt = allow("AdoptRoles", &["iam:TagRole"], both)
+                .given("StringEquals", tagged(cluster, "RequestTag"));
+            vec![
+                adopt,
+                create(cluster, "TakeLock", locks.clone()),
+                allow("RenewLock", &["iam:TagRole"], locks)
+                    .given("StringEquals", tagged(cluster, "ResourceTag"))
+                    .given("StringEqualsIfExists", tagged(cluster, "RequestTag")),
+                give_back(cluster),
+            ]
+        }
+        Job::Retire => {
+            let locks = [locks(cluster)];
+            let both = [ours.clone(), locks[0].clone()];
+            vec![
+                allow("TagOwnedRoles", &["iam:TagRole"], both)
+                    .given("StringEquals", tagged(cluster, "ResourceTag"))
+                    .given("StringEqualsIfExists", tagged(cluster, "RequestTag")),
+                allow("ChangeOwnedRoles", &["iam:UpdateAssumeRolePolicy"], [ours])
+                    .given("StringEquals", tagged(cluster, "ResourceTag")),
+                create(cluster, "TakeLock", locks.clone()),
+                tag_new(cluster, "TagNewLock", locks),
+                give_back(cluster),
+            ]
+        }
     };
     reads.into_iter().chain(writes).collect()
 }
 
+/// The locks of a cluster, as a resource.
+fn locks(cluster: &Cluster) -> String {
+    let record = cluster.role_arn(&record::name(cluster)).to_string();
+    let name = record::name(cluster).to_string();
+    let before = record.strip_suffix(&name).unwrap_or(&record);
+    format!("{before}{}", lock::names(cluster))
+}
+
+/// Making roles that come with our tags and boundary.
+fn create(cluster: &Cluster, sid: &str, resource: impl IntoIterator<Item = String>) -> Statement {
+    let mut made = tagged(cluster, "RequestTag");
+    if let Some(boundary) = &cluster.permissions_boundary {
+        made.insert("iam:PermissionsBoundary".to_owned(), only(boundary));
+    }
+    allow(sid, &["iam:CreateRole"], resource).given("StringEquals", made)
+}
+
+/// CreateRole asks for TagRole, too, while the role has no tags that could be looked at.
+fn tag_new(cluster: &Cluster, sid: &str, resource: impl IntoIterator<Item = String>) -> Statement {
+    let unset = tagged(cluster, "ResourceTag").into_keys();
+    let unset = unset.map(|key| (key, only("true"))).collect();
+    allow(sid, &["iam:TagRole"], resource)
+        .given("StringEquals", tagged(cluster, "RequestTag"))
+        .given("Null", unset)
+}
+
+/// Giving a lock back.
+fn give_back(cluster: &Cluster) -> Statement {
+    allow("GiveLockBack", &["iam:DeleteRole"], [locks(cluster)])
+        .given("StringEquals", tagged(cluster, "ResourceTag"))
+}
+
 fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
     let record = cluster.role_arn(&record::name(cluster)).to_string();
-    let roles_and_record = || match cluster.prefix.as_str() {
-        "" => vec![roles.to_owned(), record.clone()],
+    let own = [record.clone(), locks(cluster)];
+    let roles_and_own = || match cluster.prefix.as_str() {
+        "" => [vec![roles.to_owned()], own.to_vec()].concat(),
         _ => vec![roles.to_owned()],
     };
     let roles = || [roles.to_owned()];
     let requested = || tagged(cluster, "RequestTag");
     let carried = || tagged(cluster, "ResourceTag");
-    let mut made = requested();
-    if let Some(boundary) = &cluster.permissions_boundary {
-        made.insert("iam:PermissionsBoundary".to_owned(), only(boundary));
-    }
-    let unset = carried().into_keys().map(|key| (key, only("true")));
     let entries = BTreeSet::from([format!("{}*", record::APPLIED)]);
     let mut all = vec![
         // Tags that say whose a role is can be written again, but not to another value. What was
         // applied last is written to the record before anything else is written.
         match mode {
-            Mode::CreateOnly => allow("WriteRecord", &["iam:TagRole"], [record.clone()]),
-            _ => allow("TagOwnedRoles", &["iam:TagRole"], roles_and_record()),
+            Mode::CreateOnly => allow("WriteRecord", &["iam:TagRole"], own.clone()),
+            _ => allow("TagOwnedRoles", &["iam:TagRole"], roles_and_own()),
         }
         .given("StringEquals", carried())
         .given("StringEqualsIfExists", requested()),
@@ -188,11 +232,16 @@ fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
                 "Null",
                 BTreeMap::from([("aws:TagKeys".to_owned(), only("false"))]),
             ),
-        allow("CreateRoles", &["iam:CreateRole"], roles_and_record()).given("StringEquals", made),
-        // CreateRole asks for TagRole, too, while the role has no tags that could be looked at.
-        allow("TagNewRoles", &["iam:TagRole"], roles_and_record())
-            .given("StringEquals", requested())
-            .given("Null", unset.collect()),
+        create(cluster, "CreateRoles", roles_and_own()),
+        tag_new(cluster, "TagNewRoles", roles_and_own()),
+        match (mode, cluster.prefix.as_str()) {
+            // Locks are among them.
+            (Mode::Sync, prefix) if !prefix.is_empty() => {
+                allow("DeleteOwnedRoles", &["iam:DeleteRole"], roles())
+                    .given("StringEquals", carried())
+            }
+            _ => give_back(cluster),
+        },
     ];
     if mode == Mode::CreateOnly {
         return all;
@@ -214,12 +263,6 @@ fn writes(cluster: &Cluster, roles: &str, mode: Mode) -> Vec<Statement> {
             )
             .given("Null", BTreeMap::from([(keys, only("false"))])),
     ]);
-    if mode == Mode::Sync {
-        all.push(
-            allow("DeleteOwnedRoles", &["iam:DeleteRole"], roles())
-                .given("StringEquals", carried()),
-        );
-    }
     all
 }
 
@@ -305,8 +348,17 @@ mod tests {
     #[test]
     fn only_sync_may_delete_and_only_create_only_may_not_change() {
         assert!(!actions(Job::Apply(Mode::CreateOnly)).contains(&"iam:UpdateAssumeRolePolicy"));
-        assert!(!actions(Job::Apply(Mode::UpsertOnly)).contains(&"iam:DeleteRole"));
-        assert!(actions(Job::Apply(Mode::Sync)).contains(&"iam:DeleteRole"));
+        // Of locks every job that writes may delete its own.
+        let deletes = |job| {
+            let statements = policy([&cluster()], job).statement.into_iter();
+            let deletes = statements.filter(|s| s.action.contains(&"iam:DeleteRole"));
+            deletes.flat_map(|s| s.resource).collect::<Vec<_>>()
+        };
+        let (ours, locks) = ("k8s-sa_*", "k8s-sa_=prod=*");
+        let of = |name: &str| format!("arn:aws-cn:iam::123456789012:role/{name}");
+        assert_eq!(deletes(Job::Apply(Mode::UpsertOnly)), [of(locks)]);
+        assert_eq!(deletes(Job::Adopt), [of(locks)]);
+        assert_eq!(deletes(Job::Apply(Mode::Sync)), [of(ours)]);
     }
 
     #[test]
@@ -318,6 +370,7 @@ mod tests {
             let resources: Vec<&String> = statement.resource.iter().collect();
             let names = match statement.sid.as_str() {
                 "MergeRecord" => "=prod",
+                "GiveLockBack" => "=prod=*",
                 _ => "*",
             };
             let expected = format!("arn:aws-cn:iam::123456789012:role/k8s-sa_{names}");
@@ -354,6 +407,7 @@ mod tests {
             of("ReadRoles"),
             Some(vec![
                 "arn:aws-cn:iam::123456789012:role/*=other",
+                "arn:aws-cn:iam::123456789012:role/*=other=*",
                 "arn:aws-cn:iam::123456789012:role/*_*",
                 "arn:aws-cn:iam::123456789012:role/*k8s-sa_*",
             ])
@@ -363,6 +417,7 @@ mod tests {
             Some(vec![
                 "arn:aws-cn:iam::123456789012:role/a/*_*",
                 "arn:aws-cn:iam::123456789012:role/a/=other",
+                "arn:aws-cn:iam::123456789012:role/a/=other=*",
             ])
         );
     }

@@ -47,6 +47,7 @@ mod facts;
 pub mod fence;
 pub mod guard;
 pub mod history;
+pub mod lock;
 mod origin;
 pub mod ownership;
 pub mod prune;

@@ -30,6 +30,7 @@ mod doubts;
 mod elsewhere;
 pub mod endpoint;
 mod error;
+mod exclusive;
 pub mod explain;
 mod history;
 pub mod inventory;
@@ -39,6 +40,7 @@ mod retire;
 pub mod survey;
 
 pub use error::Error;
+pub use exclusive::Turn;
 pub use manifests::Manifests;
 
 /// What a run may do, and how closely it looks.
@@ -107,6 +109,8 @@ pub enum Event<'a> {
     Receiving(usize, usize),
     /// Roles are being read.
     Reading,
+    /// Another run writes to a cluster, and is waited for.
+    Waiting(&'a str),
     /// So many roles are to be written.
     Writing(usize),
     /// A change was carried out, or not.

@@ -338,6 +338,21 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
     Ok(duration)
 }
 
+/// Reads how long a lock holds that is not renewed, such as `60s`.
+///
+/// # Errors
+///
+/// A sentence that says what is expected.
+pub fn lease(text: &str) -> Result<SignedDuration, String> {
+    let lease = duration(text)?;
+    let is_whole = lease.subsec_nanos() == 0;
+    let fits = lease >= SignedDuration::from_secs(1) && lease <= SignedDuration::from_hours(1);
+    match is_whole && fits {
+        true => Ok(lease),
+        false => Err("expected whole seconds, from 1s to 1h".to_owned()),
+    }
+}
+
 trait Invalid: std::error::Error + Send + Sync + 'static {}
 impl Invalid for InvalidAnnotation {}
 impl Invalid for InvalidArn {}

@@ -2,8 +2,12 @@
 //! write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+/// How long calls that were sent are waited for after a stop was requested.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How soon a run is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +46,21 @@ impl Stop {
         self.reached(Level::Safely).await;
     }
 
+    /// Waits until nothing is waited for any more: a while after somebody asked, or at once if somebody
+    /// asks to leave now.
+    pub async fn overdue(&self) {
+        let patience = async {
+            self.requested().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            () = patience => {}
+            () = self.left() => {}
+        }
+    }
+
     /// Waits until somebody asks to leave now.
-    pub(super) async fn left(&self) {
+    async fn left(&self) {
         self.reached(Level::AtOnce).await;
     }
 

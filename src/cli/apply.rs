@@ -11,6 +11,7 @@ use super::input;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
+use super::turn::TurnArgs;
 use crate::exit::Exit;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::apply::Bounds;
@@ -60,6 +61,8 @@ pub(super) struct ApplyArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     audit: AuditArgs,
+    #[command(flatten)]
+    turn: TurnArgs,
     /// Do only what this plan says that plan --out has saved: its commit, its changes; with
     /// --revision at that commit, if it declares what was planned
     #[arg(
@@ -97,9 +100,11 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         args.iam.endpoint(&clusters, console)?,
     );
     let (watcher, signals) = (Watcher::new(console), Signals::listen()?);
+    let turn = args.turn.turn();
     let bounds = Bounds {
         saved: saved.as_ref(),
         log: log.as_ref(),
+        turn: &turn,
         stop: signals.stop(),
         observe: &|event| watcher.hear(event),
     };

@@ -7,15 +7,18 @@ use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
+use super::progress::Watcher;
 use super::signals::Signals;
+use super::turn::TurnArgs;
 use crate::exit::Exit;
-use crate::iam::audit::Audited;
 use crate::model::role::RoleName;
+use crate::reconcile::apply::Bounds;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::named::{self, Verb};
 use crate::reconcile::{self, Declarations, explain};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
+use crate::settings::ClusterSettings;
 use crate::source;
 
 /// How these verbs can end.
@@ -51,6 +54,8 @@ pub(super) struct NamedArgs {
     pub(super) report: ReportArgs,
     #[command(flatten)]
     audit: AuditArgs,
+    #[command(flatten)]
+    turn: TurnArgs,
 }
 
 impl NamedArgs {
@@ -83,18 +88,25 @@ impl NamedArgs {
         let log = self.audit.open(&manifests)?;
         let endpoint = self.iam.endpoint(&clusters, console)?;
         let signals = Signals::listen()?;
-        let section = async {
+        let (watcher, turn) = (Watcher::new(console), self.turn.turn());
+        let bounds = Bounds {
+            saved: None,
+            log: log.as_ref(),
+            turn: &turn,
+            stop: signals.stop(),
+            observe: &|event| watcher.hear(event),
+        };
+        let sections = async {
             if self.yes {
-                let iam = Audited::new(endpoint.writer(settings).await?, log.as_ref());
-                let stop = signals.stop();
-                named::carry_out(verb, &names, settings, &manifests, &iam, stop).await
+                let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
+                named::carry_out(verb, &names, settings, &manifests, bounds, connect).await
             } else {
                 let iam = endpoint.reader(settings).await?;
                 named::show(verb, &names, settings, &manifests, &iam).await
             }
         };
-        let section = signals.told(super::runtime()?.block_on(section))?;
-        let sections = vec![section];
+        let sections = signals.told(super::runtime()?.block_on(sections))?;
+        drop(watcher);
         let ending = Ending {
             command,
             sections: &sections,

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::console::Console;
 use crate::reconcile::Event;
+use crate::report::sanitize::line;
 
 /// One line on standard error that says what is going on.
 pub(super) struct Progress(ProgressBar);
@@ -53,6 +54,8 @@ impl Progress {
 pub(super) struct Watcher<'a> {
     console: &'a Console,
     shown: RefCell<Option<Progress>>,
+    /// What was said last to somebody who does not watch.
+    said: RefCell<String>,
 }
 
 impl<'a> Watcher<'a> {
@@ -60,6 +63,7 @@ impl<'a> Watcher<'a> {
         Self {
             console,
             shown: RefCell::new(None),
+            said: RefCell::default(),
         }
     }
 
@@ -70,6 +74,16 @@ impl<'a> Watcher<'a> {
         match (event, &*shown) {
             (Event::Connecting, _) => *shown = Some(Progress::spinner(console, "connecting")),
             (Event::Reading, _) => *shown = Some(Progress::spinner(console, "reading roles")),
+            (Event::Waiting(text), _) if console.is_watched() => {
+                *shown = None;
+                *shown = Some(Progress::spinner(console, line(text)));
+            }
+            // Whoever reads the log of a job wonders why nothing happens.
+            (Event::Waiting(text), _) if *self.said.borrow() != text => {
+                console.print_error(&format!("note: {}\n", line(text)));
+                self.said.replace(text.to_owned());
+            }
+            (Event::Waiting(_), _) => {}
             (Event::Writing(roles), _) => {
                 // The line of the step before goes first.
                 *shown = None;

@@ -86,10 +86,13 @@ impl Code {
                 "`--directory` reads plain files, and nobody said which commit they were rendered from. Without one the order of runs cannot be known, and new roles do not say where they come from."
             }
             Self::OrderNotProven => {
-                "A part of the history is missing (a shallow clone, or plain files), or the job may not write to the cluster's record. Missing and drifted roles are made and repaired, no role is retired and no quarantine ended, and a late run of an older commit is not found out."
+                "A part of the history is missing (a shallow clone, or plain files), or the job may not write to the cluster's record or take its lock. Where history is missing, missing and drifted roles are made and repaired, no role is retired and no quarantine ended. A late run of an older commit is not found out, or two runs write at the same time."
             }
             Self::RecordNotWritten => {
                 "Every apply writes its commit to the record, a role named `PREFIX_=CLUSTER`, before it writes to any other, so that an older run that comes late is known to be late. Without that nothing is written."
+            }
+            Self::LockLost => {
+                "Calls to IAM took so long that other runs may take this one for dead, or somebody deleted its lock, a role named `PREFIX_=CLUSTER=N`."
             }
             Self::DirtyWorkTree => {
                 "A manifest was edited and not committed. Git objects are read, never the work tree."
@@ -187,6 +190,9 @@ impl Code {
             }
             Self::RecordNotWritten => {
                 "Run again. If another run is at work on the cluster, let it end first."
+            }
+            Self::LockLost => {
+                "Run again: it goes on where that run stopped. If it happens again, a longer `--lock-lease` bears slower calls."
             }
             Self::DirtyWorkTree => {
                 "Commit the change for it to have an effect, or read the files as they are with `--directory`."

@@ -26,11 +26,14 @@ pub const QUARANTINED_AT: &str = "role.k8s.aws/quarantined-at";
 /// The commit of the run that quarantined the role.
 pub const QUARANTINED_BY: &str = "role.k8s.aws/quarantined-by";
 
+/// Who holds a lock: the run, how often it was renewed, its lease in seconds, and since when.
+pub const LOCK: &str = "role.k8s.aws/lock";
+
 /// What the keys of the record's entries start with: what was applied last.
 pub const APPLIED: &str = "role.k8s.aws/applied";
 
 /// Every key this program writes itself to roles, which a user's own `--tag` may not use.
-pub const RESERVED: [&str; 8] = [
+pub const RESERVED: [&str; 9] = [
     MANAGED_BY,
     STACK,
     CLUSTER,
@@ -39,6 +42,7 @@ pub const RESERVED: [&str; 8] = [
     SOURCE,
     QUARANTINED_AT,
     QUARANTINED_BY,
+    LOCK,
 ];
 
 /// The most tags IAM allows on one role.

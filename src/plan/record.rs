@@ -70,19 +70,29 @@ pub enum Write {
 
 /// The name of a cluster's record, shortened with a digest where IAM allows no more.
 pub fn name(cluster: &Cluster) -> RoleName {
+    fitted(cluster, LONGEST_NAME)
+}
+
+/// What the names of a cluster's locks start with: that of its record, with room for `=` and a number.
+pub fn stem(cluster: &Cluster) -> RoleName {
+    fitted(cluster, LONGEST_NAME - "=99999".len())
+}
+
+fn fitted(cluster: &Cluster, longest: usize) -> RoleName {
     let prefix = match cluster.prefix.as_str() {
         "" => String::new(),
         prefix => format!("{prefix}_"),
     };
     let cluster = cluster.name.as_str();
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    // A `=` ends the name, as it does in those of locks.
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+,.@-".contains(c);
     let whole = format!("{prefix}={cluster}");
-    let name = if whole.len() <= LONGEST_NAME && whole.chars().all(fits) {
+    let name = if whole.len() <= longest && cluster.chars().all(fits) {
         whole
     } else {
         let kept: String = cluster.chars().filter(|c| fits(*c)).collect();
         let digest = digest(cluster.as_bytes());
-        let room = LONGEST_NAME.saturating_sub(prefix.len() + digest.len() + 2);
+        let room = longest.saturating_sub(prefix.len() + digest.len() + 2);
         let kept = kept.get(..room).unwrap_or(&kept);
         format!("{prefix}={kept}={digest}")
     };

@@ -1,6 +1,7 @@
 //! `plan` and `apply` over all clusters: what is known from reading stops a run before its first write;
 //! after that, every change has an outcome.
 
+use super::exclusive::{self, Run, Turn};
 use super::survey::{self, Survey, survey};
 use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
 use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
@@ -53,6 +54,8 @@ pub struct Bounds<'a> {
     pub saved: Option<&'a SavedPlan>,
     /// Where every write is announced.
     pub log: Option<&'a AuditLog>,
+    /// How it takes turns with other runs.
+    pub turn: &'a Turn,
     /// Who may stop it.
     pub stop: &'a Stop,
     /// Who hears how far it is.
@@ -60,12 +63,13 @@ pub struct Bounds<'a> {
 }
 
 /// Makes IAM match. Every cluster is planned before the first write to any of them. If anything is to
-/// be written, the manifests are read again without a cache, and planned again if that differs.
+/// be written, the run waits until it alone writes to the clusters, and plans again, from manifests that
+/// no cache had a say in.
 ///
 /// # Errors
 ///
-/// Before the first write: if anything cannot be read, something stands in the way, or a stop was
-/// requested. After it, every change has an outcome instead.
+/// Before the first write: if anything cannot be read, something stands in the way, another run does
+/// not end in time, or a stop was requested. After it, every change has an outcome instead.
 pub async fn apply<D: Declarations, W: IamWriter>(
     clusters: &[ClusterSettings],
     declarations: &D,
@@ -77,42 +81,63 @@ pub async fn apply<D: Declarations, W: IamWriter>(
     if let Some(saved) = bounds.saved {
         saved.check_clusters(clusters.iter().map(ClusterSettings::name))?;
     }
-    let planning = async {
-        let planned = plan_all(clusters, declarations, terms, bounds, &connect).await?;
-        let writes = |(survey, _): &(Survey, _)| survey.plan.writes().next().is_some();
-        if planned.iter().any(writes)
-            && let Some(whole) = declarations.without_cache()?
-        {
-            return plan_all(clusters, &whole, terms, bounds, &connect).await;
-        }
-        Ok(planned)
-    };
-    let planned = unless_stopped(bounds.stop, planning).await?;
-    let mut sections = Vec::new();
-    for (survey, iam) in planned {
-        sections.push(carry_out(survey, declarations, &iam, bounds).await);
+    let mut writers = Vec::new();
+    for cluster in clusters {
+        writers.push(Audited::new(connect(cluster).await?, bounds.log));
     }
-    Ok(sections)
+    let planning = plan_all(clusters, declarations, terms, bounds, &writers);
+    let planned = unless_stopped(bounds.stop, planning).await?;
+    let writes = |survey: &Survey| survey.plan.writes().next().is_some();
+    if !planned.iter().any(|s| s.record.is_some() || writes(s)) {
+        let sections = planned.into_iter().map(|survey| survey.section(|_| None));
+        return Ok(sections.collect());
+    }
+    let whole = match planned.iter().any(writes) {
+        true => declarations.without_cache()?,
+        false => None,
+    };
+    let declarations = whole.as_ref().unwrap_or(declarations);
+    let mut locks = Vec::new();
+    for (settings, survey) in clusters.iter().zip(&planned) {
+        let iam = Audited::new(connect(settings).await?, bounds.log);
+        locks.push((survey.cluster().clone(), iam));
+    }
+    let run = Run {
+        commit: declarations.commit(),
+        turn: bounds.turn,
+        stop: bounds.stop,
+        observe: bounds.observe,
+    };
+    let work = async {
+        (bounds.observe)(Event::Reading);
+        let planning = plan_all(clusters, declarations, terms, bounds, &writers);
+        let planned = unless_stopped(bounds.stop, planning).await?;
+        let mut sections = Vec::new();
+        for (survey, iam) in planned.into_iter().zip(&writers) {
+            sections.push(carry_out(survey, declarations, iam, bounds).await);
+        }
+        Ok(sections)
+    };
+    exclusive::alone(&locks, run, work).await
 }
 
-async fn plan_all<'a, W: IamWriter>(
+async fn plan_all<W: IamWriter>(
     clusters: &[ClusterSettings],
     declarations: &impl Declarations,
     terms: &Terms,
-    bounds: Bounds<'a>,
-    connect: &impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
-) -> Result<Vec<(Survey, Audited<'a, W>)>, Error> {
+    bounds: Bounds<'_>,
+    writers: &[W],
+) -> Result<Vec<Survey>, Error> {
     let mut planned = Vec::new();
-    for cluster in clusters {
-        let iam = Audited::new(connect(cluster).await?, bounds.log);
+    for (cluster, iam) in clusters.iter().zip(writers) {
         let survey = survey(cluster, declarations, terms, iam.reader()).await?;
         let mut survey = survey.allowed()?;
         if let Some(saved) = bounds.saved {
             survey.limit(saved)?;
         }
-        planned.push((survey, iam));
+        planned.push(survey);
     }
-    survey::settle(planned.iter_mut().map(|(survey, _)| survey))?;
+    survey::settle(planned.iter_mut())?;
     Ok(planned)
 }
 

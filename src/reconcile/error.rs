@@ -1,5 +1,7 @@
 //! Why a run could not go on.
 
+use std::time::Duration;
+
 use crate::exit::Exit;
 use crate::iam;
 use crate::model::cluster::{ClusterName, RolePrefix};
@@ -48,6 +50,17 @@ pub enum Error {
     /// The repository: two commits that are compared have nothing in common here.
     #[error("`{0}` and `{1}` have no common commit")]
     NoMergeBase(String, String),
+    /// Another run that writes.
+    #[error("waited {} s for {whose}; nothing was written", waited.as_secs())]
+    Busy {
+        /// Which run it is.
+        whose: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The lock of a cluster was lost while it was planned.
+    #[error("the lock of a cluster was lost before the first write to a role; nothing was written")]
+    LockLost,
     /// Whoever asked for a stop.
     #[error("stopped by a signal before the first write; nothing was written")]
     Stopped,
@@ -85,7 +98,7 @@ impl Error {
                 source::Class::Unavailable => Exit::Unavailable,
             },
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
-            Self::Iam(_) => Exit::Unavailable,
+            Self::Iam(_) | Self::Busy { .. } | Self::LockLost => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
             Self::Stopped => Exit::Interrupted,
         }
@@ -112,6 +125,12 @@ impl Error {
             Self::WhichCluster(_) => {
                 Some("say which one with --cluster-name; two of one name need two names".to_owned())
             }
+            Self::Busy { .. } => Some(
+                "run again when it has ended; --lock-timeout waits longer, and a run that died is passed when its lease is over".to_owned(),
+            ),
+            Self::LockLost => Some(
+                "run again; if it happens again, a longer --lock-lease bears slower calls".to_owned(),
+            ),
             Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Stopped => None,
         }
     }

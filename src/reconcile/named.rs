@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::apply::Bounds;
+use super::exclusive::{self, Run};
 use super::{Declarations, Error, adopt, retire, unless_stopped};
-use crate::apply::{self, Outcomes, Stop};
-use crate::iam::{IamReader, IamWriter};
+use crate::apply::{self, Outcomes};
+use crate::iam::audit::Audited;
+use crate::iam::{self, IamReader, IamWriter};
 use crate::model::role::RoleName;
 use crate::plan::{Change, Facts, Plan};
 use crate::report::{Entry, Section};
@@ -32,31 +35,47 @@ pub async fn show(
     settings: &ClusterSettings,
     declarations: &impl Declarations,
     iam: &impl IamReader,
-) -> Result<Section, Error> {
+) -> Result<Vec<Section>, Error> {
     let (section, plan) = planned(verb, names, settings, declarations, iam).await?;
-    Ok(with_entries(section, plan, &mut |_| None))
+    Ok(vec![with_entries(section, plan, &mut |_| None)])
 }
 
-/// Does what [`show`] shows.
+/// Does what [`show`] shows, while no other run writes to the cluster.
 ///
 /// # Errors
 ///
-/// As [`show`]. After the first write, every role has an outcome instead.
-pub async fn carry_out(
+/// As [`show`], or if another run does not end in time. After the first write, every role has an
+/// outcome instead.
+pub async fn carry_out<W: IamWriter>(
     verb: Verb,
     names: &[RoleName],
     settings: &ClusterSettings,
     declarations: &impl Declarations,
-    iam: &impl IamWriter,
-    stop: &Stop,
-) -> Result<Section, Error> {
-    let planning = planned(verb, names, settings, declarations, iam.reader());
-    let (section, plan) = unless_stopped(stop, planning).await?;
-    let outcomes = Outcomes::new(&plan);
-    apply::apply(&plan, iam, stop, &outcomes, &|_, _| {}, &apply::as_planned).await;
-    let mut outcomes = outcomes.into_map();
-    let mut outcome = |change: &Change| outcomes.remove(&change.role);
-    Ok(with_entries(section, plan, &mut outcome))
+    bounds: Bounds<'_>,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<W, iam::Error>,
+) -> Result<Vec<Section>, Error> {
+    let stop = bounds.stop;
+    let iam = Audited::new(connect(settings).await?, bounds.log);
+    let for_lock = Audited::new(connect(settings).await?, bounds.log);
+    let caller = async { Ok(iam.reader().caller().await?) };
+    let caller = unless_stopped(stop, caller).await?;
+    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let work = async {
+        let planning = planned(verb, names, settings, declarations, iam.reader());
+        let (section, plan) = unless_stopped(stop, planning).await?;
+        let outcomes = Outcomes::new(&plan);
+        apply::apply(&plan, &iam, stop, &outcomes, &|_, _| {}, &apply::as_planned).await;
+        let mut outcomes = outcomes.into_map();
+        let mut outcome = |change: &Change| outcomes.remove(&change.role);
+        Ok(vec![with_entries(section, plan, &mut outcome)])
+    };
+    let run = Run {
+        commit: declarations.commit(),
+        turn: bounds.turn,
+        stop,
+        observe: bounds.observe,
+    };
+    exclusive::alone(&[(cluster, for_lock)], run, work).await
 }
 
 async fn planned(

@@ -142,11 +142,11 @@ fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
         });
         (repository, server)
     };
-    // The first GetRole is the plan's, the second the one right before the write.
+    // The first two GetRole are the plans', the third the one right before the write.
     let (repository, server) = drifted();
     server.script(vec![(
         "GetRole",
-        2,
+        3,
         Fault::Before(|state| state.roles.clear()),
     )]);
     assert_eq!(
@@ -180,7 +180,7 @@ fn a12_a13_a14_a_role_that_moved_since_it_was_planned_is_not_written_to() {
         ),
     ] {
         let (repository, server) = drifted();
-        server.script(vec![("GetRole", 2, Fault::Before(change))]);
+        server.script(vec![("GetRole", 3, Fault::Before(change))]);
         assert_eq!(
             apply(&repository, &server).ends(code).changes(),
             ["k8s-sa_bar_app-0 update failed"]

@@ -16,6 +16,7 @@ mod flags;
 mod flaws;
 mod help;
 mod links;
+mod locks;
 mod manifests;
 mod merges;
 mod migration;

@@ -260,7 +260,12 @@ fn adopting_needs_its_own_policy() {
     world.run(&["adopt", "--yes", "k8s-sa_bar_a"]).ends(0);
     assert_eq!(
         world.all_allowed(&["--for", "adopt"]),
-        ["iam:GetRole", "iam:TagRole"]
+        [
+            "iam:CreateRole",
+            "iam:DeleteRole",
+            "iam:GetRole",
+            "iam:TagRole"
+        ]
     );
     let questions: Vec<_> = world
         .server

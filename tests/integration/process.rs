@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::support::cli::{Cli, Run, apply};
-use crate::support::iam_server::{Fault, IamServer, RECORD, first};
+use crate::support::iam_server::{Fault, IamServer, LOCK, RECORD, first};
 use crate::support::repository::accounts;
 
 #[test]
@@ -85,46 +85,70 @@ fn p2_an_adoption_that_is_stopped_ends_as_an_apply_does() {
     assert!(text.contains("\"not-attempted\""), "{text}");
 }
 
+/// Killed while a call is under way, the lock in hand: the next run waits until it may be sure that
+/// nobody is at work any more.
 #[test]
-fn p1_a_killed_run_is_finished_by_the_next() {
+fn p1_c61_a_killed_run_is_finished_by_the_next() {
     let actions = [
+        ("CreateRole lock", 1),
+        ("GetRole lock", 1),
         ("CreateRole", 1),
         ("CreateRole", 3),
         ("TagRole", 1),
         ("UpdateAssumeRolePolicy", 1),
         ("CreateRole record", 1),
         ("TagRole record", 1),
+        ("DeleteRole lock", 1),
     ];
-    for (action, nth) in actions {
-        let repository = accounts(3);
-        let server = IamServer::empty();
-        if !action.starts_with("CreateRole") {
-            apply(&repository, &server).ends(0);
-            repository.commit("another, so that it is recorded");
-            server.state(|state| {
-                first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
-            });
+    std::thread::scope(|scope| {
+        for (action, nth) in actions {
+            scope.spawn(move || killed_at(action, nth));
         }
-        server.script(vec![(action, nth, Fault::Delayed(Duration::from_secs(2)))]);
-        let mut child = Cli::new(repository.path(), &["apply"])
-            .endpoint(&server.url)
-            .start();
-        let is_it = |call: &String| match action.strip_suffix(" record") {
-            Some(action) => *call == format!("{action} {RECORD}"),
-            None => call.starts_with(action) && !call.ends_with(RECORD),
-        };
-        wait_for(|| server.writes().into_iter().filter(is_it).count() >= nth);
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
-        server.script(vec![]);
+    });
+}
+
+fn killed_at(action: &'static str, nth: usize) {
+    let repository = accounts(3);
+    let server = IamServer::empty();
+    if !action.starts_with("CreateRole") {
         apply(&repository, &server).ends(0);
-        assert_eq!(server.roles().len(), 3, "{action} {nth}");
-        assert_eq!(server.recorded(), Some(repository.head()), "{action} {nth}");
-        server.script(vec![]);
-        apply(&repository, &server).ends(0);
-        assert_eq!(server.writes(), Vec::<String>::new(), "{action} {nth}");
-        assert_eq!(server.unowned_writes(), Vec::<String>::new());
+        repository.commit("another, so that it is recorded");
+        server.state(|state| {
+            first(state).trust_policy["Statement"][0]["Action"] = "sts:AssumeRole".into()
+        });
     }
+    server.script(vec![(action, nth, Fault::Delayed(Duration::from_secs(2)))]);
+    let mut child = Cli::new(repository.path(), &["apply", "--lock-lease", "5s"])
+        .endpoint(&server.url)
+        .start();
+    let is_it = |call: &String| {
+        let (verb, name) = call.split_once(' ').unwrap_or((call, ""));
+        let whose = match name {
+            RECORD => " record",
+            lock if lock.starts_with(LOCK) => " lock",
+            _ => "",
+        };
+        format!("{verb}{whose}") == action
+    };
+    wait_for(|| server.calls().into_iter().filter(is_it).count() >= nth);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    server.script(vec![]);
+    // Of the last call it was the reply alone that was killed.
+    let is_left = !server.locks().is_empty() && action != "DeleteRole lock";
+    let run = apply(&repository, &server).ends(0);
+    let waited = run.stderr.contains("waiting for the run that writes");
+    assert!(waited || !is_left, "{action} {nth}: {}", run.stderr);
+    assert_eq!(server.roles().len(), 3, "{action} {nth}");
+    assert_eq!(server.recorded(), Some(repository.head()), "{action} {nth}");
+    server.script(vec![]);
+    apply(&repository, &server).ends(0);
+    assert_eq!(server.writes(), Vec::<String>::new(), "{action} {nth}");
+    assert_eq!(server.unowned_writes(), Vec::<String>::new());
+    // What is left of an idle run's predecessor is passed by the next run that writes.
+    repository.commit("yet another");
+    apply(&repository, &server).ends(0);
+    assert_eq!(server.locks(), [], "{action} {nth}");
 }
 
 #[track_caller]

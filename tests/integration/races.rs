@@ -8,6 +8,11 @@ use crate::support::repository::{Repository, accounts};
 
 const LAST_COMMIT: &str = "role.k8s.aws/last-commit";
 
+/// The reads of the role, after those of the two plans: without the lock, and with it.
+const BEFORE_WRITES: (&str, usize) = ("GetRole", 3);
+const BETWEEN_WRITES: (&str, usize) = ("GetRole", 4);
+const AFTER_WRITES: (&str, usize) = ("GetRole", 5);
+
 fn set(role: &mut Role, key: &str, value: &str) {
     role.tags.retain(|tag| tag.key != key);
     role.tags.push(Tag {
@@ -95,7 +100,7 @@ fn beside(
 
 #[test]
 fn c20_a_late_run_of_an_older_commit_does_not_stop_a_newer_one() {
-    for call in [("GetRole", 2), ("GetRole", 3)] {
+    for call in [BEFORE_WRITES, BETWEEN_WRITES] {
         for (change, is_quarantine) in [
             (another_run as fn(&mut State), false),
             (quarantined, true),
@@ -134,7 +139,7 @@ fn c20_a_late_run_of_an_older_commit_does_not_stop_a_newer_one() {
 #[test]
 fn c20_a_run_whose_commit_is_not_in_our_history_has_the_last_word() {
     let unknown = "0123456789012345678901234567890123456789".to_owned();
-    for call in [("GetRole", 2), ("GetRole", 3)] {
+    for call in [BEFORE_WRITES, BETWEEN_WRITES] {
         for (words, other) in [
             ("newer than", None),
             ("elsewhere", Some(false)),
@@ -166,12 +171,11 @@ fn late_trust_of_another_commit(state: &mut State) {
     late_trust(state);
 }
 
-/// The fourth read of the role is the one after the last write to it.
 #[test]
 fn c21_a_write_that_an_older_run_undid_is_written_again() {
     for change in [late_trust, late_trust_of_another_commit] {
         let (repository, server, commits) = drifted();
-        let call = ("GetRole", 4);
+        let call = AFTER_WRITES;
         let run = beside(&repository, &server, &commits, &commits.older, call, change).ends(0);
         assert_eq!(run.changes(), ["k8s-sa_bar_app-0 update done"]);
         let sent = server.role_writes().into_iter();
@@ -199,10 +203,10 @@ fn c21_a_write_that_is_undone_again_and_again_is_not_done() {
     let undo = |nth, change| ("GetRole", nth, Fault::Before(change));
     // Between two looks after the last write the role is planned again and read before each write.
     server.script(vec![
-        undo(4, late_trust_of_another_commit),
-        undo(8, late_trust_of_the_first_commit),
-        undo(12, late_trust_of_another_commit),
-        undo(16, late_trust_of_the_first_commit),
+        undo(5, late_trust_of_another_commit),
+        undo(9, late_trust_of_the_first_commit),
+        undo(13, late_trust_of_another_commit),
+        undo(17, late_trust_of_the_first_commit),
     ]);
     let arguments = ["apply", "--format", "json", "--revision", &commits.ours];
     let run = Cli::new(repository.path(), &arguments)

@@ -1,5 +1,8 @@
 //! What schedules of faults start from: roles that each meet another fate in a run without faults.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use irsa_gitops::desired::{Declared, Managed, Resolved, Verdict, desired_role, role_name};
 use irsa_gitops::iam::sandbox::{Role, State, Tag};
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
@@ -15,7 +18,7 @@ use irsa_gitops::plan::guard::Allowed;
 use irsa_gitops::plan::history::Questions;
 use irsa_gitops::plan::record::APPLIED;
 use irsa_gitops::plan::{Depth, History, Mode, Rewrite};
-use irsa_gitops::reconcile::{self, ClusterManifests, Declarations, Terms};
+use irsa_gitops::reconcile::{self, ClusterManifests, Declarations, Terms, Turn};
 use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 
 use super::iam_server::RECORD;
@@ -49,7 +52,7 @@ pub const FATES: [Fate; 7] = [
     Fate::Foreign,
 ];
 
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster {
         name: ClusterName::new("prod").expect("valid"),
         prefix: RolePrefix::default(),
@@ -74,6 +77,17 @@ pub fn settings() -> ClusterSettings {
         ..ClusterInput::default()
     };
     input.validate().expect("valid settings")
+}
+
+/// A run of its own: no two have the same id.
+pub fn turn() -> Turn {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    Turn {
+        run: RUNS.fetch_add(1, Ordering::Relaxed).to_string(),
+        timeout: Duration::from_secs(600),
+        lease: jiff::SignedDuration::from_secs(60),
+        since: "2026-11-24T12:00:00Z".parse().expect("valid"),
+    }
 }
 
 /// What there is of a record before the run.

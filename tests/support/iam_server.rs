@@ -36,16 +36,25 @@ pub enum Fault {
 }
 
 /// A fault at the n-th call of an action, counted from 1; 0 means every call. `TagRole` means the
-/// calls about roles of ServiceAccounts, and `TagRole record` those about the cluster's record.
+/// calls about roles of ServiceAccounts, `TagRole record` those about the cluster's record, and
+/// `CreateRole lock` those about its locks.
 pub type Script = Vec<(&'static str, usize, Fault)>;
 
 /// What the record of the test cluster is called.
 pub const RECORD: &str = "k8s-sa_=prod";
 
-/// The role that was made first, the record aside.
+/// What the names of its locks start with.
+pub const LOCK: &str = "k8s-sa_=prod=";
+
+/// Whether a role is the program's own: the record or a lock.
+pub fn is_own(name: &str) -> bool {
+    name == RECORD || name.starts_with(LOCK)
+}
+
+/// The role that was made first, the program's own aside.
 pub fn first(state: &mut State) -> &mut Role {
     let mut roles = state.roles.iter_mut();
-    let found = roles.find(|role| role.name != RECORD);
+    let found = roles.find(|role| !is_own(&role.name));
     found.expect("a role of a ServiceAccount")
 }
 
@@ -156,7 +165,7 @@ impl IamServer {
         self.inner().requests.clone()
     }
 
-    /// The calls among them that change something.
+    /// The calls among them that change something, but for locks.
     pub fn writes(&self) -> Vec<String> {
         let reads = [
             "AssumeRole",
@@ -174,6 +183,7 @@ impl IamServer {
         let calls = self.calls().into_iter();
         calls
             .filter(|call| !reads.contains(&call.split(' ').next().unwrap_or_default()))
+            .filter(|call| !call.contains(LOCK))
             .collect()
     }
 
@@ -187,7 +197,14 @@ impl IamServer {
     /// The roles of ServiceAccounts.
     pub fn roles(&self) -> Vec<Role> {
         let mut roles = self.state(|state| state.roles.clone());
-        roles.retain(|role| role.name != RECORD);
+        roles.retain(|role| !is_own(&role.name));
+        roles
+    }
+
+    /// The locks that there are.
+    pub fn locks(&self) -> Vec<Role> {
+        let mut roles = self.state(|state| state.roles.clone());
+        roles.retain(|role| role.name.starts_with(LOCK));
         roles
     }
 
@@ -230,6 +247,7 @@ async fn answer(
         let name = parameters.get("RoleName").cloned().unwrap_or_default();
         let scripted = match name.as_str() {
             RECORD => format!("{action} record"),
+            lock if lock.starts_with(LOCK) => format!("{action} lock"),
             _ => action.clone(),
         };
         let count = inner.counts.entry(scripted.clone()).or_default();
@@ -318,8 +336,8 @@ pub fn is_owned(role: &Role) -> bool {
             .find(|t| t.key.eq_ignore_ascii_case(key))
             .map(|t| t.value.as_str())
     };
-    // The record is nobody's role, and has no stack.
-    if role.name == RECORD {
+    // The record and the locks are nobody's roles, and have no stack.
+    if is_own(&role.name) {
         return role.path == "/"
             && tag("role.k8s.aws/managed-by") == Some("iam-service-account-controller")
             && tag("role.k8s.aws/cluster") == Some("prod");

@@ -14,7 +14,7 @@ use irsa_gitops::model::role::{
 use irsa_gitops::model::tags::Tags;
 use irsa_gitops::model::trust_policy::TrustDocument;
 
-use super::iam_server::{RECORD, is_owned, recorded};
+use super::iam_server::{is_own, is_owned, recorded};
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ struct Inner {
     bulk_reads: usize,
     record_is_denied: bool,
     written_under: BTreeSet<Option<String>>,
+    /// Whether the program was killed: none of its calls arrives any more.
+    is_killed: bool,
 }
 
 impl Memory {
@@ -67,6 +69,7 @@ impl Memory {
             bulk_reads: 0,
             record_is_denied: false,
             written_under: BTreeSet::new(),
+            is_killed: false,
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -79,9 +82,10 @@ impl Memory {
         inner.mishaps = mishaps;
         inner.calls = 0;
         inner.writes = 0;
+        inner.is_killed = false;
     }
 
-    /// From here on the caller may not write to the record.
+    /// From here on the caller may not write to the record, nor take a lock.
     pub fn deny_record(&self) {
         self.inner().record_is_denied = true;
     }
@@ -118,15 +122,22 @@ impl Memory {
         self.inner.lock().expect("nobody panics while holding it")
     }
 
-    fn next(&self) -> Option<Mishap> {
-        let mut inner = self.inner();
-        let index = inner.calls;
-        inner.calls += 1;
-        inner
-            .mishaps
-            .iter()
-            .find(|(at, _)| *at == index)
-            .map(|(_, mishap)| *mishap)
+    async fn next(&self) -> Option<Mishap> {
+        let (mishap, is_killed) = {
+            let mut inner = self.inner();
+            let index = inner.calls;
+            inner.calls += 1;
+            let found = inner.mishaps.iter().find(|(at, _)| *at == index);
+            let mishap = found.map(|(_, mishap)| *mishap);
+            let was_killed = inner.is_killed;
+            let is_last = matches!(mishap, Some(Mishap::KilledBefore | Mishap::KilledAfter));
+            inner.is_killed |= is_last;
+            (mishap, was_killed)
+        };
+        match is_killed {
+            true => std::future::pending().await,
+            false => mishap,
+        }
     }
 
     async fn read<T>(
@@ -137,7 +148,7 @@ impl Memory {
         look: impl FnOnce(&State) -> T,
     ) -> Result<T, Error> {
         let failed = |kind| Err(error(action, name, kind));
-        match self.next() {
+        match self.next().await {
             Some(Mishap::NotSent | Mishap::LostReply) => return failed(Kind::Unavailable),
             Some(Mishap::Refused(kind)) => return failed(kind),
             Some(Mishap::KilledBefore | Mishap::KilledAfter) => std::future::pending().await,
@@ -177,7 +188,7 @@ impl Memory {
         name: &RoleName,
         change: impl FnOnce(&mut State) -> Result<T, Refused>,
     ) -> Result<T, Error> {
-        let mishap = self.next();
+        let mishap = self.next().await;
         let failed = |kind| Err(error(action, Some(name), kind));
         match mishap {
             Some(Mishap::NotSent) => return failed(Kind::OutcomeUnknown),
@@ -188,10 +199,10 @@ impl Memory {
         }
         let result = {
             let mut inner = self.inner();
-            if inner.record_is_denied && name.as_str() == RECORD {
+            if inner.record_is_denied && is_own(name.as_str()) {
                 return failed(Kind::AccessDenied);
             }
-            if name.as_str() != RECORD {
+            if !is_own(name.as_str()) {
                 let commit = recorded(&inner.state);
                 inner.written_under.insert(commit);
             }
