@@ -17,6 +17,7 @@ use crate::model::trust_policy::TrustDocument;
 
 mod check;
 mod conflict;
+mod ignored;
 pub mod role_name;
 mod trust_policy;
 

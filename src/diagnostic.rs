@@ -89,6 +89,7 @@ codes! {
     RoleNameTooLong "role-name-too-long" "The role name is longer than IAM allows.",
     DuplicateServiceAccount "duplicate-service-account" "The ServiceAccount is declared more than once.",
     RoleNameCollision "role-name-collision" "Two ServiceAccounts have role names that differ only in letter case.",
+    IgnoredServiceAccount "ignored-service-account" "An ignore rule leaves out a ServiceAccount that declares a role.",
     Misspelled "misspelled" "A key looks like a misspelling of one that matters.",
     // Probably not what was meant.
     WrongKind "wrong-kind" "Something that is not a core/v1 ServiceAccount carries our annotation.",

@@ -33,6 +33,7 @@ mod error;
 mod exclusive;
 pub mod explain;
 mod history;
+mod ignored;
 pub mod inventory;
 pub mod manifests;
 pub mod named;

@@ -89,6 +89,8 @@ pub struct Section {
     pub superseded: Option<Superseded>,
     /// What became of the cluster's record, where that kept the run from writing anything else.
     pub record: Option<Outcome>,
+    /// How many files the cluster's ignore rules leave out, where it has some.
+    pub ignored: Option<usize>,
 }
 
 /// One change and what became of it.

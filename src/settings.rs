@@ -14,7 +14,7 @@ use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
 };
-use crate::model::conventions::{InvalidAnnotation, InvalidRule};
+use crate::model::conventions::{InvalidAnnotation, InvalidIgnore, InvalidRule};
 use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
@@ -87,6 +87,9 @@ pub struct ClusterInput {
     pub namespaces: Vec<String>,
     /// Whether a path may declare no other namespace than these rules give.
     pub namespace_enforce: Option<bool>,
+    /// Which paths count for nothing, in the syntax of gitignore.
+    #[serde(default, deserialize_with = "file::one_or_many")]
+    pub ignore: Vec<String>,
     /// The file with a web identity token.
     pub token_path: Option<String>,
     /// The ARN of the role to assume with that token.
@@ -358,6 +361,7 @@ impl Invalid for InvalidAnnotation {}
 impl Invalid for InvalidArn {}
 impl Invalid for InvalidCluster {}
 impl Invalid for InvalidRole {}
+impl Invalid for InvalidIgnore {}
 impl Invalid for InvalidRule {}
 impl Invalid for InvalidTag {}
 impl Invalid for InvalidSetting {}

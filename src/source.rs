@@ -5,6 +5,7 @@
 //! read. Knows nothing of YAML, Kubernetes or IAM; `git2` and `walkdir` stop here.
 
 use crate::model::commit::CommitId;
+use crate::model::conventions::IgnoreRules;
 use crate::model::location::RepoPath;
 
 mod blobs;
@@ -50,6 +51,8 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 pub struct Scope {
     /// Directories or files below the root, `/`-separated; empty means everything.
     pub paths: Vec<RepoPath>,
+    /// What of it counts for nothing. It is read all the same.
+    pub ignore: IgnoreRules,
 }
 
 /// What a function made of the blobs in scope.
@@ -91,23 +94,33 @@ pub enum UnreadReason {
 }
 
 impl Scope {
-    /// Whether a path is in scope.
+    /// Whether a file is in scope.
     pub fn covers(&self, path: &RepoPath) -> bool {
+        self.is_around(path) && !self.ignore.ignores(path)
+    }
+
+    /// Whether a path is in one of the scope's, ignored or not.
+    pub fn is_around(&self, path: &RepoPath) -> bool {
         self.paths.is_empty() || self.paths.iter().any(|root| is_within(path, root))
     }
 
     /// Whether what was not read leaves something in scope unknown.
     pub fn leaves_unknown(&self, unread: &Unread) -> bool {
         let is_read_there = match &unread.reason {
-            UnreadReason::LinkedDirectory(target) => self.covers(target),
+            UnreadReason::LinkedDirectory(target) => self.is_around(target),
             _ => false,
         };
-        self.covers(&unread.path) && !is_read_there
+        let is_ignored = match &unread.reason {
+            UnreadReason::LfsPointer => self.ignore.ignores(&unread.path),
+            // It stands for a directory, or may do so.
+            _ => self.ignore.ignores_directory(&unread.path),
+        };
+        self.is_around(&unread.path) && !is_ignored && !is_read_there
     }
 
     /// Whether anything below a directory can be in scope.
     fn touches(&self, directory: &RepoPath) -> bool {
-        self.covers(directory) || self.paths.iter().any(|root| is_within(root, directory))
+        self.is_around(directory) || self.paths.iter().any(|root| is_within(root, directory))
     }
 
     /// The paths to start from, none inside another; the empty path is the root.
@@ -158,6 +171,7 @@ mod tests {
     fn a_scope_covers_whole_directories_and_files() {
         let scope = Scope {
             paths: vec!["apps".into(), "infra/a.yaml".into(), "apps/x".into()],
+            ..Scope::default()
         };
         for inside in ["apps", "apps/a.yaml", "apps/x/b.yaml", "infra/a.yaml"] {
             assert!(scope.covers(&inside.into()), "{inside}");
@@ -169,7 +183,8 @@ mod tests {
         assert!(Scope::default().covers(&"anything".into()));
         assert!(
             Scope {
-                paths: vec!["".into()]
+                paths: vec!["".into()],
+                ..Scope::default()
             }
             .covers(&"anything".into())
         );
@@ -183,6 +198,7 @@ mod tests {
         };
         let scope = |paths: &[&str]| Scope {
             paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
+            ..Scope::default()
         };
         assert!(scope(&["clusters/a"]).leaves_unknown(&link));
         assert!(!scope(&["clusters/a", "clusters/b"]).leaves_unknown(&link));

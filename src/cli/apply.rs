@@ -110,8 +110,9 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     };
     let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
     let work = reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect);
-    let sections = signals.told(super::runtime()?.block_on(work))?;
+    let mut sections = signals.told(super::runtime()?.block_on(work))?;
     drop(watcher);
+    manifests.count_ignored(&clusters, &mut sections);
     let ending = Ending {
         command: Command::Apply,
         sections: &sections,

@@ -218,6 +218,15 @@ struct ConventionArgs {
         value_parser = BoolishValueParser::new()
     )]
     namespace_enforce: bool,
+    /// Leave out what this pattern of .gitignore matches, below the root: it counts for nothing and
+    /// hides nothing (can be repeated; the last that matches counts)
+    #[arg(
+        long = "exclude",
+        value_name = "GLOB",
+        env = "IRSA_GITOPS_EXCLUDE",
+        value_delimiter = ','
+    )]
+    ignore: Vec<String>,
 }
 
 /// Which IAM, and with which credentials.
@@ -432,6 +441,7 @@ impl ClusterArgs {
             compose_role_arn: self.conventions.compose_role_arn.then_some(true),
             namespaces: self.conventions.namespaces.clone(),
             namespace_enforce: self.conventions.namespace_enforce.then_some(true),
+            ignore: self.conventions.ignore.clone(),
             token_path: iam.token_path.clone(),
             role_arn: iam.role_arn.clone(),
             assume_role: iam.assume_role.clone(),

@@ -95,7 +95,8 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let cache = cache.as_ref();
     let before = Manifests::at_base(&repository, &old, &paths, cache, &conventions)?;
     let after = Manifests::at(&repository, &new, &paths, cache, &conventions)?;
-    let sections = compare::compare(&clusters, names, &before, &after)?;
+    let mut sections = compare::compare(&clusters, names, &before, &after)?;
+    after.count_ignored(&clusters, &mut sections);
     let ending = Ending {
         command: Command::Diff,
         sections: &sections,

@@ -60,7 +60,8 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         account: settings.naming().account.clone(),
         ..Section::default()
     };
-    let sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
+    let mut sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
+    found.count_ignored(&clusters, &mut sections);
     let ending = Ending {
         command: Command::Lint,
         sections: &sections,

@@ -105,8 +105,9 @@ impl NamedArgs {
                 named::show(verb, &names, settings, &manifests, &iam).await
             }
         };
-        let sections = signals.told(super::runtime()?.block_on(sections))?;
+        let mut sections = signals.told(super::runtime()?.block_on(sections))?;
         drop(watcher);
+        manifests.count_ignored(&clusters, &mut sections);
         let ending = Ending {
             command,
             sections: &sections,

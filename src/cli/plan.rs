@@ -140,8 +140,9 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         async |cluster| endpoint.reader(cluster).await,
     );
     let signals = Signals::listen()?;
-    let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
+    let mut sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
     drop(watcher);
+    manifests.count_ignored(&clusters, &mut sections);
     let late: Vec<&Superseded> = sections
         .iter()
         .filter_map(|s| s.superseded.as_ref())

@@ -43,6 +43,9 @@ impl Code {
             Self::MissingNamespace => {
                 "`metadata.namespace` was left to whoever applies the manifest. The name of the role and its trust policy hold the namespace, and `default` is only a guess."
             }
+            Self::IgnoredServiceAccount => {
+                "`--exclude`, or `ignore` in the configuration, matches a file that declares a role, and no file that is read declares it, too. What is ignored counts for nothing, so the role would be nobody's."
+            }
             Self::NamespaceNotAllowed => {
                 "`--namespace-enforce` is on, and the rule for this path gives other namespaces: one team's directory cannot claim another's roles. A role that nobody else declares is held; a declaration that is allowed goes on."
             }
@@ -152,6 +155,9 @@ impl Code {
             Self::MissingName => "Set `metadata.name`.",
             Self::MissingNamespace => {
                 "Set `metadata.namespace` in the rendered manifest: `namespace: NAME` in a kustomization does. `helm template --namespace NAME` alone does not: it only fills in `.Release.Namespace` where the chart's templates write that. Where something else sets it (`kubectl -n`, Argo CD's destination, Flux's `targetNamespace`), say so with `--namespace-from`."
+            }
+            Self::IgnoredServiceAccount => {
+                "Narrow the rule, or remove the ServiceAccount or its annotation in a commit that is applied before the rule is set."
             }
             Self::NamespaceNotAllowed => {
                 "Move the manifest to a path of its namespace, or change the rule for the path: `--namespace-from`."

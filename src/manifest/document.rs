@@ -185,7 +185,7 @@ fn explained(mut fault: Fault, text: &str, offset: usize) -> Fault {
     if text.contains("{{") {
         fault.code = Code::UnrenderedTemplate;
         return fault.hint(
-            "this looks like an un-rendered Helm template: commit what `helm template` prints, or leave the chart out with --path",
+            "this looks like an un-rendered Helm template: commit what `helm template` prints, or leave the chart out with --path or --exclude",
         );
     }
     let directive = text.split_inclusive('\n').try_fold(0, |at, line| {

@@ -2,11 +2,13 @@
 //! from the usual.
 
 mod annotation;
+mod exclude;
 mod namespace;
 
 pub use annotation::{
     AnnotationKeys, AnnotationPrefix, InvalidAnnotation, ManagedAnnotation, RoleArnForm,
 };
+pub use exclude::{IgnoreRules, Ignored, InvalidIgnore};
 pub use namespace::{InvalidRule, NamespaceRule, NamespaceRules, suggestion};
 
 /// What a repository may do in its own way; the default is what the controller and the webhook do.
@@ -18,4 +20,6 @@ pub struct Conventions {
     pub role_arns: RoleArnForm,
     /// Which namespace a path is applied to.
     pub namespaces: NamespaceRules,
+    /// Which paths count for nothing.
+    pub ignore: IgnoreRules,
 }

@@ -6,7 +6,7 @@ use super::ownership::{self, Ownership};
 use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
-use crate::model::conventions::NamespaceRules;
+use crate::model::conventions::{IgnoreRules, NamespaceRules};
 use crate::model::history::{Absence, Ancestry, Elsewhere};
 use crate::model::location::RepoPath;
 use crate::model::role::CurrentRole;
@@ -24,6 +24,8 @@ pub struct Questions {
     pub retiring: BTreeMap<ServiceAccountRef, Retiring>,
     /// Which namespace a path is applied to, at every commit.
     pub namespaces: NamespaceRules,
+    /// Which paths count for nothing, at every commit.
+    pub ignore: IgnoreRules,
 }
 
 /// A role that may be retired.
@@ -87,6 +89,7 @@ pub(super) fn questions(facts: &Facts) -> Questions {
     let (cluster, run) = (&facts.cluster, &facts.run);
     let mut questions = Questions {
         namespaces: cluster.conventions.namespaces.clone(),
+        ignore: cluster.conventions.ignore.clone(),
         ..Questions::default()
     };
     let applied = facts.applied().into_iter().map(|entry| entry.commit);

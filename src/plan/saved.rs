@@ -352,6 +352,7 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
         ("--annotation-prefix", digest(&keys.role_arn)),
         ("--compose-role-arn", digest(&conventions.role_arns)),
         ("--namespace-from", digest(&conventions.namespaces)),
+        ("--exclude", digest(&conventions.ignore)),
         ("--path", digest(&run.paths)),
         ("--mode", digest(&run.mode)),
         ("--full", digest(&run.depth)),

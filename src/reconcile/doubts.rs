@@ -4,10 +4,14 @@
 //! of the ServiceAccounts that may be in it, a submodule or a link those of all; and nobody's if it is
 //! byte for byte what it was before the removal, because then nothing can have moved there.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use super::Manifests;
 use crate::manifest;
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
+use crate::model::history::CommitInfo;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Repository, Scope, UnreadReason};
@@ -17,6 +21,8 @@ pub(super) struct Doubts<'a> {
     repository: &'a Repository,
     ours: &'a CommitId,
     all: Vec<Doubt<'a>>,
+    /// Since when what is at a path is what it is, as far as that was asked.
+    since: RefCell<BTreeMap<RepoPath, String>>,
 }
 
 /// A file, link or submodule that is not understood.
@@ -67,6 +73,7 @@ impl Manifests {
             repository,
             ours,
             all: parts.chain(unread).collect(),
+            since: RefCell::default(),
         }
     }
 }
@@ -89,6 +96,22 @@ impl Doubts<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// A fault with the commit since which its file is so.
+    pub(super) fn dated(&self, path: &RepoPath, fault: &str) -> Result<String, source::Error> {
+        let mut known = self.since.borrow_mut();
+        if !known.contains_key(path) {
+            let since = self.repository.same_since(self.ours, path)?;
+            let since = since.map_or_else(String::new, |commit| {
+                let CommitInfo {
+                    id, author, date, ..
+                } = commit;
+                format!(", since commit {} of {author} ({date})", id.short())
+            });
+            known.insert(path.clone(), since);
+        }
+        Ok(format!("{fault}{}", known[path]))
     }
 
     fn is_as_before(

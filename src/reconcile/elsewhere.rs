@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::manifests::scope;
 use super::{Declarations, Error, Manifests};
 use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
@@ -54,10 +55,9 @@ impl Manifests {
         }
         let extractor: &Extractor = &self.extractor;
         let names: BTreeSet<&str> = retiring.keys().map(|whose| whose.name.as_str()).collect();
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
-        let look = |path: &RepoPath, bytes: &[u8]| match scope.covers(path) {
+        let scope = scope(paths, &questions.ignore);
+        let is_left = |path: &RepoPath| scope.is_around(path) || scope.ignore.ignores(path);
+        let look = |path: &RepoPath, bytes: &[u8]| match is_left(path) {
             true => None,
             false => File::new(extractor, &questions.namespaces, path, bytes, &names),
         };

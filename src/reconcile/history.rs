@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::doubts::Doubts;
+use super::manifests::scope;
 use super::{Declarations, Error, Manifests, elsewhere};
 use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
-use crate::model::history::{Absence, Ancestry, CommitInfo, Removal};
+use crate::model::history::{Absence, Ancestry, CommitInfo, Elsewhere, Place, Removal};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
@@ -252,9 +253,7 @@ impl Manifests {
         };
         history.ancestry = self.ancestry(&questions.commits);
         history.moved = self.elsewhere(questions, paths)?;
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
+        let scope = scope(paths, &questions.ignore);
         let rules = &questions.namespaces;
         let doubts = self.doubts(repository, ours, &scope, rules);
         for (whose, role) in &questions.retiring {
@@ -266,9 +265,15 @@ impl Manifests {
                 |since: &&CommitId| repository.ancestry(since, ours) == Ancestry::Ancestor;
             let since = role.since.as_ref().filter(is_here);
             let hiding = doubts.hiding(whose, since, since.unwrap_or(ours))?;
-            history
-                .hidden
-                .extend(hiding.map(|hiding| (whose.clone(), hiding)));
+            if let Some((path, fault)) = hiding {
+                let fault = doubts.dated(&path, &fault)?;
+                history.hidden.insert(whose.clone(), (path, fault));
+            }
+        }
+        for Elsewhere { path, place } in history.moved.values_mut() {
+            if let Place::Broken(fault) = place {
+                *fault = doubts.dated(path, fault)?;
+            }
         }
         if questions.absent.is_empty() {
             return Ok(history);
@@ -305,6 +310,13 @@ impl Manifests {
             let absence = match (&absence, doubts.hiding(service_account, None, ours)?) {
                 (Absence::Unexplained, Some((path, fault))) => Absence::Unreadable { path, fault },
                 _ => absence,
+            };
+            let absence = match absence {
+                Absence::Unreadable { path, fault } => {
+                    let fault = doubts.dated(&path, &fault)?;
+                    Absence::Unreadable { path, fault }
+                }
+                other => other,
             };
             history.absences.insert(service_account.clone(), absence);
         }
@@ -352,10 +364,9 @@ impl Manifests {
         let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
             return Ok(vec![]);
         };
-        let scope = Scope {
-            paths: settings.paths.clone(),
-        };
-        let rules = &settings.naming().conventions.namespaces;
+        let conventions = &settings.naming().conventions;
+        let scope = scope(&settings.paths, &conventions.ignore);
+        let rules = &conventions.namespaces;
         let mut versions: Vec<Version> = Vec::new();
         let declared = |blob: Option<Blob>, path: &RepoPath| -> Result<_, source::Error> {
             let Some(blob) = blob else {

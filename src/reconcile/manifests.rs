@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::manifest::{self, Extract, Extractor};
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
-use crate::model::conventions::{Conventions, NamespaceRules};
+use crate::model::conventions::{Conventions, IgnoreRules, NamespaceRules};
 use crate::model::history::Ancestry;
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
@@ -57,6 +57,14 @@ fn extract<'a>(
     move |path, bytes| match cache {
         Some(cache) => extractor.extract_with(path, bytes, &Documents(cache)),
         None => extractor.extract(path, bytes),
+    }
+}
+
+/// What is read of some paths, where these rules ignore a part of it.
+pub(super) fn scope(paths: &[RepoPath], ignore: &IgnoreRules) -> Scope {
+    Scope {
+        paths: paths.to_vec(),
+        ignore: ignore.clone(),
     }
 }
 
@@ -125,18 +133,17 @@ impl Manifests {
         conventions: &Conventions,
         observe: Observer<'_>,
     ) -> Result<Self, Error> {
-        let extractor = Rc::new(Extractor::new(conventions));
         match place {
             Place::Repository(address) => {
                 let repository = Rc::new(address.open(observe)?);
                 let commit = repository.resolve(&address.revision)?;
-                let mut manifests = Self::read_at(&repository, &commit, paths, cache, &extractor)?;
+                let mut manifests = Self::at(&repository, &commit, paths, cache, conventions)?;
                 let uncommitted = uncommitted(&repository, &commit, &manifests);
                 manifests.diagnostics.extend(uncommitted);
                 Ok(manifests)
             }
             Place::Directory(directory, commit) => {
-                Self::of_directory(directory, commit.clone(), cache, paths, extractor)
+                Self::of_directory(directory, commit.clone(), cache, paths, conventions)
             }
         }
     }
@@ -146,11 +153,10 @@ impl Manifests {
         commit: Option<CommitId>,
         cache: Option<&Cache>,
         paths: &[RepoPath],
-        extractor: Rc<Extractor>,
+        conventions: &Conventions,
     ) -> Result<Self, Error> {
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
+        let extractor = Rc::new(Extractor::new(conventions));
+        let scope = scope(paths, &conventions.ignore);
         let snapshot =
             source::directory::read(directory, &scope, commit, &extract(&extractor, cache))?;
         if let Some(cache) = cache {
@@ -191,19 +197,17 @@ impl Manifests {
         conventions: &Conventions,
     ) -> Result<Self, Error> {
         let extractor = Rc::new(Extractor::new(conventions));
-        Self::read_at(repository, commit, paths, cache, &extractor)
+        let scope = scope(paths, &conventions.ignore);
+        Self::read_at(repository, commit, scope, cache, &extractor)
     }
 
     fn read_at(
         repository: &Rc<Repository>,
         commit: &CommitId,
-        paths: &[RepoPath],
+        scope: Scope,
         cache: Option<&Cache>,
         extractor: &Rc<Extractor>,
     ) -> Result<Self, Error> {
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
         let snapshot = repository.read(commit, &scope, cache, &extract(extractor, cache))?;
         tracing::info!(
             %commit,
@@ -235,24 +239,26 @@ impl Manifests {
         conventions: &Conventions,
     ) -> Result<Self, Error> {
         let extractor = Rc::new(Extractor::new(conventions));
-        Self::read_base(repository, commit, paths, cache, &extractor)
+        let scope = scope(paths, &conventions.ignore);
+        Self::read_base(repository, commit, scope, cache, &extractor)
     }
 
     fn read_base(
         repository: &Rc<Repository>,
         commit: &CommitId,
-        paths: &[RepoPath],
+        mut existing: Scope,
         cache: Option<&Cache>,
         extractor: &Rc<Extractor>,
     ) -> Result<Self, Error> {
-        let mut existing = paths.to_vec();
         loop {
-            match Self::read_at(repository, commit, &existing, cache, extractor) {
+            match Self::read_at(repository, commit, existing.clone(), cache, extractor) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
-                    existing.retain(|other| *other != path);
-                    if existing.is_empty() {
+                    existing.paths.retain(|other| *other != path);
+                    if existing.paths.is_empty() {
                         // No path at all would mean everything.
-                        let mut nothing = Self::read_at(repository, commit, &[], cache, extractor)?;
+                        let everything = Scope::default();
+                        let mut nothing =
+                            Self::read_at(repository, commit, everything, cache, extractor)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
@@ -272,7 +278,8 @@ impl Manifests {
     pub fn base(&self, revision: &str, paths: &[RepoPath]) -> Result<Option<Self>, Error> {
         let base = |repository: &Rc<Repository>| {
             let commit = repository.resolve(revision)?;
-            Self::read_base(repository, &commit, paths, None, &self.extractor)
+            let scope = scope(paths, &self.scope.ignore);
+            Self::read_base(repository, &commit, scope, None, &self.extractor)
         };
         self.repository.as_ref().map(base).transpose()
     }
@@ -328,28 +335,32 @@ impl Declarations for Manifests {
     }
 
     fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests {
-        let scope = Scope {
-            paths: paths.to_vec(),
-        };
-        let files = || {
-            self.snapshot
-                .files
-                .iter()
-                .filter(|(path, _)| scope.covers(path))
-        };
+        let conventions = &naming.conventions;
+        let scope = scope(paths, &conventions.ignore);
         let unread = self
             .snapshot
             .unread
             .iter()
             .filter(|unread| scope.leaves_unknown(unread));
         let unread: Vec<Diagnostic> = unread.map(not_read).collect();
-        let rules = &naming.conventions.namespaces;
-        let files = files().map(|(path, file)| file.clone().placed(path, rules));
-        let files: Vec<Extract> = files.collect();
-        let resolved = desired::resolve(files.iter().flat_map(|file| &file.declarations), naming);
+        let files = self.snapshot.files.iter();
+        let files = files.filter(|(path, _)| scope.is_around(path));
+        let (files, ignored): (Vec<_>, Vec<_>) = files
+            .map(|(path, file)| {
+                let file = file.clone().placed(path, &conventions.namespaces);
+                (conventions.ignore.of_file(path), file)
+            })
+            .partition(|(ignored, _)| ignored.is_none());
+        let declarations = files.iter().flat_map(|(_, file)| &file.declarations);
+        let mut resolved = desired::resolve(declarations, naming);
+        let ignored = ignored.iter().flat_map(|(ignored, file)| {
+            let rule = ignored.map_or("", |ignored| ignored.rule);
+            file.declarations.iter().map(move |found| (rule, found))
+        });
+        resolved.hold_ignored(ignored, naming);
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(unread);
-        diagnostics.extend(files.into_iter().flat_map(|file| file.diagnostics));
+        diagnostics.extend(files.into_iter().flat_map(|(_, file)| file.diagnostics));
         diagnostics.extend(resolved.diagnostics.iter().cloned());
         diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
         ClusterManifests {
@@ -370,8 +381,13 @@ impl Declarations for Manifests {
         else {
             return Ok(None);
         };
-        let mut whole =
-            Self::read_at(repository, commit, &self.scope.paths, None, &self.extractor)?;
+        let mut whole = Self::read_at(
+            repository,
+            commit,
+            self.scope.clone(),
+            None,
+            &self.extractor,
+        )?;
         let (all, seen) = (&whole.snapshot, &self.snapshot);
         if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
             return Ok(None);
@@ -410,18 +426,23 @@ fn not_read(unread: &Unread) -> Diagnostic {
     let (what, hint) = match &unread.reason {
         UnreadReason::Submodule => (
             "a submodule is not read",
-            "render its manifests into this repository, or leave it out with --path",
+            "if it holds manifests, render them into this repository",
         ),
         UnreadReason::Symlink | UnreadReason::LinkedDirectory(_) => (
             "a symbolic link is not followed",
-            "commit what it leads to in its place, remove it, or leave it out with --path",
+            "commit what it leads to in its place, remove it, or leave it out with --path or --exclude",
         ),
         UnreadReason::LfsPointer => (
             "this is a Git LFS pointer, and its content is not here",
-            "keep manifests out of Git LFS, or leave it out with --path",
+            "keep manifests out of Git LFS, or leave it out with --path or --exclude",
         ),
     };
-    Diagnostic::error(Code::NotRead, what)
+    let severity = match &unread.reason {
+        // Another repository's, which is not part of this one.
+        UnreadReason::Submodule => Severity::Note,
+        _ => Severity::Error,
+    };
+    Diagnostic::new(Code::NotRead, severity, what)
         .at(Location {
             path: unread.path.clone(),
             line: 1,

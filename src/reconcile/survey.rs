@@ -230,6 +230,7 @@ impl Survey {
                 Some(Obstacle::Refused(_)) | None => None,
             },
             record: None,
+            ignored: None,
         }
     }
 }

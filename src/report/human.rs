@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style as Colour};
 use comfy_table::Table;
 
+use super::counts::plural;
 use super::place::Place;
 use super::sanitize::line;
 use super::{Entry, Report, Section, action_word, difference, outcome_word};
@@ -38,6 +39,10 @@ pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Resul
                 Medium::Terminal => snippet::render(diagnostic, out)?,
                 Medium::Plain => plain_diagnostic(diagnostic, out)?,
             }
+        }
+        if let Some(files) = section.ignored {
+            let files = plural(files, "file");
+            writeln!(out, "{files} left out by ignore rules")?;
         }
         if several {
             writeln!(out)?;

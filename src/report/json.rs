@@ -63,6 +63,8 @@ struct ClusterField<'a> {
     account: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded: Option<SupersededField>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<usize>,
     changes: Vec<ChangeField<'a>>,
     diagnostics: Vec<DiagnosticField<'a>>,
 }
@@ -187,6 +189,7 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
         name: section.cluster.as_ref().map(|name| name.as_str()),
         account: section.account.as_ref().map(|account| account.as_str()),
         superseded: section.superseded.as_ref().map(superseded),
+        ignored: section.ignored,
         changes: report.listed(section).map(change).collect(),
         diagnostics: section.diagnostics.iter().map(diagnostic).collect(),
     }

@@ -49,6 +49,7 @@ fn report(text: &str, path: &str) -> Report {
         exit: Exit::Incomplete,
         clusters: vec![Section {
             record: None,
+            ignored: Some(2),
             entries: vec![Entry {
                 change,
                 origin: None,

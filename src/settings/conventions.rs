@@ -2,7 +2,7 @@
 
 use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
 use crate::model::conventions::{
-    AnnotationKeys, AnnotationPrefix, Conventions, ManagedAnnotation, NamespaceRule,
+    AnnotationKeys, AnnotationPrefix, Conventions, IgnoreRules, ManagedAnnotation, NamespaceRule,
     NamespaceRules, RoleArnForm,
 };
 
@@ -21,6 +21,7 @@ impl ClusterInput {
         let rules = rules.collect::<Result<_, _>>();
         Ok(Conventions {
             namespaces: NamespaceRules::new(rules.map_err(invalid("--namespace-from"))?),
+            ignore: IgnoreRules::new(&self.ignore).map_err(invalid("--exclude"))?,
             annotations: keys.map_err(invalid(key))?,
             role_arns: match self.compose_role_arn {
                 Some(true) => RoleArnForm::Composed,
@@ -40,9 +41,18 @@ pub fn shared(clusters: &[ClusterSettings]) -> Result<Conventions, Error> {
         return Ok(Conventions::default());
     };
     let conventions = |cluster: &ClusterSettings| cluster.naming().conventions.clone();
-    let shared = conventions(first);
-    let differs = |other: &&ClusterSettings| conventions(other).annotations != shared.annotations;
-    match others.iter().find(differs) {
+    let mut shared = conventions(first);
+    let keys = &shared.annotations.clone();
+    let differs = |other: &&ClusterSettings| conventions(other).annotations != *keys;
+    let other = others.iter().find(differs);
+    if others
+        .iter()
+        .any(|other| conventions(other).ignore != shared.ignore)
+    {
+        // What is left out of one cluster may be another one's.
+        shared.ignore = IgnoreRules::default();
+    }
+    match other {
         None => Ok(shared),
         Some(other) => Err(Error::DifferentKeys(
             first.name().clone(),

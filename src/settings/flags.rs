@@ -166,6 +166,15 @@ impl ClusterInput {
                     numbered.map(|(n, rule)| format!("{n} {rule}")).collect()
                 },
             )?,
+            ignore: list(
+                "--exclude",
+                |i| &i.ignore,
+                // The last that matches counts, so their order does, too.
+                |i| {
+                    let numbered = i.ignore.iter().enumerate();
+                    numbered.map(|(n, rule)| format!("{n} {rule}")).collect()
+                },
+            )?,
             role_prefix: text("--role-prefix", self.role_prefix, &flags.role_prefix)?,
             role_path: text("--role-path", self.role_path, &flags.role_path)?,
             account: text("--account", self.account, &flags.account)?,

@@ -45,7 +45,7 @@ pub fn read<T: Send>(
             let (path, reason) = (root, UnreadReason::Symlink);
             snapshot.unread.push(Unread { path, reason });
         } else {
-            walks.push(walk(directory, directory.join(os_path(&root))));
+            walks.push(walk(directory, scope, directory.join(os_path(&root))));
         }
     }
     let read_piece = |(): &(), piece: Vec<Result<Found, Error>>| {
@@ -75,6 +75,24 @@ pub fn read<T: Send>(
     Ok(snapshot)
 }
 
+/// Every manifest below a directory that is in scope, ignored or not, in the order of the paths.
+///
+/// # Errors
+///
+/// If a directory cannot be listed.
+pub fn names(directory: &Path, scope: &Scope) -> Result<Vec<RepoPath>, Error> {
+    let roots = scope.roots().into_iter();
+    let roots = roots.filter(|root| !leads_through_link(directory, root));
+    let found = roots.flat_map(|root| walk(directory, scope, directory.join(os_path(&root))));
+    let files = found.filter_map(|found| match found {
+        Ok(found) => found.unread.is_none().then_some(Ok(found.path)),
+        Err(error) => Some(Err(error)),
+    });
+    let mut names = files.collect::<Result<Vec<_>, _>>()?;
+    names.sort();
+    Ok(names)
+}
+
 /// A manifest, or something that could hide one.
 struct Found {
     file: PathBuf,
@@ -83,7 +101,11 @@ struct Found {
 }
 
 /// Finds all manifests from a place in the directory on, and all links that could hide some.
-fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, Error>> {
+fn walk(
+    directory: &Path,
+    scope: &Scope,
+    start: PathBuf,
+) -> impl Iterator<Item = Result<Found, Error>> {
     let walk = WalkDir::new(&start).max_depth(MAX_TREE_DEPTH).into_iter();
     let walk = walk.filter_entry(|entry| entry.file_name() != ".git");
     walk.filter_map(move |entry| {
@@ -100,7 +122,8 @@ fn walk(directory: &Path, start: PathBuf) -> impl Iterator<Item = Result<Found, 
         let unread = if !kind.is_symlink() {
             None
         } else if is_manifest(&path) {
-            Some(UnreadReason::Symlink)
+            let is_read = is_read_anyway(directory, scope, entry.path());
+            (!is_read).then_some(UnreadReason::Symlink)
         } else {
             hidden(directory, entry.path())
         };
@@ -131,6 +154,20 @@ fn hidden(directory: &Path, link: &Path) -> Option<UnreadReason> {
     };
     let target = within().map(UnreadReason::LinkedDirectory);
     Some(target.unwrap_or(UnreadReason::Symlink))
+}
+
+/// Whether a link leads to a manifest of the directory that is read itself.
+fn is_read_anyway(directory: &Path, scope: &Scope, link: &Path) -> bool {
+    let (Ok(root), Ok(target)) = (directory.canonicalize(), link.canonicalize()) else {
+        return false;
+    };
+    let path = repo_path(&root, &target);
+    let is_git = path
+        .as_bytes()
+        .split(|byte| *byte == b'/')
+        .any(|part| part == b".git");
+    let is_file = target.starts_with(&root) && target.is_file() && !is_git;
+    is_file && is_manifest(&path) && scope.covers(&path)
 }
 
 /// Whether a part of a path below the directory is a symbolic link; the directory itself may be one.

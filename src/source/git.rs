@@ -175,6 +175,19 @@ impl Repository {
         Ok(snapshot)
     }
 
+    /// Every manifest in scope at one commit, ignored or not, in the order of the paths.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::read`], but that no blob is opened.
+    pub fn names(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<RepoPath>, Error> {
+        let root = self.tree(commit)?;
+        let listing = listing::list(&self.objects, (commit, root), scope, &|_| false)?;
+        let mut names: Vec<RepoPath> = listing.blobs.into_iter().map(|(path, _)| path).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// The root directory of a commit.
     pub(super) fn tree(&self, commit: &CommitId) -> Result<Oid, Error> {
         let id = Oid::from_str(commit.as_str()).map_err(|_| Error::Revision {

@@ -21,6 +21,9 @@ use crate::model::text::cut;
 /// How many characters of a commit's author and subject are kept.
 const SHOWN: usize = 200;
 
+/// How many commits are looked at for the one since which a file is so.
+const FAR: usize = 10_000;
+
 /// A manifest that a commit added, changed or removed.
 #[derive(Debug)]
 pub struct Changed<'a> {
@@ -245,6 +248,33 @@ impl Repository {
         let id = Oid::from_str(commit.as_str()).ok()?;
         let parent = self.objects().find_commit(id).ok()?.parent(0).ok()?;
         CommitId::new(&parent.id().to_string()).ok()
+    }
+
+    /// The commit since which what is at a path is what it is, seen along first parents; `None` if it
+    /// is not in this clone, or too far back.
+    ///
+    /// # Errors
+    ///
+    /// If an object on the way there cannot be read.
+    pub fn same_since(
+        &self,
+        ours: &CommitId,
+        path: &RepoPath,
+    ) -> Result<Option<CommitInfo>, Error> {
+        let now = self.entry(ours, path)?;
+        let mut at = ours.clone();
+        for _ in 0..FAR {
+            let Some(before) = self.parent(&at) else {
+                break;
+            };
+            if self.entry(&before, path)? != now {
+                let commit = Oid::from_str(at.as_str()).ok();
+                let commit = commit.and_then(|id| self.objects().find_commit(id).ok());
+                return Ok(commit.map(|commit| info(&commit)));
+            }
+            at = before;
+        }
+        Ok(None)
     }
 
     /// Whether the same is at a path of two commits, byte for byte: a file, a link, a submodule or a

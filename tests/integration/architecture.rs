@@ -195,6 +195,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("serde_yaml", &["manifest", "settings"]),
     ("aho_corasick", &["manifest"]),
     ("regex_lite", &["model"]),
+    ("ignore::gitignore", &["model"]),
     ("granit_parser", &["manifest"]),
     ("k8s_openapi", &["manifest"]),
     ("aws_sdk_iam", &["iam/aws"]),

@@ -11,6 +11,7 @@ mod clones;
 mod conformance;
 mod conventions;
 mod credentials;
+mod excluded;
 mod faults;
 mod flags;
 mod flaws;

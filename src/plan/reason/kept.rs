@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::model::commit::CommitId;
 use crate::model::history::CommitInfo;
 use crate::model::location::RepoPath;
+use crate::model::shell::quoted;
 
 /// Why an owned role that is not declared is not retired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +114,13 @@ impl fmt::Display for Kept {
             ),
             Self::DeclaredElsewhere(path) => write!(
                 f,
-                ", but `{path}` declares it now, which this run does not read, so nothing is pruned: widen --path, or list the cluster it moved to in --config"
+                ", but `{path}` declares it now, which this run does not read, so nothing is pruned: list the cluster it moved to in --config, or, if that is nobody's, leave it out: {}",
+                excluding(path)
             ),
             Self::BrokenElsewhere { path, fault } => write!(
                 f,
-                ", but `{path}`, which this run does not read, may declare it ({fault}), so nothing is pruned: correct it, or list the cluster whose it is in --config"
+                ", but `{path}`, which this run does not read, may declare it ({fault}), so nothing is pruned: correct it, list the cluster whose it is in --config, or, if it is nobody's, leave it out: {}",
+                excluding(path)
             ),
             Self::OtherPaths(path) => write!(
                 f,
@@ -134,7 +137,8 @@ impl fmt::Display for Kept {
             ),
             Self::ChangeUnreadable { path, fault } => write!(
                 f,
-                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: was it rendered? Commit it whole, or delete it"
+                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, delete it, or, if nothing there is this cluster's, leave it out with --path or {}",
+                excluding(path)
             ),
             Self::Unexplained => f.write_str(
                 ", but no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
@@ -181,4 +185,16 @@ impl fmt::Display for Kept {
             }
         }
     }
+}
+
+/// The ignore rule that leaves out a file and nothing else.
+fn excluding(path: &RepoPath) -> String {
+    let path = path.to_string();
+    // A comma would separate two patterns.
+    let pattern = path.chars().map(|c| match c {
+        '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ',' => '?',
+        c => c,
+    });
+    let pattern: String = pattern.collect();
+    format!("--exclude {}", quoted(&format!("/{pattern}")))
 }

@@ -213,6 +213,7 @@ fn everything() -> Report {
             diagnostics,
             superseded: None,
             record: None,
+            ignored: Some(2),
         }],
         error: None,
         listing: Listing::Changes,
@@ -271,6 +272,7 @@ fn human() {
       hint: write "true"
     warning[security-drift]: somebody else may assume `k8s-sa_bar_drifted`
     ../../x:7:1: note[not-read]: a submodule
+    2 files left out by ignore rules
     1 to create, 1 to update, 1 to restore, 1 to quarantine, 1 to delete, 1 orphan, 1 held, 1 in sync, 1 error, 1 warning, 1 note, 2 done, 1 failed, 1 unknown, 1 not attempted
     "#);
 }
