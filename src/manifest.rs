@@ -248,6 +248,11 @@ impl Extractor {
     }
 }
 
+/// How many documents a file has, blank ones left out.
+pub fn count_documents(bytes: &[u8]) -> usize {
+    document::count(&String::from_utf8_lossy(bytes))
+}
+
 /// Documents that cannot hold the annotation and are in order: they need not be parsed again.
 pub trait Memory {
     /// Whether a document is one of them.

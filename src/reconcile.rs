@@ -25,6 +25,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 
 mod adopt;
 pub mod apply;
+mod checked;
 pub mod compare;
 mod doubts;
 mod elsewhere;

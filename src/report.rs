@@ -13,6 +13,7 @@ use crate::model::commit::CommitId;
 use crate::model::history::Removal;
 use crate::plan::{Action, Change, Difference, Origin, Superseded};
 
+pub mod checked;
 mod counts;
 mod difference;
 pub mod ending;
@@ -28,6 +29,8 @@ mod place;
 pub mod record;
 pub mod sanitize;
 pub mod sarif;
+
+use checked::Checked;
 
 /// Everything one run found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +94,8 @@ pub struct Section {
     pub record: Option<Outcome>,
     /// How many files the cluster's ignore rules leave out, where it has some.
     pub ignored: Option<usize>,
+    /// What was looked at, where that is all that was done.
+    pub checked: Option<Checked>,
 }
 
 /// One change and what became of it.

@@ -52,15 +52,18 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
     let paths = manifests::all_paths(&clusters);
     let found = input::read(&args.source, &paths, &clusters, console)
         .map_err(|error| error.at_root("lint", &args.source.repository.paths, &paths))?;
-    let section = |(settings, cluster): (&ClusterSettings, _)| Section {
-        cluster,
-        diagnostics: found
-            .declared(&settings.paths, settings.naming())
-            .diagnostics,
-        account: settings.naming().account.clone(),
-        ..Section::default()
+    let section = |(settings, cluster): (&ClusterSettings, _)| {
+        let declared = found.declared(&settings.paths, settings.naming());
+        Ok(Section {
+            cluster,
+            account: settings.naming().account.clone(),
+            checked: Some(found.checked(settings, &declared)?),
+            diagnostics: declared.diagnostics,
+            ..Section::default()
+        })
     };
-    let mut sections: Vec<Section> = clusters.iter().zip(names).map(section).collect();
+    let sections = clusters.iter().zip(names).map(section);
+    let mut sections = sections.collect::<Result<Vec<Section>, Error>>()?;
     found.count_ignored(&clusters, &mut sections);
     let ending = Ending {
         command: Command::Lint,

@@ -60,6 +60,24 @@ pub(super) fn split<'t>(text: &'t str, search: &'t Search) -> impl Iterator<Item
     })
 }
 
+/// How many documents there are, as [`split`] cuts them, without those that are blank.
+pub(super) fn count(text: &str) -> usize {
+    let (mut count, mut start) = (0, 0);
+    let is_content = |line: &str| {
+        let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+        !line.is_empty() && !line.starts_with('#') && line != "..."
+    };
+    loop {
+        let next = separator(text, start);
+        let end = next.as_ref().map_or(text.len(), |line| line.start);
+        count += usize::from(text[start..end].lines().any(is_content));
+        match next {
+            Some(line) => start = line.end,
+            None => return count,
+        }
+    }
+}
+
 impl Chunk<'_> {
     /// Whether kubectl reads it as JSON if it is the first chunk of its file.
     pub(super) fn is_like_json(&self) -> bool {

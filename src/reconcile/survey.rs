@@ -231,6 +231,7 @@ impl Survey {
             },
             record: None,
             ignored: None,
+            checked: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use comfy_table::Table;
 use super::counts::plural;
 use super::place::Place;
 use super::sanitize::line;
-use super::{Entry, Report, Section, action_word, difference, outcome_word};
+use super::{Command, Entry, Report, Section, action_word, difference, outcome_word};
 use crate::apply::{Failure, Outcome};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Action, Difference};
@@ -44,6 +44,9 @@ pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Resul
             let files = plural(files, "file");
             writeln!(out, "{files} left out by ignore rules")?;
         }
+        if let Some(checked) = &section.checked {
+            checked.render(out)?;
+        }
         if several {
             writeln!(out)?;
         }
@@ -56,6 +59,9 @@ pub fn render(report: &Report, medium: Medium, out: &mut dyn Write) -> io::Resul
                 Some(hint) => writeln!(out, "hint: {}", line(hint)),
                 None => Ok(()),
             }
+        }
+        None if counts.is_empty() && report.command == Command::Lint => {
+            writeln!(out, "no problem found")
         }
         None if counts.is_empty() => writeln!(out, "nothing to do"),
         None => writeln!(out, "{}", counts.join(", ")),

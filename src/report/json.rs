@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
+use super::checked::{Checked, Counts};
 use super::sanitize;
 use super::{Entry, Report, Section, Stopped, action_word, outcome_word};
 use crate::apply::Outcome;
@@ -65,8 +66,34 @@ struct ClusterField<'a> {
     superseded: Option<SupersededField>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<CheckedField<'a>>,
     changes: Vec<ChangeField<'a>>,
     diagnostics: Vec<DiagnosticField<'a>>,
+}
+
+/// What was looked at.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckedField<'a> {
+    #[serde(flatten)]
+    total: CountsField,
+    directories: Vec<DirectoryField<'a>>,
+}
+
+#[derive(Serialize)]
+struct DirectoryField<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    counts: CountsField,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CountsField {
+    files: usize,
+    documents: usize,
+    service_accounts: usize,
 }
 
 #[derive(Serialize)]
@@ -190,8 +217,27 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
         account: section.account.as_ref().map(|account| account.as_str()),
         superseded: section.superseded.as_ref().map(superseded),
         ignored: section.ignored,
+        checked: section.checked.as_ref().map(checked),
         changes: report.listed(section).map(change).collect(),
         diagnostics: section.diagnostics.iter().map(diagnostic).collect(),
+    }
+}
+
+fn checked(checked: &Checked) -> CheckedField<'_> {
+    let counts = |counts: &Counts| CountsField {
+        files: counts.files,
+        documents: counts.documents,
+        service_accounts: counts.service_accounts,
+    };
+    let directories = checked.directories.iter();
+    CheckedField {
+        total: counts(&checked.total),
+        directories: directories
+            .map(|(path, of)| DirectoryField {
+                path,
+                counts: counts(of),
+            })
+            .collect(),
     }
 }
 

@@ -50,6 +50,7 @@ fn report(text: &str, path: &str) -> Report {
         clusters: vec![Section {
             record: None,
             ignored: Some(2),
+            checked: None,
             entries: vec![Entry {
                 change,
                 origin: None,

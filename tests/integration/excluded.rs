@@ -1,4 +1,4 @@
-//! Ignore rules: what they leave out, and what they must not.
+//! Ignore rules, and what a run says of what it looked at.
 
 use std::os::unix::fs::symlink;
 
@@ -242,6 +242,67 @@ fn i60_a_saved_plan_is_bound_to_its_rules() {
     world
         .run(&["apply", "--plan", &file, "--exclude", "x"])
         .ends(0);
+}
+
+#[test]
+fn m84_lint_says_what_it_checked() {
+    let world = World::new(&["a", "b"]);
+    let two = format!(
+        "{}---\n# nothing\n---\nkind: Note\n",
+        service_account("bar", "c")
+    );
+    world.repository.write("infra/x/c.yaml", two);
+    world.repository.write("readme.md", "no manifest");
+    world.repository.write("old/d.yaml", "kind: Note\n");
+    world.repository.commit("more");
+    let root = world.repository.path().display().to_string();
+    let all = json!({
+        "files": 4, "documents": 5, "serviceAccounts": 3,
+        "directories": [
+            { "path": "apps", "files": 2, "documents": 2, "serviceAccounts": 2 },
+            { "path": "infra/x", "files": 1, "documents": 2, "serviceAccounts": 1 },
+            { "path": "old", "files": 1, "documents": 1, "serviceAccounts": 0 },
+        ],
+    });
+    for more in [&[][..], &["--directory", &root, "--commit", "HEAD"]] {
+        let mut arguments = [&["lint"], more].concat();
+        let head = world.repository.head();
+        arguments
+            .iter_mut()
+            .filter(|a| **a == "HEAD")
+            .for_each(|a| *a = &head);
+        let run = world.run(&arguments).ends(0);
+        assert_eq!(run.json()["clusters"][0]["checked"], all);
+    }
+    // What a cache knows to hold nothing was checked all the same.
+    let cache = world.directory.path().join("cache");
+    for _ in 0..2 {
+        let cli = world.cli(&["lint", "--format", "json"]);
+        let cli = cli
+            .env("IRSA_GITOPS_NO_CACHE", "")
+            .env("IRSA_GITOPS_CACHE_DIR", &cache);
+        assert_eq!(cli.run().ends(0).json()["clusters"][0]["checked"], all);
+    }
+    let run = world.print(&["lint"]).ends(0);
+    assert!(
+        run.stdout
+            .contains("checked 4 files, 5 documents, 3 ServiceAccounts\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.ends_with("no problem found\n"), "{}", run.stdout);
+    assert!(!run.stdout.contains("nothing to do"), "{}", run.stdout);
+    // What is out of scope or ignored is no part of it.
+    let run = world.run(&["lint", "--path", "apps,old", "--exclude", "old"]);
+    let checked = &run.ends(0).json()["clusters"][0]["checked"];
+    assert_eq!(
+        (&checked["files"], &checked["documents"]),
+        (&json!(2), &json!(2))
+    );
+    // A repository without manifests says so.
+    let world = World::with(&[("readme.md", "x")]);
+    let run = world.print(&["lint"]).ends(0);
+    assert!(run.stdout.contains("checked 0 files"), "{}", run.stdout);
 }
 
 #[test]

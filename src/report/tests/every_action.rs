@@ -214,6 +214,7 @@ fn everything() -> Report {
             superseded: None,
             record: None,
             ignored: Some(2),
+            checked: None,
         }],
         error: None,
         listing: Listing::Changes,

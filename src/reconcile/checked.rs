@@ -1,0 +1,50 @@
+//! What was looked at: every file in scope, whether it can hold the annotation or not.
+
+use std::collections::BTreeMap;
+
+use super::manifests::scope;
+use super::{ClusterManifests, Declarations, Error, Manifests};
+use crate::manifest;
+use crate::model::location::RepoPath;
+use crate::report::checked::{Checked, Counts};
+use crate::settings::ClusterSettings;
+use crate::source::directory;
+
+impl Manifests {
+    /// Counts what a cluster's run looked at, with what it found declared there.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub fn checked(
+        &self,
+        cluster: &ClusterSettings,
+        found: &ClusterManifests,
+    ) -> Result<Checked, Error> {
+        let scope = scope(&cluster.paths, &cluster.naming().conventions.ignore);
+        let count = |_: &RepoPath, bytes: &[u8]| Some(manifest::count_documents(bytes));
+        let all = match (&self.repository, self.commit()) {
+            (Some(repository), Some(commit)) => repository.read(commit, &scope, None, &count)?,
+            _ => {
+                let place = self.snapshot.repository.as_ref();
+                directory::read(place, &scope, None, &count)?
+            }
+        };
+        let mut accounts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
+        for declared in found.resolved.declared.values() {
+            *accounts.entry(&declared.location.path).or_default() += 1;
+        }
+        let files = all.files.into_iter().filter(|(path, _)| scope.covers(path));
+        let files: Vec<(RepoPath, Counts)> = files
+            .map(|(path, documents)| {
+                let counts = Counts {
+                    files: 1,
+                    documents,
+                    service_accounts: accounts.get(&path).copied().unwrap_or(0),
+                };
+                (path, counts)
+            })
+            .collect();
+        Ok(Checked::new(&files))
+    }
+}
