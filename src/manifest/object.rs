@@ -60,6 +60,9 @@ impl Reader<'_> {
         if tree.reading(root) == Some(Reading::Null) {
             return;
         }
+        if self.json_patch(tree) {
+            return;
+        }
         if !tree.is_mapping(root) {
             let message = "a document must be a mapping with apiVersion and kind";
             let at = tree.node(root).start;
@@ -192,7 +195,7 @@ impl Reader<'_> {
         let at = match annotated {
             Some(annotated) => tree.node(annotated).start,
             None if is_like && spelling::holds_managed(tree, id, self.keys) => tree.node(id).start,
-            None => return,
+            None => return self.mention(place, id, kind),
         };
         if kind == Some("ServiceAccount") && version.is_none_or(|v| v == "1" || v.is_empty()) {
             let message = format!("{path}the ServiceAccount has no valid apiVersion");
@@ -217,6 +220,55 @@ impl Reader<'_> {
         } else {
             self.warn(fault.hint("it belongs on `apiVersion: v1`, `kind: ServiceAccount`"));
         }
+    }
+}
+
+impl Reader<'_> {
+    /// Notes that something which is no ServiceAccount carries the annotation, so that nobody believes
+    /// it is served.
+    fn mention(&mut self, place: Place<'_>, id: NodeId, kind: Option<&str>) {
+        let Place { tree, path, .. } = place;
+        let Some(at) = spelling::mention(tree, id, self.keys) else {
+            return;
+        };
+        let managed = &self.keys.managed;
+        let holder = match kind {
+            Some(kind) => format!("of kind `{kind}`"),
+            None => "without a kind, as the values of a chart are".to_owned(),
+        };
+        let message = format!(
+            "{path}`{managed}` is in an object {holder}, which is no ServiceAccount: it declares nothing, only what is rendered counts"
+        );
+        let fault = Fault::new(Code::WrongKind, at, message);
+        self.note(
+            fault
+                .hint("commit the rendered ServiceAccount, or read the rendering with --directory"),
+        );
+    }
+
+    /// Whether a document is a JSON patch; notes the annotation in it.
+    fn json_patch(&mut self, tree: &Tree) -> bool {
+        let Some(operations) = tree.items(tree.root) else {
+            return false;
+        };
+        let is_operation = |id: &NodeId| {
+            let has = |key| tree.get(*id, key).is_some();
+            has("op") && (has("path") || has("from"))
+        };
+        if operations.is_empty() || !operations.iter().all(is_operation) {
+            return false;
+        }
+        if let Some(at) = spelling::mention(tree, tree.root, self.keys) {
+            let managed = &self.keys.managed;
+            let message = format!(
+                "`{managed}` is in a JSON patch, which is no ServiceAccount: it declares nothing, only what is rendered counts"
+            );
+            let fault = Fault::new(Code::WrongKind, at, message);
+            self.note(
+                fault.hint("commit what it is rendered to, or read the rendering with --directory"),
+            );
+        }
+        true
     }
 }
 

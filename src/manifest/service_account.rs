@@ -47,6 +47,11 @@ impl Reader<'_> {
         self.extract.doubts.push(Doubt { line, hides });
     }
 
+    pub(super) fn note(&mut self, fault: Fault) {
+        let diagnostic = self.text.diagnostic(Severity::Note, fault);
+        self.extract.diagnostics.push(diagnostic);
+    }
+
     pub(super) fn warn(&mut self, fault: Fault) {
         let diagnostic = self.text.diagnostic(Severity::Warning, fault);
         self.extract.diagnostics.push(diagnostic);

@@ -64,6 +64,42 @@ pub(super) fn holds_managed(tree: &Tree, id: NodeId, keys: &AnnotationKeys) -> b
     find_managed(tree, id, keys, &mut Vec::new(), &mut HashSet::new()).is_some()
 }
 
+/// Where the managed annotation is written in a node: as a key, or in a text that is meant for
+/// something else to render.
+pub(super) fn mention(tree: &Tree, id: NodeId, keys: &AnnotationKeys) -> Option<usize> {
+    let mut seen = HashSet::new();
+    let mut open = vec![id];
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if tree
+            .scalar(id)
+            .is_some_and(|text| is_written_in(text, &keys.managed))
+        {
+            return Some(tree.node(id).start);
+        }
+        open.extend(tree.items(id).unwrap_or_default().iter().rev());
+        let entries = tree.entries(id).iter().rev();
+        open.extend(entries.flat_map(|(key, value)| [*value, *key]));
+    }
+    None
+}
+
+/// Whether a text sets the annotation: as YAML or JSON, as a path of Helm's `--set`, or as one of a
+/// JSON patch. Prose about it does not.
+fn is_written_in(text: &str, managed: &str) -> bool {
+    // Whoever writes a JSON pointer means it.
+    if text.contains(&managed.replace('/', "~1")) && managed.contains('/') {
+        return true;
+    }
+    let plain = text.replace('\\', "");
+    plain.match_indices(managed).any(|(at, _)| {
+        let rest = plain[at + managed.len()..].trim_start_matches(['"', '\'']);
+        rest.is_empty() || rest.trim_start_matches(' ').starts_with([':', '='])
+    })
+}
+
 /// Misspelled keys among the annotations of a ServiceAccount that is managed: one for each
 /// annotation that is not there.
 pub(super) fn misspelled(

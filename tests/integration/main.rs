@@ -50,6 +50,7 @@ mod settings;
 mod sources;
 mod superseded;
 mod tags;
+mod unrendered;
 mod witness;
 
 #[path = "../support"]

@@ -362,7 +362,7 @@ fn m23_lists_and_json_are_read() {
 fn m24_m29_what_is_no_service_account_is_none() {
     let config_map = "kind: ConfigMap\napiVersion: v1\ndata:\n  a: |\n    security.kaluza.com/iam-role-managed: \"true\"\n".to_owned();
     check(&[
-        ("text in a ConfigMap", config_map, ""),
+        ("text in a ConfigMap", config_map, "wrong-kind?@5:5"),
         (
             "other apiVersion",
             service_account(&["apiVersion: core/v1"]),

@@ -204,7 +204,7 @@ fn m29_what_was_meant_to_be_a_service_account_stops_pruning() {
         (
             "values of a chart",
             format!("serviceAccount:\n  annotations:\n    {KEY}: \"true\"\n"),
-            "",
+            "wrong-kind?@3:5",
         ),
         (
             "two typos",
