@@ -23,7 +23,7 @@ pub(super) fn settle<'a>(places: &[&'a Declaration]) -> (&'a Declaration, Vec<Di
     let diagnostics = if conflicting {
         places.iter().map(|place| conflict(place, places)).collect()
     } else {
-        others.iter().map(|other| repeated(other, first)).collect()
+        repeated(first, others).into_iter().collect()
     };
     (first, diagnostics)
 }
@@ -63,20 +63,14 @@ pub(super) fn hold_collisions(resolved: &mut Resolved) {
 }
 
 fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {
-    let elsewhere = places
-        .iter()
-        .filter(|other| other.location != place.location);
-    let mut shown: Vec<String> = elsewhere
-        .take(MAX_PLACES)
-        .map(|other| other.location.to_string())
+    let elsewhere = places.iter().copied();
+    let elsewhere: Vec<_> = elsewhere
+        .filter(|other| other.location != place.location)
         .collect();
-    let more = places.len().saturating_sub(1 + shown.len());
-    let last = (more > 0).then(|| format!("and {more} more"));
-    shown.extend(last);
     let message = format!(
         "ServiceAccount `{}` is declared differently at {}",
         place.service_account,
-        shown.join(", ")
+        named(&elsewhere)
     );
     Diagnostic::error(Code::DuplicateServiceAccount, message)
         .on(&place.service_account)
@@ -84,12 +78,25 @@ fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {
         .with_hint("keep one declaration, or make their annotations equal")
 }
 
-fn repeated(other: &Declaration, first: &Declaration) -> Diagnostic {
+/// One note for all places: a base and its overlays may repeat a ServiceAccount many times.
+fn repeated(first: &Declaration, others: &[&Declaration]) -> Option<Diagnostic> {
+    if others.is_empty() {
+        return None;
+    }
     let message = format!(
         "ServiceAccount `{}` is declared identically at {}",
-        other.service_account, first.location
+        first.service_account,
+        named(others)
     );
-    Diagnostic::new(Code::DuplicateServiceAccount, Severity::Note, message)
-        .on(&other.service_account)
-        .at(other.location.clone())
+    let note = Diagnostic::new(Code::DuplicateServiceAccount, Severity::Note, message);
+    Some(note.on(&first.service_account).at(first.location.clone()))
+}
+
+/// The first of some places, and how many more there are.
+fn named(places: &[&Declaration]) -> String {
+    let shown = places.iter().take(MAX_PLACES);
+    let shown = shown.map(|place| place.location.to_string());
+    let more = places.len().saturating_sub(MAX_PLACES);
+    let last = (more > 0).then(|| format!("and {more} more"));
+    shown.chain(last).collect::<Vec<_>>().join(", ")
 }

@@ -93,3 +93,15 @@ fn m83_a_patch_holds_nobodys_role() {
     assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
 }
 
+#[test]
+fn m85_duplicates_in_many_places_are_one_note() {
+    let text = service_account("bar", "a");
+    let files: Vec<String> = (0..9).map(|n| format!("apps/{n}/a.yaml")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|f| (f.as_str(), text.as_str())).collect();
+    let found = findings(&files, 0);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let said = "apps/0/a.yaml:1 note duplicate-service-account ServiceAccount `bar/a` is declared identically at apps/1/a.yaml:1:1, ";
+    assert!(found[0].starts_with(said), "{found:?}");
+    assert!(found[0].contains(", and 3 more"), "{found:?}");
+}
+
