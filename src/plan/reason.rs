@@ -277,7 +277,7 @@ impl fmt::Display for Reason {
                 let names: Vec<_> = clusters.iter().map(|name| format!("`{name}`")).collect();
                 write!(
                     f,
-                    "clusters {} ask for this name in one account: give each its own role prefix",
+                    "clusters {} ask for this name in one account: if they are one on its way to the other, make them one entry with both issuers (oidcProviders), which the role then trusts; otherwise give each its own role prefix",
                     names.join(" and ")
                 )
             }

@@ -1,7 +1,7 @@
 //! What something else renders before it is applied: charts, kustomizations, values, patches.
 
 use crate::support::repository::service_account;
-use crate::support::world::World;
+use crate::support::world::{World, reason};
 
 const KEY: &str = "security.kaluza.com/iam-role-managed";
 
@@ -105,3 +105,23 @@ fn m85_duplicates_in_many_places_are_one_note() {
     assert!(found[0].contains(", and 3 more"), "{found:?}");
 }
 
+#[test]
+fn i61_two_clusters_that_ask_for_one_name_are_told_how_to_migrate() {
+    let world = World::with(&[
+        ("blue/a.yaml", &service_account("bar", "a")),
+        ("green/a.yaml", &service_account("bar", "a")),
+    ]);
+    let issuer = crate::support::cli::ISSUER;
+    let file = world.write(
+        "clusters.yaml",
+        &format!("[{{name: prod, paths: blue, oidcProvider: {issuer}}}, {{name: green, paths: green, oidcProvider: {issuer}}}]"),
+    );
+    let cli = world.cli(&["plan", "--config", &file, "--format", "json"]);
+    let cli = cli
+        .env("IRSA_GITOPS_CLUSTER_NAME", "")
+        .env("IRSA_GITOPS_OIDC_PROVIDER", "");
+    let run = cli.run().ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held", "k8s-sa_bar_a held"]);
+    let said = reason(&run, 0);
+    assert!(said.contains("one entry with both issuers"), "{said}");
+}
