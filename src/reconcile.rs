@@ -40,6 +40,7 @@ pub mod manifests;
 pub mod named;
 mod retire;
 pub mod survey;
+mod unrendered;
 
 pub use error::Error;
 pub use exclusive::Turn;

@@ -19,6 +19,9 @@ impl Code {
             Self::UnrenderedTemplate => {
                 "The file holds `{{ … }}`: it is the source of a chart, and not what the chart renders to."
             }
+            Self::NotRendered => {
+                "A directory with `Chart.yaml`, `templates/` or `kustomization.yaml` holds the annotation. The cluster gets what it is rendered to, so only that counts."
+            }
             Self::DuplicateKey => {
                 "Two values for one key, often `annotations:` written twice or a merge gone wrong. Readers differ in which one they take, so what a person reviewed may not be what the cluster gets."
             }
@@ -135,6 +138,9 @@ impl Code {
             }
             Self::UnrenderedTemplate => {
                 "Commit what `helm template` prints, or leave the chart out with `--path`."
+            }
+            Self::NotRendered => {
+                "Commit what the command of the hint prints, or render in the job and read that with `--directory`; leave out with `--exclude` what another repository renders."
             }
             Self::DuplicateKey => {
                 "Keep one of the two, and put a merge key `<<` first in its mapping."

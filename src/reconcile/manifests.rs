@@ -360,7 +360,8 @@ impl Declarations for Manifests {
         resolved.hold_ignored(ignored, naming);
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(unread);
-        diagnostics.extend(files.into_iter().flat_map(|(_, file)| file.diagnostics));
+        let found = files.into_iter().flat_map(|(_, file)| file.diagnostics);
+        diagnostics.extend(self.by_directory(found.collect()));
         diagnostics.extend(resolved.diagnostics.iter().cloned());
         diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
         ClusterManifests {

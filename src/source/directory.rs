@@ -180,7 +180,7 @@ fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
 }
 
 /// The content of one file below a directory; `None` if it is not there or is no plain file.
-pub(super) fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
+pub fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
     let file = directory.join(os_path(path));
     let plain = file.symlink_metadata().ok()?.is_file();
     let mut content = Vec::new();

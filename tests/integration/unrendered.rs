@@ -1,6 +1,6 @@
 //! What something else renders before it is applied: charts, kustomizations, values, patches.
 
-use crate::support::repository::service_account;
+use crate::support::repository::{Repository, service_account};
 use crate::support::world::{World, reason};
 
 const KEY: &str = "security.kaluza.com/iam-role-managed";
@@ -103,6 +103,91 @@ fn m85_duplicates_in_many_places_are_one_note() {
     let said = "apps/0/a.yaml:1 note duplicate-service-account ServiceAccount `bar/a` is declared identically at apps/1/a.yaml:1:1, ";
     assert!(found[0].starts_with(said), "{found:?}");
     assert!(found[0].contains(", and 3 more"), "{found:?}");
+}
+
+#[test]
+fn m86_a_chart_that_is_not_rendered_is_one_finding() {
+    let template = |name: &str| {
+        format!(
+            "{{{{- if .Values.{name} }}}}\nmetadata:\n  annotations:\n    {KEY}: \"true\"\n{{{{ end }}}}\n"
+        )
+    };
+    let bare = service_account("bar", "a").replace("  namespace: bar\n", "");
+    let values = format!("serviceAccount:\n  annotations: {{{KEY}: \"true\"}}\n");
+    let (one, two) = (template("one"), template("two"));
+    let files = [
+        ("charts/x/Chart.yaml", "name: x\n"),
+        ("charts/x/values.yaml", &values),
+        ("charts/x/templates/a/one.yaml", &one),
+        ("charts/x/templates/two.yaml", &two),
+        ("charts/x/templates/three.yaml", &bare),
+        ("other/templates/sa.yaml", &one),
+        ("apps/sa.yaml", &one),
+    ];
+    let found = findings(&files, 4);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].contains("apps/sa.yaml"), "{found:?}");
+    assert!(found[0].contains("unrendered-template"), "{found:?}");
+    for part in [
+        "charts/x/templates/a/one.yaml:",
+        "error not-rendered chart `charts/x` is not rendered",
+        "and 1 more",
+        "`helm template NAME charts/x --namespace NAMESPACE`",
+        "--exclude /charts/x/",
+    ] {
+        assert!(found[1].contains(part), "{part}: {found:?}");
+    }
+    assert!(found[2].contains("chart `other` is not"), "{found:?}");
+    // The rule of the hint is the end of it.
+    let world = World::with(&files[..5]);
+    world.run(&["lint", "--exclude", "/charts/x/"]).ends(0);
+    // A ServiceAccount of a chart that needs no rendering is one like any other.
+    let whole = service_account("bar", "a").replace("bar_a", "bar_b");
+    let found = findings(&[files[0], ("charts/x/templates/a.yaml", &whole)], 4);
+    assert!(found[0].contains("role-arn-mismatch"), "{found:?}");
+}
+
+#[test]
+fn m86_a_kustomization_that_is_not_rendered_is_one_finding() {
+    let bare = |name: &str| service_account("bar", name).replace("  namespace: bar\n", "");
+    let (a, b, c) = (bare("a"), bare("b"), bare("c"));
+    let files = [
+        (
+            "base/kustomization.yaml",
+            "resources: [a.yaml, rbac/b.yaml]\n",
+        ),
+        ("base/a.yaml", &a),
+        ("base/rbac/b.yaml", &b),
+        ("apps/c.yaml", &c),
+    ];
+    let found = findings(&files, 4);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].contains("apps/c.yaml:1 error missing-namespace"),
+        "{found:?}"
+    );
+    for part in [
+        "base/a.yaml:1 error not-rendered kustomization `base` is not rendered",
+        "`base/a.yaml`, `base/rbac/b.yaml`",
+        "`kubectl kustomize base`",
+        "--namespace-from",
+    ] {
+        assert!(found[1].contains(part), "{part}: {found:?}");
+    }
+    // So it is in a directory of plain files.
+    let repository = Repository::with(&files);
+    let world = World::new(&[]);
+    let directory = repository.path().display().to_string();
+    let run = world.run(&["lint", "--directory", &directory]).ends(4);
+    assert!(
+        run.codes().contains(&"not-rendered".to_owned()),
+        "{}",
+        run.stdout
+    );
+    // Where a rule gives the namespace, nothing is missing.
+    let rule = ["lint", "--namespace-from", "**=bar"];
+    let world = World::with(&files);
+    assert_eq!(world.run(&rule).ends(0).codes(), Vec::<String>::new());
 }
 
 #[test]
