@@ -28,6 +28,7 @@ mod explain;
 mod iam_policy;
 mod input;
 mod lint;
+mod meant;
 mod named;
 mod output;
 mod plan;
@@ -146,7 +147,16 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variable
     let mut command = Cli::command()
         .mut_args(set_only)
         .mut_subcommands(|verb| verb.mut_args(set_only));
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let verb = arguments
+        .iter()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy());
+    let verb = verb.into_iter().find(|argument| !argument.starts_with('-'));
+    let verb = verb.unwrap_or_default().into_owned();
+    let matches = command
+        .try_get_matches_from_mut(arguments)
+        .map_err(|error| meant::advise(error, &command, &verb))?;
     if let Some((_, verb)) = matches.subcommand() {
         let given = |id| {
             verb.try_contains_id(id)

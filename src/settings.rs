@@ -27,7 +27,7 @@ mod identity;
 mod values;
 
 pub use conventions::shared;
-pub use error::{Error, closest, did_you_mean};
+pub use error::{Error, Required, closest, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};
@@ -67,7 +67,8 @@ pub struct ClusterInput {
     pub audience: Option<String>,
     /// The ARN of the permissions boundary of new roles.
     pub permissions_boundary: Option<String>,
-    /// How long sessions may last, in seconds.
+    /// How long sessions may last, in seconds; a file may also say `1h`.
+    #[serde(default, deserialize_with = "file::seconds")]
     pub max_session_duration: Option<u32>,
     /// The value of the managed-by tag.
     pub managed_by: Option<String>,
@@ -152,16 +153,21 @@ impl ClusterInput {
     }
 
     fn checked(&self) -> Result<ClusterSettings, Error> {
-        let name = self.name.as_deref().ok_or(Error::Missing {
+        let name = Required {
             flag: "--cluster-name",
             why: "roles are tagged with the cluster they belong to",
-        })?;
-        if self.oidc_providers.is_empty() {
-            return Err(Error::Missing {
-                flag: "--oidc-provider",
-                why: "trust policies name the cluster's OIDC issuer",
-            });
-        }
+        };
+        let issuer = Required {
+            flag: "--oidc-provider",
+            why: "trust policies name the cluster's OIDC issuer",
+        };
+        let lacks_issuer = self.oidc_providers.is_empty().then_some(issuer);
+        let (Some(name), None) = (self.name.as_deref(), lacks_issuer) else {
+            let lacks_name = self.name.is_none().then_some(name);
+            return Err(Error::Missing(
+                lacks_name.into_iter().chain(lacks_issuer).collect(),
+            ));
+        };
         let issuers: Result<Vec<Issuer>, Error> = self
             .oidc_providers
             .iter()
@@ -353,6 +359,23 @@ pub fn lease(text: &str) -> Result<SignedDuration, String> {
     match is_whole && fits {
         true => Ok(lease),
         false => Err("expected whole seconds, from 1s to 1h".to_owned()),
+    }
+}
+
+/// Reads a duration in whole seconds: a number of them, or `1h`.
+///
+/// # Errors
+///
+/// A sentence that says what is expected.
+pub fn seconds(text: &str) -> Result<u32, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let unusable = || format!("`{text}` is no duration: expected 1h, 90m or a number of seconds");
+    let duration = duration(text).map_err(|_| unusable())?;
+    match u32::try_from(duration.as_secs()) {
+        Ok(seconds) if duration.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(unusable()),
     }
 }
 

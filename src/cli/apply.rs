@@ -131,9 +131,6 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
 }
 
 fn open_plan(path: &Path) -> Result<SavedPlan, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path).map_err(Error::open("--plan", path))?;
     Ok(SavedPlan::parse(&text)?)
 }

@@ -159,8 +159,13 @@ pub(super) struct ClusterArgs {
     /// ARN of the permissions boundary that new roles get
     #[arg(long, value_name = "ARN", env = "IRSA_GITOPS_PERMISSIONS_BOUNDARY")]
     permissions_boundary: Option<String>,
-    /// Longest session in seconds, 3600 to 43200 [default: whatever it is]
-    #[arg(long, value_name = "SECONDS", env = "IRSA_GITOPS_MAX_SESSION_DURATION")]
+    /// Longest session, from 1h to 12h, or in seconds [default: whatever it is]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = settings::seconds,
+        env = "IRSA_GITOPS_MAX_SESSION_DURATION"
+    )]
     max_session_duration: Option<u32>,
     /// Value of the managed-by tag [default: iam-service-account-controller]
     #[arg(long, value_name = "VALUE", env = "IRSA_GITOPS_MANAGED_BY")]
@@ -306,10 +311,8 @@ impl AuditArgs {
     /// Opens the log, if one is to be written.
     pub(super) fn open(&self, manifests: &Manifests) -> Result<Option<AuditLog>, Error> {
         let open = |path: &PathBuf| {
-            AuditLog::open(path, manifests.commit()).map_err(|source| Error::Open {
-                path: path.clone(),
-                source,
-            })
+            let opened = AuditLog::open(path, manifests.commit());
+            opened.map_err(Error::open("--audit-log", path))
         };
         self.audit_log.as_ref().map(open).transpose()
     }
@@ -388,10 +391,7 @@ impl ClusterArgs {
         for cluster in &clusters {
             if let (Some((path, _)), None) = (&cluster.access.web_identity, &iam.sandbox) {
                 // The SDK would say that there are no credentials, and not why.
-                File::open(path).map_err(|source| Error::TokenFile {
-                    path: path.into(),
-                    source,
-                })?;
+                File::open(path).map_err(Error::open("--token-path", Path::new(path)))?;
             }
         }
         Ok(clusters)
@@ -452,9 +452,6 @@ impl ClusterArgs {
 }
 
 fn config_file(path: &Path) -> Result<ConfigFile, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path).map_err(Error::open("--config", path))?;
     Ok(ConfigFile::parse(&path.display().to_string(), &text)?)
 }

@@ -1,7 +1,7 @@
 //! Why a run could not go on, and with which exit code it therefore ends.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::console::Console;
 use crate::exit::Exit;
@@ -17,6 +17,9 @@ use crate::report::sanitize::line;
 use crate::settings;
 use crate::source;
 
+/// What names the file with the web identity token.
+const TOKEN_PATH: [&str; 2] = ["--token-path", "IRSA_GITOPS_TOKEN_PATH"];
+
 /// A run that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -30,8 +33,10 @@ pub(super) enum Error {
     #[error("--commit")]
     Commit(#[from] crate::model::commit::InvalidCommitId),
     /// The user or the file system: a file that was named cannot be opened.
-    #[error("cannot open {}", path.display())]
+    #[error("{flag}: cannot open {}", path.display())]
     Open {
+        /// The flag or variable that names it.
+        flag: String,
         /// The file.
         path: PathBuf,
         /// The system's reason.
@@ -60,14 +65,14 @@ pub(super) enum Error {
     /// The user: an account that has to be known and is not.
     #[error("cluster `{0}` has no account, and the policy names roles by their ARNs")]
     NoAccount(ClusterName),
-    /// The user: the file with the web identity token cannot be read.
-    #[error("--token-path: cannot open {}", path.display())]
-    TokenFile {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
+    /// The user: a directory of manifests that is not there.
+    #[error("{flag}")]
+    Directory {
+        /// The flag or variable that names it.
+        flag: String,
+        /// What is wrong with it.
         #[source]
-        source: io::Error,
+        source: source::Error,
     },
     /// Whoever sent a signal.
     #[error("stopped by a signal before the first write; nothing was written")]
@@ -102,25 +107,37 @@ impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
-            Self::Commit(_)
-            | Self::Issuer(_)
-            | Self::NoAccount(_)
-            | Self::TokenFile { .. }
-            | Self::Open { .. } => Exit::Usage,
-            Self::Revision { source: error, .. } | Self::Inside { part: error, .. } => {
-                match error.class() {
-                    source::Class::Usage => Exit::Usage,
-                    source::Class::Rejected => Exit::InputRejected,
-                    source::Class::Unavailable => Exit::Unavailable,
-                }
+            Self::Commit(_) | Self::Issuer(_) | Self::NoAccount(_) | Self::Open { .. } => {
+                Exit::Usage
             }
+            Self::Revision { source: error, .. }
+            | Self::Inside { part: error, .. }
+            | Self::Directory { source: error, .. } => match error.class() {
+                source::Class::Usage => Exit::Usage,
+                source::Class::Rejected => Exit::InputRejected,
+                source::Class::Unavailable => Exit::Unavailable,
+            },
             Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Stopped(exit) => *exit,
         }
     }
 
+    /// What to say of a file that a flag names.
+    pub(super) fn open(flag: &str, path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Open {
+            flag: flag.to_owned(),
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// Names the variable where a value that is wrong came from the environment.
-    pub(super) fn given_by(self, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn given_by(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        if let Self::Open { flag, .. } | Self::Directory { flag, .. } = &mut self
+            && let Some(name) = variable(flag)
+        {
+            *flag = name;
+        }
         match self {
             Self::Run(reconcile::Error::Settings(error)) => error.given_by(variable).into(),
             other => other,
@@ -196,9 +213,18 @@ impl Error {
             Self::NoAccount(_) => {
                 Some("give --account (`account` in the file), or --assume-role".to_owned())
             }
-            Self::TokenFile { .. } => {
+            Self::Open { flag, .. } if TOKEN_PATH.contains(&flag.as_str()) => {
                 Some("give the file that the CI system or Kubernetes puts the token in".to_owned())
             }
+            Self::Directory { flag, .. } => Some(match flag.starts_with("--") {
+                true => {
+                    "give a directory with manifests, or leave the flag out to read the repository"
+                        .to_owned()
+                }
+                false => format!(
+                    "set it to a directory with manifests, or unset {flag} to read the repository"
+                ),
+            }),
             Self::Open { .. }
             | Self::Runtime(_)
             | Self::Output(_)

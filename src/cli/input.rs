@@ -10,8 +10,8 @@ use crate::manifest;
 use crate::model::commit::CommitId;
 use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;
-use crate::reconcile::Manifests;
 use crate::reconcile::manifests::{Address, Place};
+use crate::reconcile::{self, Manifests};
 use crate::settings::{self, ClusterSettings};
 use crate::source::{Alternates, Cache, Credentials, Server, Token};
 
@@ -32,13 +32,16 @@ pub(super) fn read(
     let watcher = Watcher::new(console);
     let observe = |event: crate::reconcile::Event<'_>| watcher.hear(event);
     let cache = cache.as_ref();
-    Ok(Manifests::read(
-        &place,
-        cache,
-        paths,
-        &conventions,
-        &observe,
-    )?)
+    let read = Manifests::read(&place, cache, paths, &conventions, &observe);
+    Ok(read.map_err(|error| match (error, &args.directory) {
+        (reconcile::Error::Source(source), Some(directory)) if source.is_about(directory) => {
+            Error::Directory {
+                flag: "--directory".to_owned(),
+                source,
+            }
+        }
+        (error, _) => error.into(),
+    })?)
 }
 
 /// How the repository is reached, with whatever credentials the environment offers.

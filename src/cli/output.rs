@@ -68,9 +68,13 @@ impl FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (format, path) = text
-            .split_once('=')
-            .ok_or("expected FORMAT=PATH, such as json=report.json")?;
+        let Some((format, path)) = text.split_once('=') else {
+            let expected = "expected FORMAT=PATH, such as json=report.json";
+            return Err(match Format::from_str(text, true) {
+                Ok(_) => format!("{expected}; for standard output: --format {text}"),
+                Err(_) => expected.to_owned(),
+            });
+        };
         Ok(Self {
             format: Format::from_str(format, false)?,
             path: path.into(),
@@ -125,13 +129,12 @@ impl ReportArgs {
 
     fn open(&self) -> Result<Vec<File>, Error> {
         let open = |output: &Output| {
-            let path = output.path.clone();
             let file = if output.is_stdout() {
                 io::stdout().as_fd().try_clone_to_owned().map(File::from)
             } else {
                 File::create(&output.path)
             };
-            file.map_err(|source| Error::Open { path, source })
+            file.map_err(Error::open("--output", &output.path))
         };
         self.outputs.iter().map(open).collect()
     }

@@ -155,10 +155,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         let note = "nothing was saved there, as the plan is superseded";
         console.print_error(&format!("note: --out {}: {note}\n", line(&path)));
     } else if let (Some(path), Some(saved)) = (&args.out, saved) {
-        std::fs::write(path, saved.to_text()).map_err(|source| Error::Open {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::write(path, saved.to_text()).map_err(Error::open("--out", path))?;
     }
     let ending = Ending {
         command: Command::Plan,

@@ -8,13 +8,8 @@ use crate::model::role::RolePath;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The user: something required is missing.
-    #[error("{flag} is required: {why}")]
-    Missing {
-        /// The flag that sets it.
-        flag: &'static str,
-        /// What it is for.
-        why: &'static str,
-    },
+    #[error("{}", required(.0))]
+    Missing(Vec<Required>),
     /// The user: a flag goes only with another one.
     #[error("{0} needs {1}")]
     Alone(&'static str, &'static str),
@@ -114,6 +109,16 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The user: a number or a truth value in the configuration file, where a text is expected.
+    #[error("{key}: `{value}` is {kind} to YAML, and a text is expected")]
+    Unquoted {
+        /// Its key.
+        key: String,
+        /// The value as YAML has it.
+        value: String,
+        /// What YAML takes it for.
+        kind: &'static str,
+    },
     /// The user: the configuration file is not YAML, or not of its form.
     #[error("not readable")]
     NotYaml(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -126,6 +131,26 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+}
+
+/// Something that has to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Required {
+    /// The flag or key that sets it.
+    pub flag: &'static str,
+    /// What it is for.
+    pub why: &'static str,
+}
+
+fn required(missing: &[Required]) -> String {
+    let joined =
+        |of: fn(&Required) -> &str| missing.iter().map(of).collect::<Vec<_>>().join(" and ");
+    let are = if missing.len() == 1 { "is" } else { "are" };
+    format!(
+        "{} {are} required: {}",
+        joined(|r| r.flag),
+        joined(|r| r.why)
+    )
 }
 
 fn list(names: &[String]) -> String {
@@ -172,15 +197,21 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Missing {
-                flag: "--cluster-name",
-                ..
-            } => "use the name under which `aws eks list-clusters` shows the cluster",
-            Self::Missing {
-                flag: "--oidc-provider",
-                ..
-            } => {
-                "find it with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text"
+            Self::Missing(missing) => {
+                let hints = missing.iter().filter_map(|missing| match missing.flag {
+                    "--cluster-name" => {
+                        Some("use the name under which `aws eks list-clusters` shows the cluster")
+                    }
+                    "--oidc-provider" => Some(
+                        "find the issuer with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text",
+                    ),
+                    _ => None,
+                });
+                let hints: Vec<&str> = hints.collect();
+                return (!hints.is_empty()).then(|| hints.join("; "));
+            }
+            Self::Unquoted { key, value, .. } => {
+                return Some(format!("put it in quotes: {key}: \"{value}\""));
             }
             Self::WrongAccount { .. } => {
                 "check AWS_PROFILE, or use --assume-role for a role in the other account"
@@ -205,8 +236,7 @@ impl Error {
                 ));
             }
             Self::InFile { source, .. } => return source.hint(),
-            Self::Missing { .. }
-            | Self::Alone(..)
+            Self::Alone(..)
             | Self::Invalid { .. }
             | Self::Tag { .. }
             | Self::UnknownKey { .. }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
 
-use super::{ClusterInput, Error, closest};
+use super::{ClusterInput, Error, Required, closest};
 
 /// The clusters of a `--config` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +53,10 @@ fn entries(text: &str) -> Result<Vec<Value>, Error> {
     };
     match list {
         Value::Sequence(entries) if !entries.is_empty() => Ok(entries),
-        _ => Err(Error::Missing {
+        _ => Err(Error::Missing(vec![Required {
             flag: KEY,
             why: "the file has to list at least one cluster",
-        }),
+        }])),
     }
 }
 
@@ -69,13 +69,43 @@ fn input(entry: Value) -> Result<ClusterInput, Error> {
     }
     for (key, value) in entry.as_mapping().into_iter().flatten() {
         // One by one, as an error about the whole would not say where it is.
-        let alone = Value::Mapping([(key.clone(), value.clone())].into_iter().collect());
-        serde_yaml::from_value::<ClusterInput>(alone).map_err(|error| Error::Value {
-            key: key.as_str().unwrap_or_default().to_owned(),
-            source: Box::new(error),
-        })?;
+        let alone = |value: Value| {
+            let alone = Value::Mapping([(key.clone(), value)].into_iter().collect());
+            serde_yaml::from_value::<ClusterInput>(alone)
+        };
+        let Err(error) = alone(value.clone()) else {
+            continue;
+        };
+        let key = key.as_str().unwrap_or_default().to_owned();
+        return Err(match first_unquoted(value) {
+            Some((value, kind)) if alone(quoted(entry[key.as_str()].clone())).is_ok() => {
+                Error::Unquoted { key, value, kind }
+            }
+            _ => Error::Value {
+                key,
+                source: Box::new(error),
+            },
+        });
     }
     serde_yaml::from_value(entry).map_err(not_yaml)
+}
+
+/// The first value that is a number or a truth value to YAML, and what it is.
+fn first_unquoted(value: &Value) -> Option<(String, &'static str)> {
+    match value {
+        Value::Number(number) => Some((number.to_string(), "a number")),
+        Value::Bool(truth) => Some((truth.to_string(), "a truth value")),
+        Value::Sequence(items) => items.iter().find_map(first_unquoted),
+        _ => None,
+    }
+}
+
+/// What would stand there had everything been quoted.
+fn quoted(value: Value) -> Value {
+    match value {
+        Value::Sequence(items) => Value::Sequence(items.into_iter().map(quoted).collect()),
+        other => first_unquoted(&other).map_or(other, |(text, _)| Value::String(text)),
+    }
 }
 
 fn unknown_key(mapping: &Value, known: &[&str]) -> Option<Error> {
@@ -93,6 +123,21 @@ fn keys(mapping: &Value) -> impl Iterator<Item = &str> {
 
 fn not_yaml(error: serde_yaml::Error) -> Error {
     Error::NotYaml(Box::new(error))
+}
+
+/// Takes a number of seconds, or a duration such as `1h`.
+pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected 1h, 90m or a number of seconds")]
+    enum Seconds {
+        Number(u32),
+        Text(String),
+    }
+    Ok(match Option::<Seconds>::deserialize(from)? {
+        None => None,
+        Some(Seconds::Number(seconds)) => Some(seconds),
+        Some(Seconds::Text(text)) => Some(super::seconds(&text).map_err(serde::de::Error::custom)?),
+    })
 }
 
 /// Takes a list, or the only element of one by itself.
@@ -136,6 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn i52_a_duration_is_a_number_of_seconds_or_a_text() {
+        for (text, seconds) in [
+            ("3600", 3600),
+            ("1h", 3600),
+            ("\"5400\"", 5400),
+            ("1h30m", 5400),
+        ] {
+            let file = format!("- name: a\n  maxSessionDuration: {text}\n");
+            let clusters = parse(&file).expect(text);
+            assert_eq!(clusters[0].max_session_duration, Some(seconds), "{text}");
+        }
+        assert_eq!(
+            parse("- name: a\n").expect("valid")[0].max_session_duration,
+            None
+        );
+    }
+
+    #[test]
     fn mistakes_name_the_file_and_the_cluster() {
         for (text, said) in [
             ("clusters: []", "c.yaml: clusters is required"),
@@ -154,7 +217,15 @@ mod tests {
             ),
             (
                 "- name: a\n  account: 123456789012\n",
-                "c.yaml, cluster `a`: account: invalid type: integer",
+                "c.yaml, cluster `a`: account: `123456789012` is a number to YAML, and a text is expected",
+            ),
+            (
+                "- name: a\n  paths: [apps, 2024]\n",
+                "c.yaml, cluster `a`: paths: `2024` is a number to YAML",
+            ),
+            (
+                "- name: a\n  maxSessionDuration: soon\n",
+                "c.yaml, cluster `a`: maxSessionDuration: `soon` is no duration: expected 1h, 90m",
             ),
             (
                 "- name: a\n  paths: {}\n",

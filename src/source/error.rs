@@ -1,6 +1,6 @@
 //! Why manifests could not be read, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use git2::Oid;
 use url::Url;
@@ -230,6 +230,12 @@ impl Error {
             }
         }
         Some(command)
+    }
+
+    /// Whether it is this file or directory itself that cannot be read.
+    pub fn is_about(&self, place: &Path) -> bool {
+        // However many slashes end it.
+        matches!(self, Self::Io { path, .. } if path.components().eq(place.components()))
     }
 
     /// Whose fault it is.

@@ -51,6 +51,7 @@ mod sources;
 mod superseded;
 mod tags;
 mod unrendered;
+mod typos;
 mod witness;
 
 #[path = "../support"]

@@ -1,0 +1,102 @@
+//! Arguments that other tools have, and what says the same here.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Flags of kubectl, terraform, git and aws, and what they are here: a flag that the verb must have
+/// for the advice to be of use, if it needs one, and the advice.
+const FLAGS: [(&[&str], Option<&str>, &str); 9] = [
+    (
+        &["-o", "--json", "--yaml"],
+        Some("format"),
+        "the format of the report is chosen with --format, such as --format json",
+    ),
+    (
+        &[
+            "-n",
+            "--namespace",
+            "-A",
+            "--all-namespaces",
+            "-l",
+            "--selector",
+        ],
+        Some("path"),
+        "the manifests of all namespaces are read; --path DIR leaves out what is elsewhere in the repository",
+    ),
+    (
+        &[
+            "-f",
+            "--file",
+            "--filename",
+            "-R",
+            "--recursive",
+            "-k",
+            "--kustomize",
+        ],
+        Some("directory"),
+        "manifests are read from a repository at one commit, a part of it with --path DIR, or from plain files with --directory DIR",
+    ),
+    (
+        &["-c", "--context", "--cluster", "--kube-context"],
+        Some("cluster-name"),
+        "the cluster is named with --cluster-name",
+    ),
+    (
+        &["--kubeconfig", "--server"],
+        None,
+        "no cluster is asked, only Git and IAM: leave it out",
+    ),
+    (
+        &["-r", "--ref", "--rev", "--branch", "--tag-name"],
+        Some("revision"),
+        "the branch, tag or commit to read is given with --revision",
+    ),
+    (
+        &["--profile"],
+        Some("region"),
+        "the profile is chosen by a variable: AWS_PROFILE=NAME before the command",
+    ),
+    (
+        &["--issuer", "--oidc-issuer", "--issuer-url"],
+        Some("oidc-provider"),
+        "the issuer is given with --oidc-provider",
+    ),
+    (
+        &["--prune", "--delete"],
+        Some("mode"),
+        "roles are retired with --mode sync, and deleted after --prune-after",
+    ),
+];
+
+/// What shows a run without doing it, for verbs that write; others never do.
+fn dry_run(verb: &str) -> &'static str {
+    match verb {
+        "apply" => "what apply would do is shown by: irsa-gitops plan, with the same flags",
+        "adopt" | "retire" => "it only shows what it would do, unless --yes is given: leave it out",
+        _ => "it writes nothing to IAM: leave it out",
+    }
+}
+
+/// Adds to an error about an unknown argument what it may be meant as.
+pub(super) fn advise(mut error: clap::Error, program: &clap::Command, verb: &str) -> clap::Error {
+    let verb = program.find_subcommand(verb);
+    let given = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) => given.clone(),
+        _ => return error,
+    };
+    let Some(verb) = verb else { return error };
+    let has = |flag: &&str| verb.get_arguments().any(|arg| arg.get_long() == Some(flag));
+    let name = given.split('=').next().unwrap_or_default();
+    let known = FLAGS
+        .iter()
+        .find(|(names, needed, _)| names.contains(&name) && needed.as_ref().is_none_or(has));
+    let advice = match known {
+        _ if matches!(name, "--dry-run" | "--dryrun" | "--what-if") => dry_run(verb.get_name()),
+        Some((_, _, advice)) => advice,
+        None => return error,
+    };
+    let advice = vec![StyledStr::from(advice)];
+    error.remove(ContextKind::SuggestedArg);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(advice));
+    error
+}
