@@ -4,7 +4,6 @@
 //! A handler for each verb says in a few lines what the verb does: read what is desired, read what
 //! is current, plan, apply, report.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,6 +26,7 @@ mod error;
 mod explain;
 mod iam_policy;
 mod input;
+mod invocation;
 mod lint;
 mod meant;
 mod named;
@@ -39,6 +39,7 @@ mod signals;
 mod turn;
 
 use console::Console;
+use invocation::Invocation;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,7 +105,7 @@ fn after_help(examples: &str, exits: &[Exit]) -> String {
 
 /// Runs the command that the arguments name and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (cli, variables) = match parse(arguments) {
+    let (cli, invocation) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
             let text = redact::sentence(&error.render().to_string());
@@ -127,7 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }));
     // A panic is a bug; whatever was under way is over, and the exit code says so.
-    let work = || dispatch(&cli.command, &variables, &console);
+    let work = || dispatch(&cli.command, &invocation, &console);
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
         console.print_error(BUG);
         Exit::Bug
@@ -137,7 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Reads the arguments and the environment, in which an empty variable is one that is not set: CI
 /// systems set to nothing what nobody gave a value.
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variables), clap::Error> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocation), clap::Error> {
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
     let set_only = |arg: clap::Arg| match arg.get_env() {
         Some(name) if is_empty(name) => arg.env(Resettable::<OsStr>::Reset),
@@ -168,68 +169,43 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Variable
             return Err(command.error(ErrorKind::MissingRequiredArgument, why));
         }
     }
-    let mut variables = Variables::default();
-    if let Some((name, verb)) = matches.subcommand()
-        && let Some(definition) = command.find_subcommand(name)
-    {
-        for argument in definition.get_arguments() {
-            let id = argument.get_id().as_str();
-            let known = verb.try_contains_id(id).is_ok();
-            if let (Some(flag), Some(variable)) = (argument.get_long(), argument.get_env())
-                && known
-                && verb.value_source(id) == Some(ValueSource::EnvVariable)
-            {
-                let variable = variable.to_string_lossy().into_owned();
-                variables.0.insert(format!("--{flag}"), variable);
-            }
-        }
-    }
-    Ok((Cli::from_arg_matches(&matches)?, variables))
+    let invocation = Invocation::new(&mut command, &matches);
+    Ok((Cli::from_arg_matches(&matches)?, invocation))
 }
 
-/// The variables that stood for flags, by those.
-#[derive(Default)]
-struct Variables(BTreeMap<String, String>);
-
-impl Variables {
-    /// Names the variable in an error about what stood in one.
-    fn named<T>(&self, result: Result<T, error::Error>) -> Result<T, error::Error> {
-        result.map_err(|error| error.given_by(|flag| self.0.get(flag).cloned()))
-    }
-}
-
-fn dispatch(command: &Command, variables: &Variables, console: &Console) -> Exit {
+fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
+    use report::Command as Word;
+    let end = |result| end(result, run, console);
     match command {
-        Command::Lint(args) => args.report.deliver(report::Command::Lint, console, || {
-            variables.named(lint::run(args, console))
-        }),
-        Command::Diff(args) => args.report.deliver(report::Command::Diff, console, || {
-            variables.named(diff::run(args, console))
-        }),
-        Command::Plan(args) => args.report.deliver(report::Command::Plan, console, || {
-            variables.named(plan::run(args, console))
-        }),
-        Command::Apply(args) => args.report.deliver(report::Command::Apply, console, || {
-            variables.named(apply::run(args, console))
-        }),
-        Command::Adopt(args) => args
-            .named
-            .report
-            .deliver(report::Command::Adopt, console, || {
-                variables.named(adopt::run(args, console))
-            }),
-        Command::Retire(args) => {
-            args.named
-                .report
-                .deliver(report::Command::Retire, console, || {
-                    variables.named(retire::run(args, console))
-                })
+        Command::Lint(args) => {
+            let work = || lint::run(args, console);
+            args.report.deliver(Word::Lint, run, console, work)
         }
-        Command::Explain(args) => end(variables.named(explain::run(args, console)), console),
-        Command::Roles(args) => end(variables.named(roles::run(args, console)), console),
-        Command::IamPolicy(args) => end(variables.named(iam_policy::run(args, console)), console),
-        Command::Completions { shell } => end(print(&completions(*shell), console), console),
-        Command::Man => end(print(manual().as_bytes(), console), console),
+        Command::Diff(args) => {
+            let work = || diff::run(args, console);
+            args.report.deliver(Word::Diff, run, console, work)
+        }
+        Command::Plan(args) => {
+            let work = || plan::run(args, console);
+            args.report.deliver(Word::Plan, run, console, work)
+        }
+        Command::Apply(args) => {
+            let work = || apply::run(args, console);
+            args.report.deliver(Word::Apply, run, console, work)
+        }
+        Command::Adopt(args) => {
+            let work = || adopt::run(args, console);
+            args.named.report.deliver(Word::Adopt, run, console, work)
+        }
+        Command::Retire(args) => {
+            let work = || retire::run(args, console);
+            args.named.report.deliver(Word::Retire, run, console, work)
+        }
+        Command::Explain(args) => end(explain::run(args, run, console)),
+        Command::Roles(args) => end(roles::run(args, console)),
+        Command::IamPolicy(args) => end(iam_policy::run(args, console)),
+        Command::Completions { shell } => end(print(&completions(*shell), console)),
+        Command::Man => end(print(manual().as_bytes(), console)),
     }
 }
 
@@ -276,9 +252,9 @@ fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {
 }
 
 /// How a verb without a report ends.
-fn end(result: Result<Exit, error::Error>, console: &Console) -> Exit {
-    result.unwrap_or_else(|error| {
-        error.print(console);
+fn end(result: Result<Exit, error::Error>, run: &Invocation, console: &Console) -> Exit {
+    run.named(result).unwrap_or_else(|error| {
+        error.print(run, console);
         error.exit()
     })
 }

@@ -140,6 +140,28 @@ pub struct Summary {
 }
 
 impl Report {
+    /// Completes the commands that hints and reasons print: `complete` is given a text and the cluster
+    /// that it is about.
+    pub fn complete(&mut self, complete: &dyn Fn(&str, Option<&str>) -> String) {
+        for section in &mut self.clusters {
+            let cluster = section.cluster.as_ref().map(ClusterName::as_str);
+            let complete = |text: &str| complete(text, cluster);
+            let of_findings = section.diagnostics.iter_mut().map(|found| &mut found.hint);
+            let mut outcomes: Vec<&mut Outcome> = section.record.iter_mut().collect();
+            for entry in &mut section.entries {
+                entry.change.reason.complete(&complete);
+                outcomes.extend(&mut entry.outcome);
+            }
+            let of_outcomes = outcomes.into_iter().filter_map(|outcome| match outcome {
+                Outcome::Failed(failure) | Outcome::Unknown(failure) => Some(&mut failure.hint),
+                Outcome::Done | Outcome::NotAttempted => None,
+            });
+            for hint in of_findings.chain(of_outcomes).flatten() {
+                *hint = complete(hint);
+            }
+        }
+    }
+
     /// Counts the changes of all clusters.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();

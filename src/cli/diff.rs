@@ -12,6 +12,7 @@ use super::output::ReportArgs;
 use super::progress::Watcher;
 use crate::exit::Exit;
 use crate::model::redact;
+use crate::model::shell::REST;
 use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
 use crate::report::ending::{Ending, Heed};
 use crate::report::{Command, Report};
@@ -80,7 +81,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
         let before = format!("diff {}", source::quoted(&range));
         Error::from(error).at_root(&before, &args.repository.paths, &paths)
     })?);
-    let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}");
+    let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}{REST}");
     let named =
         |error, spell: &dyn Fn(&str) -> String| Error::from(error).about_as("BASE..HEAD", spell);
     let old = repository.resolve(base);

@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
+use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::iam;
 use crate::model::cluster::ClusterName;
 use crate::model::location::RepoPath;
 use crate::model::redact;
+use crate::model::shell::REST;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
@@ -198,7 +200,7 @@ impl Error {
                 Some(hint.replace("--revision", place))
             }
             Self::Inside { part, command } => {
-                let meant = format!("what was meant, with the other flags as they are: {command}");
+                let meant = format!("what was meant: {command}{REST}");
                 Some(match part {
                     source::Error::Inside {
                         is_failed: true,
@@ -234,8 +236,8 @@ impl Error {
     }
 
     /// Says it on standard error.
-    pub(super) fn print(&self, console: &Console) {
-        let stopped = self.stopped();
+    pub(super) fn print(&self, run: &Invocation, console: &Console) {
+        let stopped = self.stopped(run);
         console.print_error(&format!("error: {}\n", stopped.message));
         if let Some(hint) = &stopped.hint {
             console.print_error(&format!("hint: {hint}\n"));
@@ -243,7 +245,7 @@ impl Error {
     }
 
     /// The error with all its causes in one line, made safe to show.
-    pub(super) fn stopped(&self) -> Stopped {
+    pub(super) fn stopped(&self, run: &Invocation) -> Stopped {
         let mut message = self.to_string();
         let mut cause = match self {
             // Says all its causes itself.
@@ -262,7 +264,7 @@ impl Error {
         let safe = |text: String| line(&redact::sentence(&text)).into_owned();
         Stopped {
             message: safe(message),
-            hint: self.hint().map(safe),
+            hint: self.hint().map(|hint| safe(run.complete(&hint, None))),
         }
     }
 }

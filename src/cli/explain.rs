@@ -6,6 +6,7 @@ use super::args::{ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
+use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::plan::Depth;
 use crate::reconcile::manifests::all_paths;
@@ -69,7 +70,7 @@ enum Format {
     Markdown,
 }
 
-pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> {
+pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Result<Exit, Error> {
     let source = args.changes.source(&args.source.source());
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let paths = all_paths(&clusters);
@@ -91,7 +92,9 @@ pub(super) fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, Error> 
         let iam = endpoint.reader(settings).await?;
         explain::explain(&args.what, settings, &manifests, &terms, &iam).await
     };
-    let explanation = super::runtime()?.block_on(explanation)?;
+    let mut explanation = super::runtime()?.block_on(explanation)?;
+    let cluster = Some(settings.name().as_str());
+    explanation.reason = run.complete(&explanation.reason, cluster);
     let mut text = Vec::new();
     let written = match args.format {
         Format::Human => explanation::render_human(&explanation, &mut text),

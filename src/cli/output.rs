@@ -11,10 +11,11 @@ use clap::{Args, ValueEnum};
 
 use super::console::Console;
 use super::error::Error;
+use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
-use crate::report::{Command, Listing, Report, github, gitlab, json, markdown, sarif};
+use crate::report::{Command, Listing, Report, Stopped, github, gitlab, json, markdown, sarif};
 
 /// Where GitHub Actions takes the summary of a step from:
 /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
@@ -95,6 +96,7 @@ impl ReportArgs {
     pub(super) fn deliver(
         &self,
         command: Command,
+        run: &Invocation,
         console: &Console,
         work: impl FnOnce() -> Result<Report, Error>,
     ) -> Exit {
@@ -102,11 +104,15 @@ impl ReportArgs {
             Ok(files) => (work(), files),
             Err(error) => (Err(error), vec![]),
         };
-        let report = match report {
-            Ok(report) => report,
+        let report = match run.named(report) {
+            Ok(mut report) => {
+                report.complete(&|text, cluster| run.complete(text, cluster));
+                report
+            }
             Err(error) => {
-                error.print(console);
-                let report = stopped_report(&error, command, self.listing());
+                error.print(run, console);
+                let report =
+                    stopped_report(error.exit(), error.stopped(run), command, self.listing());
                 if self.format != Format::Human {
                     // Standard error has said it already.
                     let _ = console.print(&rendered(&report, self.format, Medium::Plain));
@@ -184,14 +190,14 @@ impl ReportArgs {
     }
 }
 
-fn stopped_report(error: &Error, command: Command, listing: Listing) -> Report {
+fn stopped_report(exit: Exit, stopped: Stopped, command: Command, listing: Listing) -> Report {
     Report {
         command,
         repository: None,
         commit: None,
-        exit: error.exit(),
+        exit,
         clusters: vec![],
-        error: Some(error.stopped()),
+        error: Some(stopped),
         listing,
     }
 }

@@ -8,6 +8,7 @@ use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
+use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
@@ -148,7 +149,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .filter_map(|s| s.superseded.as_ref())
         .collect();
     for superseded in &late {
-        Error::from(Box::new((*superseded).clone())).print(console);
+        let error = Error::from(Box::new((*superseded).clone()));
+        error.print(&Invocation::default(), console);
     }
     if let (Some(path), false) = (&args.out, late.is_empty()) {
         let path = path.display().to_string();

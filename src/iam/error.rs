@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::model::arn::AwsAccountId;
 use crate::model::quotas::Limit;
 use crate::model::role::RoleName;
+use crate::model::shell::REST;
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +101,12 @@ impl Error {
         }
     }
 
+    /// The account of the credentials, as AWS' message names them.
+    fn caller(&self) -> Option<AwsAccountId> {
+        let (_, arn) = self.message.split_once("arn:")?;
+        AwsAccountId::new(arn.split(':').nth(3)?).ok()
+    }
+
     /// Whether it was a call that every job makes, and not only one that writes.
     fn is_read(&self) -> bool {
         let verb = self.action.split_once(':').map_or("", |(_, verb)| verb);
@@ -109,11 +117,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
             Kind::AccessDenied => format!(
-                "allow {}{} for this job's credentials: irsa-gitops iam-policy --for {} prints all that it needs, with this run's flags for the cluster; a condition on tags or boundary in their policy may be what does not fit",
+                "allow {}{} for this job's credentials: irsa-gitops iam-policy --for {}{}{REST} prints all that it needs; a condition on tags or boundary in their policy may be what does not fit",
                 self.action,
                 // Asked for by the same call, because the role is made with its tags.
                 if self.action == "iam:CreateRole" { " and iam:TagRole" } else { "" },
                 if self.is_read() { "plan" } else { "apply" },
+                // Whoever runs a command that is pasted may have no credentials that tell it.
+                self.caller().map_or_else(String::new, |account| format!(" --account {account}")),
             ),
             Kind::Credentials if self.message.starts_with(CLOCK) => {
                 "set this machine's clock, then run again: AWS refuses what seems signed long ago or in the future".to_owned()

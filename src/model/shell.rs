@@ -1,5 +1,14 @@
 //! Commands that a message prints, so that they can be pasted.
 
+use std::collections::BTreeMap;
+
+/// How every command starts.
+const PROGRAM: &str = "irsa-gitops ";
+
+/// Ends a command that a message prints, and stands for the flags of the run that prints it. Whoever
+/// knows them puts them there: [`Flags::complete`].
+pub const REST: &str = " …";
+
 /// A word as a shell takes it.
 pub fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);
@@ -7,5 +16,163 @@ pub fn quoted(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// Which repository, cluster and IAM a run is about, as the arguments of each verb that takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags(BTreeMap<String, Vec<Argument>>);
+
+/// An argument that a run was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// How a verb takes it.
+    pub place: Place,
+    /// Its value, if it has one.
+    pub value: Option<String>,
+}
+
+/// How a verb takes an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// After this flag.
+    Flag(String),
+    /// By its position behind the verb, from 1.
+    Operand(usize),
+}
+
+impl Flags {
+    /// Adds what a verb takes of them.
+    pub fn add(&mut self, verb: &str, arguments: Vec<Argument>) {
+        self.0.insert(verb.to_owned(), arguments);
+    }
+
+    /// A text with its commands completed: each ends with the flags of this run that it does not have
+    /// yet, and is about one cluster, if one is given.
+    pub fn complete(&self, text: &str, cluster: Option<&str>) -> String {
+        let (mut done, mut left) = (String::new(), text);
+        while let Some((before, after)) = left.split_once(REST) {
+            let (said, command) = before.rsplit_once(PROGRAM).unwrap_or((before, ""));
+            done.push_str(said);
+            if !command.is_empty() {
+                done.push_str(PROGRAM);
+                done.push_str(&self.completed(command, cluster));
+            }
+            left = after;
+        }
+        done + left
+    }
+
+    fn completed(&self, command: &str, cluster: Option<&str>) -> String {
+        const CLUSTER: &str = "--cluster-name";
+        const ACCOUNT: &str = "--account";
+        let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        let given = self.0.get(&words[0]).map_or(&[][..], Vec::as_slice);
+        let is_given = |flag: &str| given.iter().any(|argument| argument.is(flag));
+        if let Some(at) = words.iter().position(|word| word == ACCOUNT)
+            && is_given("--config")
+        {
+            // The file says whose account it is, and a flag could only contradict it.
+            words.drain(at..(at + 2).min(words.len()));
+        }
+        let is_flag = |word: &String| word.starts_with("--");
+        let operands =
+            (1..words.len()).filter(|at| !is_flag(&words[*at]) && !is_flag(&words[at - 1]));
+        let operands = operands.count();
+        let mut more = Vec::new();
+        let named = cluster.map(|name| Argument {
+            place: Place::Flag(CLUSTER.to_owned()),
+            value: Some(name.to_owned()),
+        });
+        let others = given
+            .iter()
+            .filter(|argument| cluster.is_none() || !argument.is(CLUSTER));
+        for argument in named.iter().chain(others) {
+            match &argument.place {
+                Place::Flag(flag) if !words.contains(flag) => more.push(flag.clone()),
+                Place::Operand(index) if *index > operands => {}
+                Place::Flag(_) | Place::Operand(_) => continue,
+            }
+            more.extend(argument.value.as_deref().map(quoted));
+        }
+        words.extend(more);
+        words.join(" ")
+    }
+}
+
+impl Argument {
+    fn is(&self, flag: &str) -> bool {
+        matches!(&self.place, Place::Flag(name) if name == flag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags() -> Flags {
+        let argument = |flag: &str, value: &str| Argument {
+            place: Place::Flag(flag.to_owned()),
+            value: Some(value.to_owned()),
+        };
+        let cluster = [
+            argument("--config", "it's.yaml"),
+            argument("--cluster-name", "*"),
+        ];
+        let repository = |place| Argument {
+            place,
+            value: Some("apps".to_owned()),
+        };
+        let mut flags = Flags::default();
+        flags.add("iam-policy", cluster.to_vec());
+        let positional = repository(Place::Operand(1));
+        flags.add("plan", [vec![positional], cluster.to_vec()].concat());
+        let by_flag = repository(Place::Flag("--repo".to_owned()));
+        flags.add("adopt", [vec![by_flag], cluster.to_vec()].concat());
+        flags
+    }
+
+    #[test]
+    fn i55_a_command_is_completed_with_the_flags_of_the_run() {
+        let config = r"--config 'it'\''s.yaml'";
+        for (text, completed) in [
+            (
+                "take it over: irsa-gitops adopt a …; if not, rename it",
+                format!(
+                    "take it over: irsa-gitops adopt a --cluster-name blue --repo apps {config}; if not, rename it"
+                ),
+            ),
+            (
+                "irsa-gitops plan …, or irsa-gitops plan root …",
+                format!(
+                    "irsa-gitops plan --cluster-name blue apps {config}, or irsa-gitops plan root --cluster-name blue {config}"
+                ),
+            ),
+            (
+                "irsa-gitops plan --mode sync …",
+                format!("irsa-gitops plan --mode sync --cluster-name blue apps {config}"),
+            ),
+            (
+                "irsa-gitops adopt a --repo b --cluster-name c … prints",
+                format!("irsa-gitops adopt a --repo b --cluster-name c {config} prints"),
+            ),
+            (
+                "irsa-gitops iam-policy --account 1 --for plan …",
+                format!("irsa-gitops iam-policy --for plan --cluster-name blue {config}"),
+            ),
+            (
+                "irsa-gitops adopt ROLE",
+                "irsa-gitops adopt ROLE".to_owned(),
+            ),
+        ] {
+            assert_eq!(flags().complete(text, Some("blue")), completed);
+        }
+        let all = flags().complete("irsa-gitops iam-policy …", None);
+        assert_eq!(
+            all,
+            format!("irsa-gitops iam-policy {config} --cluster-name '*'")
+        );
+        let none = Flags::default().complete("irsa-gitops adopt a …", None);
+        assert_eq!(none, "irsa-gitops adopt a");
     }
 }

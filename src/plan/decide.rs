@@ -59,7 +59,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
                 None => Undeclared::Gone,
             },
             read_elsewhere: facts.read_elsewhere(role, &service_account),
-            command: retire::command(name, facts),
+            command: retire::command(name),
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
                 || claimed
                     .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),

@@ -136,7 +136,7 @@ impl Superseded {
         if let Witness::OtherRepository(other) = &self.witness {
             let OtherRepository { applied, read, .. } = &**other;
             return format!(
-                "apply a cluster from one repository: from {applied}, or give what {read} declares another --cluster-name; if the repository was moved or renamed, run once: irsa-gitops apply --accept-history-rewrite, which tags the roles with this commit; if both are one repository, fetch all branches (git fetch --all --tags)"
+                "apply a cluster from one repository: from {applied}, or give what {read} declares another --cluster-name; if the repository was moved or renamed, run apply once with --accept-history-rewrite, which tags the roles with this commit; if both are one repository, fetch all branches (git fetch --all --tags)"
             );
         }
         match self.why {

@@ -10,6 +10,7 @@ use crate::model::arn::RoleArn;
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::REST;
 use crate::model::tags;
 
 /// Whose a role is.
@@ -96,11 +97,11 @@ impl Foreign {
                 cluster.prefix, cluster.path
             ),
             Self::Tag { key, found, .. } if *key == tags::CLUSTER => format!(
-                "if cluster `{found}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under another name (the controller's default is `cluster`), take it over: irsa-gitops adopt {}",
+                "if cluster `{found}` still uses it, give one of the clusters another --role-prefix; if it is this cluster's under another name (the controller's default is `cluster`), take it over: irsa-gitops adopt {}{REST}",
                 role_name::label(&cluster.naming(), service_account).as_str()
             ),
             Self::Tag { .. } | Self::MissingTag(_) => format!(
-                "if it serves this ServiceAccount, take it over: irsa-gitops adopt {}; if not, rename one of the two",
+                "if it serves this ServiceAccount, take it over: irsa-gitops adopt {}{REST}; if not, rename one of the two",
                 role_name::label(&cluster.naming(), service_account).as_str()
             ),
         }

@@ -174,6 +174,21 @@ pub enum Undeclared {
     Unmanaged,
 }
 
+impl Reason {
+    /// Completes the commands that it prints.
+    pub fn complete(&mut self, complete: &dyn Fn(&str) -> String) {
+        match self {
+            Self::HeldForEver { command, .. } => *command = complete(command),
+            Self::CreateOnly(reason)
+            | Self::MovedSincePlan(reason)
+            | Self::NotInPlan(reason)
+            | Self::NoLongerDue(Some(reason))
+            | Self::HistoryRewritten { reason, .. } => reason.complete(complete),
+            _ => {}
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

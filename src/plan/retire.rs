@@ -3,11 +3,9 @@
 use super::ownership::{self, Ownership};
 use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune, quarantine};
 use crate::desired::{Verdict, role_name};
-use crate::model::cluster::RolePrefix;
-use crate::model::role::{CurrentRole, RoleLabel, RoleName, RolePath};
+use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::shell::quoted;
-use crate::model::tags;
+use crate::model::shell::{REST, quoted};
 
 /// Plans to quarantine each named role, as mode sync would if history explained it.
 ///
@@ -107,29 +105,7 @@ fn attached(role: &CurrentRole, facts: &Facts) -> Option<Vec<String>> {
     Some(attachments.names().map(str::to_owned).collect())
 }
 
-/// The command that retires a role, with the flags that say which cluster it is of.
-pub(super) fn command(role: &RoleName, facts: &Facts) -> String {
-    let cluster = &facts.cluster;
-    let mut command = format!("irsa-gitops retire {}", quoted(role.as_str()));
-    let mut flag = |flag: &str, value: &str| {
-        command.push_str(&format!(" {flag} {}", quoted(value)));
-    };
-    flag("--cluster-name", cluster.name.as_str());
-    for issuer in &cluster.issuers {
-        flag("--oidc-provider", &issuer.to_string());
-    }
-    flag("--account", &cluster.account.to_string());
-    if cluster.prefix != RolePrefix::default() {
-        flag("--role-prefix", cluster.prefix.as_str());
-    }
-    if cluster.path != RolePath::default() {
-        flag("--role-path", &cluster.path.to_string());
-    }
-    if cluster.managed_by.as_str() != tags::DEFAULT_MANAGED_BY {
-        flag("--managed-by", cluster.managed_by.as_str());
-    }
-    for path in &facts.run.paths {
-        flag("--path", &path.to_string());
-    }
-    command
+/// The command that retires a role.
+pub(super) fn command(role: &RoleName) -> String {
+    format!("irsa-gitops retire {}{REST}", quoted(role.as_str()))
 }

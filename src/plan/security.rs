@@ -10,6 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::{Audience, Cluster, Issuer, PodIdentity};
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::REST;
 use crate::model::trust_policy::{self, Principal, StatementView, TrustDocument};
 
 /// What to do once somebody was let in.
@@ -105,7 +106,7 @@ fn remedy(change: &Change, facts: &Facts) -> String {
     let role = &change.role;
     if is_declared && facts.run.mode == Mode::CreateOnly {
         return format!(
-            "`irsa-gitops apply --mode upsert-only` puts the declared trust policy back; {LOOK}"
+            "irsa-gitops apply --mode upsert-only{REST} puts the declared trust policy back; {LOOK}"
         );
     }
     let closed = trust_policy::quarantine();

@@ -9,6 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamReader, IamWriter};
 use crate::model::role::{CurrentRole, RoleLabel};
+use crate::model::shell::REST;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Again, Change};
 use crate::report::Section;
@@ -208,7 +209,7 @@ fn recorded(outcome: &Outcome) -> (Option<Diagnostic>, bool) {
             "the record of the cluster was not written, so a late run may not be known to be late: {message}"
         );
         let diagnostic = Diagnostic::warning(Code::OrderNotProven, message)
-            .with_hint("give the job the right that irsa-gitops iam-policy --for apply prints");
+            .with_hint(format!("give the job the right: irsa-gitops iam-policy --for apply{REST} prints all that it needs"));
         return (Some(diagnostic), true);
     }
     let certainty = match outcome {

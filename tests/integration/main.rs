@@ -16,6 +16,7 @@ mod faults;
 mod flags;
 mod flaws;
 mod help;
+mod hints;
 mod links;
 mod locks;
 mod manifests;

@@ -71,7 +71,7 @@ fn session(scene: &Scene, shown: &str) -> String {
         } else {
             let run = scene.run(&words(line));
             code = run.code;
-            run.stdout + &run.stderr
+            without_sandbox(scene, &(run.stdout + &run.stderr))
         };
         text.push_str(&format!("{separator}$ {line}\n{printed}"));
     }
@@ -79,11 +79,17 @@ fn session(scene: &Scene, shown: &str) -> String {
 }
 
 fn quotation(scene: &Scene, command: &str) -> String {
-    let printed = scene.run(&words(command)).stdout;
+    let printed = without_sandbox(scene, &scene.run(&words(command)).stdout);
     let quoted = printed
         .lines()
         .map(|line| format!("> {line}").trim_end().to_owned() + "\n");
     quoted.collect()
+}
+
+/// The account behind an example is a sandbox; whoever reads it has one of AWS.
+fn without_sandbox(scene: &Scene, printed: &str) -> String {
+    let flag = format!(" --sandbox {}", scene.iam().display());
+    printed.replace(&flag, "")
 }
 
 /// The arguments of a command that needs no shell.

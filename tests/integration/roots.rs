@@ -26,7 +26,7 @@ fn meant(run: Run, command: &str) {
     let line = run.stderr.lines().find(|line| line.starts_with("hint: "));
     let line = line.unwrap_or_default();
     assert!(
-        line.ends_with(&format!(": {command}")),
+        line.contains(&format!(": {command} --cluster-name prod")),
         "{command}\n{}",
         run.stderr
     );

@@ -215,7 +215,7 @@ impl Scene {
         self.directory.path().join("apps")
     }
 
-    fn iam(&self) -> PathBuf {
+    pub fn iam(&self) -> PathBuf {
         self.directory.path().join("iam.json")
     }
 

@@ -1,0 +1,121 @@
+//! What this run was given, by flags or by variables: for messages that name it, and for commands that
+//! they print.
+
+use std::collections::BTreeMap;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::error::Error;
+use crate::model::redact;
+use crate::model::shell::{Argument, Flags, Place};
+
+/// The headings of what a run is about; the others say how it is done.
+const ABOUT: [&str; 4] = ["What to read", "Cluster", "Manifests", "IAM"];
+
+/// Arguments below these headings that are of no account to another command.
+const ASIDE: [&str; 2] = ["cache_dir", "no_cache"];
+
+/// What a run was given.
+#[derive(Default)]
+pub(super) struct Invocation {
+    verb: String,
+    /// The variables that stood for flags, by those.
+    variables: BTreeMap<String, String>,
+    flags: Flags,
+}
+
+impl Invocation {
+    pub(super) fn new(program: &mut clap::Command, matches: &ArgMatches) -> Self {
+        program.build();
+        let Some((verb, given)) = matches.subcommand() else {
+            return Self::default();
+        };
+        let source = |id: &str| {
+            given
+                .try_contains_id(id)
+                .ok()
+                .and_then(|_| given.value_source(id))
+        };
+        let mut invocation = Self {
+            verb: verb.to_owned(),
+            ..Self::default()
+        };
+        let own = program.find_subcommand(verb);
+        for argument in own.into_iter().flat_map(clap::Command::get_arguments) {
+            if let (Some(flag), Some(variable)) = (argument.get_long(), argument.get_env())
+                && source(argument.get_id().as_str()) == Some(ValueSource::EnvVariable)
+            {
+                let variable = variable.to_string_lossy().into_owned();
+                invocation.variables.insert(format!("--{flag}"), variable);
+            }
+        }
+        let is_given = |id: &str| {
+            matches!(
+                source(id),
+                Some(ValueSource::EnvVariable | ValueSource::CommandLine)
+            )
+        };
+        for other in program.get_subcommands() {
+            let shared = other.get_arguments().filter(|argument| {
+                is_about(other.get_name(), argument) && is_given(argument.get_id().as_str())
+            });
+            let arguments = shared.flat_map(|argument| values(argument, given));
+            invocation.flags.add(other.get_name(), arguments.collect());
+        }
+        invocation
+    }
+
+    /// Names the variable in an error about what stood in one.
+    pub(super) fn named<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| error.given_by(|flag| self.variables.get(flag).cloned()))
+    }
+
+    /// A text with the commands in it completed, so that they can be pasted.
+    pub(super) fn complete(&self, text: &str, cluster: Option<&str>) -> String {
+        let job = match self.verb.as_str() {
+            job @ ("apply" | "adopt" | "retire") => job,
+            _ => "plan",
+        };
+        // The call that was denied does not tell for which job the right is needed.
+        let asked = ["plan", "apply"].map(|job| format!("iam-policy --for {job}"));
+        let text = asked.iter().fold(text.to_owned(), |text, asked| {
+            text.replace(asked, &format!("iam-policy --for {job}"))
+        });
+        self.flags.complete(&text, cluster)
+    }
+}
+
+/// Whether an argument says what a run of a verb is about.
+fn is_about(verb: &str, argument: &clap::Arg) -> bool {
+    let id = argument.get_id().as_str();
+    let heading = argument.get_help_heading().unwrap_or_default();
+    let decides_rights = verb == "iam-policy" && id == "mode";
+    decides_rights || (ABOUT.contains(&heading) && !ASIDE.contains(&id))
+}
+
+/// An argument once for each of its values.
+fn values(argument: &clap::Arg, given: &ArgMatches) -> Vec<Argument> {
+    let id = argument.get_id().as_str();
+    let place = match argument.get_long() {
+        Some(flag) => Place::Flag(format!("--{flag}")),
+        None => Place::Operand(argument.get_index().unwrap_or(1)),
+    };
+    let with = |value| Argument {
+        place: place.clone(),
+        value,
+    };
+    if !argument.get_action().takes_values() {
+        return given.get_flag(id).then(|| with(None)).into_iter().collect();
+    }
+    let values = given.get_raw(id).into_iter().flatten();
+    let values = values.map(|value| value.to_string_lossy().into_owned());
+    values
+        .map(|value| match id {
+            // It may hold a password.
+            "repo" => redact::address(&value),
+            _ => value,
+        })
+        .map(|value| with(Some(value)))
+        .collect()
+}
