@@ -26,6 +26,12 @@ pub struct Error {
 /// How the message starts if the machine's clock is the likely reason.
 pub(super) const CLOCK: &str = "this machine's clock is ";
 
+/// How the message starts if a profile was named that is not there.
+pub(super) const NO_PROFILE: &str = "there is no profile ";
+
+/// How the message starts if whatever gives credentials does not end.
+pub(super) const HANGING: &str = "none came within ";
+
 /// What a failed call means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -51,6 +57,8 @@ pub enum Kind {
     AccessDenied,
     /// The credentials are missing, expired or wrong, or the clock is; nothing was done.
     Credentials,
+    /// There are no credentials where they were looked for; nothing was done.
+    NoCredentials,
     /// The role to assume does not let the credentials in; nothing was done.
     RoleDenied,
     /// Credentials, region or certificates cannot be what they were given as; nothing was sent.
@@ -75,6 +83,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::Credentials
+                | Kind::NoCredentials
                 | Kind::RoleDenied
                 | Kind::Unusable
                 | Kind::UnmodifiableEntity
@@ -130,6 +139,15 @@ impl Error {
             }
             Kind::RoleDenied => {
                 "its trust policy has to name who is told here (an ARN, or the token's issuer, `sub` and `aud`), and a principal of AWS also needs sts:AssumeRole on it".to_owned()
+            }
+            Kind::NoCredentials if self.message.starts_with(NO_PROFILE) => {
+                "correct AWS_PROFILE (aws configure list-profiles prints those that there are), or add the profile: aws configure --profile NAME".to_owned()
+            }
+            Kind::NoCredentials => {
+                "give the job some: AWS_PROFILE for one of your profiles, --token-path and --role-arn for its OIDC token, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY".to_owned()
+            }
+            Kind::Credentials if self.message.starts_with(HANGING) => {
+                "run that command by itself to see what it waits for".to_owned()
             }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()

@@ -83,13 +83,26 @@ fn a51_a_profile_that_is_not_there_is_named_with_the_files() {
         &cloud.run(&missing),
         &["no profile `prodution` (of AWS_PROFILE)", &file],
     );
+    // The fault is in the name, and not in what is old.
+    names(
+        &cloud.run(&missing),
+        &["which name `production`", "hint: correct AWS_PROFILE"],
+    );
+    assert!(!message(&cloud.run(&missing)).contains("renew"));
     // One that is there and has no credentials is no misspelled one.
     let empty = Case {
         environment: &[REGION[0], ("AWS_PROFILE", "production")],
         ..missing
     };
     let run = cloud.run(&empty);
-    names(&run, &["no credentials were found", "Ec2InstanceMetadata"]);
+    names(
+        &run,
+        &[
+            "no credentials were found",
+            "Ec2InstanceMetadata",
+            "hint: give the job some",
+        ],
+    );
     assert!(!run.stderr.contains("no profile"), "{}", run.stderr);
     // Neither is one that nobody needs.
     let unused = Case {
@@ -97,6 +110,40 @@ fn a51_a_profile_that_is_not_there_is_named_with_the_files() {
         ..missing
     };
     assert_eq!(cloud.run(&unused).code, 0);
+}
+
+#[test]
+fn a60_what_is_wrong_with_a_profile_that_is_there_is_told_with_its_name() {
+    let cloud = Cloud::new("aws");
+    let run = |name: &'static str, profile: &'static str| {
+        let environment = &[REGION[0], ("AWS_PROFILE", name)];
+        cloud.run(&Case {
+            environment,
+            profile,
+            ..BASE
+        })
+    };
+    let chained = "[profile chained]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = bse\n[profile base]\nregion = eu-west-1\n";
+    let missing = run("chained", chained);
+    names(&missing, &["no profile `bse`", "source", "hint: correct"]);
+    let failing =
+        "[profile failing]\ncredential_process = sh -c 'echo token expired >&2; exit 3'\n";
+    let failed = run("failing", failing);
+    names(
+        &failed,
+        &[
+            "profile `failing` (of AWS_PROFILE)",
+            "token expired",
+            "renew",
+        ],
+    );
+    let session = "[profile it]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = x\n[sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://x.example.com/start\n";
+    names(
+        &run("it", session),
+        &["profile `it`", "aws sso login --profile it"],
+    );
+    // A session is no profile.
+    names(&run("s", session), &["no profile `s`", "which name `it`:"]);
 }
 
 #[test]

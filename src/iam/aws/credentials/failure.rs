@@ -1,7 +1,8 @@
 //! Why there are no credentials, in words that name what was asked for: a profile, a role, a host.
 
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::ProvideErrorMetadata;
@@ -10,8 +11,9 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use base64::Engine;
 
 use super::super::call::find;
-use crate::iam::error::Kind;
+use crate::iam::error::{HANGING, Kind, NO_PROFILE};
 use crate::model::access::Access;
+use crate::model::shell::quoted;
 
 /// What the SDK's layers say around the cause, which only says that something failed.
 const NOISE: [&str; 7] = [
@@ -48,6 +50,8 @@ pub(in crate::iam::aws) fn kind(error: &CredentialsError) -> Kind {
     match find::<hyper_util::client::legacy::Error>(error) {
         Some(error) if error.is_connect() => Kind::Unavailable,
         _ if denial(error).is_some() => Kind::RoleDenied,
+        // The SDK says the same of a profile that is not there.
+        _ if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => Kind::NoCredentials,
         _ => Kind::Credentials,
     }
 }
@@ -60,7 +64,7 @@ pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) 
         .find_map(|name| Some((name, variable(name)?)));
     let kind = kind(error);
     if let Some((name, profile)) = &profile
-        && (kind, &access.web_identity) == (Kind::Credentials, &None)
+        && (kind, &access.web_identity) == (Kind::NoCredentials, &None)
         && !files().iter().any(|file| has_profile(file, profile))
     {
         let files: Vec<String> = files()
@@ -68,14 +72,15 @@ pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) 
             .map(|file| format!("`{}`", file.display()))
             .collect();
         return format!(
-            "there is no profile `{profile}` (of {name}) in {}: {text}",
-            files.join(" or ")
+            "{NO_PROFILE}`{profile}` (of {name}) in {}{}: {text}",
+            files.join(" or "),
+            there_are()
         );
     }
     if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-        let profile = profile.map_or("default".to_owned(), |(_, profile)| profile);
+        let profile = profile.as_ref().map_or("default", |(_, profile)| profile);
         return format!(
-            "none came within {} s; a `credential_process` of profile `{profile}`, or whatever else gives them, does not end",
+            "{HANGING}{} s; a `credential_process` of profile `{profile}`, or whatever else gives them, does not end",
             super::PATIENCE.as_secs()
         );
     }
@@ -103,10 +108,30 @@ pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) 
             "whoever gives them (STS, single sign-on, a metadata service) cannot be reached: {text}"
         );
     }
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+    if let Some(source) = missing_source(&text) {
+        return format!(
+            "{NO_PROFILE}`{source}`, which another profile names as its source: {text}"
+        );
+    }
+    if kind == Kind::NoCredentials {
         return format!("no credentials were found: {text}");
     }
-    text
+    match &profile {
+        Some((name, profile)) if access.web_identity.is_none() => {
+            let login = match text.contains("SSO") {
+                true => format!("; to log in: aws sso login --profile {}", quoted(profile)),
+                false => String::new(),
+            };
+            format!("profile `{profile}` (of {name}): {text}{login}")
+        }
+        _ => text,
+    }
+}
+
+/// The profile that another one names and that is not there, as the SDK tells it.
+fn missing_source(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("could not find source profile ")?;
+    rest.split(' ').next()
 }
 
 /// How a role was to be assumed that refuses it.
@@ -153,11 +178,36 @@ fn files() -> [PathBuf; 2] {
     .map(|(name, file)| variable(name).map_or_else(|| home(file), PathBuf::from))
 }
 
-fn has_profile(file: &std::path::Path, profile: &str) -> bool {
+fn has_profile(file: &Path, profile: &str) -> bool {
+    profiles(file).iter().any(|name| name == profile)
+}
+
+fn profiles(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let mut headings = text.lines().filter_map(|line| {
+    let names = text.lines().filter_map(|line| {
         let (heading, _) = line.trim().strip_prefix('[')?.split_once(']')?;
-        Some(heading.trim())
+        let mut words = heading.split_whitespace();
+        match (words.next()?, words.next()) {
+            ("profile", Some(name)) => Some(name.to_owned()),
+            (name, None) => Some(name.to_owned()),
+            // Sessions and services are no profiles.
+            _ => None,
+        }
     });
-    headings.any(|heading| heading.strip_prefix("profile").unwrap_or(heading).trim() == profile)
+    names.collect()
+}
+
+/// Some of the profiles that there are, for one who has misspelled one of them.
+fn there_are() -> String {
+    const SHOWN: usize = 10;
+    let names: BTreeSet<String> = files().iter().flat_map(|file| profiles(file)).collect();
+    let names: Vec<_> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.is_empty() {
+        true => ", which name none at all".to_owned(),
+        false => format!(", which name {}", names.join(", ")),
+    }
 }
