@@ -41,7 +41,7 @@ const MAX_OTHERS: usize = 4 * 1024 * 1024;
 
 /// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
-pub const VERSION: &str = "3";
+pub const VERSION: &str = "4";
 
 /// The version of the reader by some conventions: what holds nothing by some may hold something by
 /// others.

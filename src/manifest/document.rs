@@ -106,26 +106,36 @@ impl Chunk<'_> {
         Some(Fault::new(Code::InvalidYaml, self.offset + at, message))
     }
 
-    /// Reads a chunk that starts with `{`. At the start of a file kubectl takes it for JSON, whatever
-    /// it is; a later one without any JSON value may be a flow mapping of YAML.
+    /// At the start of a file kubectl takes what starts with `{` for JSON.
+    fn starts_file(&self) -> bool {
+        self.offset <= BYTE_ORDER_MARK.len_utf8()
+    }
+
+    /// Reads a chunk that starts with `{`. At the start of a file it is any number of JSON values; a
+    /// later one is a document of YAML to kubectl: one value, a mark `...` behind it, comments.
     fn read_like_json(&self, leaving: &mut Leaving<'_>) -> Document {
         let (trees, fault) = json::read(self.text, self.offset, self.search, leaving);
-        let Some(fault) = fault else {
-            return Document { trees, fault };
+        let fault = match fault {
+            Some(fault) => fault,
+            // A later document of several values is no YAML, whatever its first value is.
+            None if trees.len() > 1 && !self.starts_file() => {
+                return self.read_yaml(leaving).unwrap_or_else(Document::refused);
+            }
+            None => return Document { trees, fault },
         };
         let is_meant = is_meant_as_json(self.text.trim_start());
         let fault = match fault.hint {
             None if !is_meant => fault.hint(MEANT_AS_YAML),
             _ => fault,
         };
-        let starts_file = self.offset <= BYTE_ORDER_MARK.len_utf8();
-        if starts_file || !trees.is_empty() {
+        if self.starts_file() {
             let fault = Some(fault);
             return Document { trees, fault };
         }
         let yaml = self.read_yaml(leaving);
         yaml.unwrap_or_else(|yaml_fault| {
-            Document::refused(if is_meant { fault } else { yaml_fault })
+            let is_json = is_meant && trees.is_empty();
+            Document::refused(if is_json { fault } else { yaml_fault })
         })
     }
 

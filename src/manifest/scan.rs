@@ -24,16 +24,19 @@ pub(super) enum Found {
 }
 
 const BINARY: &str = "!!binary";
+/// How a tag in full starts, whichever one it is: it may be written with escapes.
+const VERBATIM: &str = "!<";
 /// Shorter words are everywhere.
 const SHORTEST_HINT: usize = 4;
 
 /// A byte search for the managed annotation's key, made once for all files.
 pub(super) struct Search {
     /// What two typos of the key hardly spoil all at once, the role's annotation beside it included;
-    /// and the tag behind which a search for bytes cannot find it.
+    /// and the tags behind which a search for bytes cannot find it.
     hints: AhoCorasick,
     key: Finder<'static>,
     binary: Finder<'static>,
+    verbatim: Finder<'static>,
     /// The key as UTF-16 has it, from its first letter on without that letter's zero byte: so both
     /// byte orders read the same.
     utf16: Vec<u8>,
@@ -49,6 +52,7 @@ impl Search {
             hints: hints.expect("a few short words are no large automaton"),
             key: Finder::new(&keys.managed).into_owned(),
             binary: Finder::new(BINARY),
+            verbatim: Finder::new(VERBATIM),
             utf16: wide[1..].to_vec(),
         }
     }
@@ -73,7 +77,10 @@ impl Search {
     fn search_plain(&self, bytes: &[u8]) -> Found {
         if !self.hints.is_match(bytes) {
             Found::Nothing
-        } else if self.key.find(bytes).is_some() || self.binary.find(bytes).is_some() {
+        } else if [&self.key, &self.binary, &self.verbatim]
+            .iter()
+            .any(|finder| finder.find(bytes).is_some())
+        {
             Found::Key
         } else {
             Found::Like
@@ -100,7 +107,8 @@ fn hints(keys: &AnnotationKeys) -> Vec<String> {
     // The start of the role-arn annotation, to which most typos come behind.
     let role = keys.role_arn.trim_end_matches("-arn").to_owned();
     words
-        .chain([keys.managed.clone(), role, BINARY.to_owned()])
+        .chain([keys.managed.clone(), role])
+        .chain([BINARY, VERBATIM].map(str::to_owned))
         .collect()
 }
 

@@ -275,7 +275,7 @@ impl Builder<'_> {
         if self.tree.scalar(key).is_none() {
             return refused("a key is a mapping or a list; Kubernetes refuses that");
         }
-        if node.tag.as_deref() == Some("!!binary") {
+        if node.tag.as_deref().is_some_and(is_binary) {
             return refused("a key has the tag `!!binary`: write it as plain text");
         }
         let sources = self.tree.items(value);
@@ -332,6 +332,12 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Whether a tag in short is that of encoded bytes; one that is written in full may have escapes.
+fn is_binary(tag: &str) -> bool {
+    let plain = percent_encoding::percent_decode_str(tag).decode_utf8_lossy();
+    plain.replace("tag:yaml.org,2002:", "!!") == "!!binary"
 }
 
 /// A tag as it is written in short.

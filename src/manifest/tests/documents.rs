@@ -313,7 +313,7 @@ fn m18_m19_bombs_are_refused_quickly() {
 }
 
 #[test]
-fn m23_lists_and_json_are_read() {
+fn m23_m60_lists_and_json_are_read() {
     let item = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"foo","namespace":"bar","annotations":{"security.kaluza.com/iam-role-managed":"true","note":"\ud83d\ude00"}}}"#;
     let untyped = item.replace(r#""apiVersion":"v1","kind":"ServiceAccount","#, "");
     let list = |kind: &str, items: &str| {
@@ -327,6 +327,10 @@ fn m23_lists_and_json_are_read() {
         ("JSON with tabs", item.replace(',', ",\n\t"), GOOD),
         ("two JSON objects", format!("{item}\n{}", item.replace("foo", "two")), "bar/foo Managed, bar/two Managed"),
         ("JSON documents", format!("{item}\n---\n{}", item.replace("foo", "two")), "bar/foo Managed, bar/two Managed"),
+        ("M60: jsonnet -y", format!("---\n{item}\n---\n{}\n...\n", item.replace("foo", "two")).replace("\\ud83d\\ude00", "x"), "bar/foo Managed, bar/two Managed"),
+        ("M60: a comment behind a later value", format!("---\n{item} # c\n").replace("\\ud83d\\ude00", "x"), GOOD),
+        ("M60: a later document of two values", format!("---\n{item}\n{}", item.replace("foo", "two")).replace("\\ud83d\\ude00", "x"), "invalid-yaml@3:1, partial"),
+        ("M60: text behind a later value", format!("---\n{item}\nx: 1\n").replace("\\ud83d\\ude00", "x"), "invalid-yaml@3:1, partial"),
         ("escaped key", item.replace("com/iam", "com\\/iam"), GOOD),
         ("broken JSON", item.replace("\"kind\":", "\"kind\""), "invalid-json@1:26, partial"),
         ("broken second object", format!("{item}\n{{\"a\":}}"), "bar/foo Managed, invalid-json@2:6, partial"),

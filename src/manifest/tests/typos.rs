@@ -282,15 +282,21 @@ fn m5_repeated_keys_count_wherever_aliases_lead_to_them() {
 }
 
 #[test]
-fn an_encoded_key_is_refused() {
-    check(&[(
+fn m61_an_encoded_key_is_refused_however_its_tag_is_written() {
+    for tag in [
         "!!binary",
-        with(
-            KEY,
-            "? !!binary c2VjdXJpdHkua2FsdXphLmNvbS9pYW0tcm9sZS1tYW5hZ2Vk\n    ",
-        ),
-        "invalid-yaml@7:16, partial",
-    )]);
+        "!<tag:yaml.org,2002:binary>",
+        "!<tag:yaml.org,2002:%62inary>",
+        "!<%74ag:yaml.org,2002:binary>",
+    ] {
+        let key = format!("? {tag} c2VjdXJpdHkua2FsdXphLmNvbS9pYW0tcm9sZS1tYW5hZ2Vk\n    ");
+        let expected = format!("invalid-yaml@7:{}, partial", tag.len() + 8);
+        check(&[(tag, with(KEY, &key), &expected)]);
+    }
+    // The tag of a text changes nothing.
+    for tag in ["!!str", "!<tag:yaml.org,2002:str>"] {
+        check(&[(tag, with(KEY, &format!("{tag} {KEY}")), GOOD)]);
+    }
 }
 
 #[test]
