@@ -28,6 +28,7 @@ mod tree;
 mod whole;
 mod yaml;
 
+use document::Chunk;
 use placed::Unplaced;
 use scan::{Found, Search};
 use service_account::Reader;
@@ -38,6 +39,10 @@ pub use whole::Defect;
 
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;
+
+/// How many bytes one of them may have of which more is told than where its syntax is wrong: a byte stands
+/// for a node at most.
+const MAX_OTHER: usize = tree::MAX_NODES;
 
 /// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
@@ -213,7 +218,7 @@ impl Extractor {
         for chunk in document::split(text, &self.search) {
             let (text, found) = (chunk.text, chunk.found);
             if found != Found::Nothing {
-                reader.read(chunk.read());
+                reader.read(chunk);
                 continue;
             }
             others += text.len();
@@ -227,7 +232,11 @@ impl Extractor {
                 continue;
             }
             let before = reader.extract.diagnostics.len();
-            reader.read(chunk.read());
+            if text.len() <= MAX_OTHER {
+                reader.read(chunk);
+            } else if let Some(fault) = chunk.check() {
+                reader.unreadable(fault);
+            }
             if is_memorable && reader.extract.diagnostics.len() == before {
                 memory.learn(text);
             }
@@ -241,10 +250,12 @@ impl Extractor {
 
     /// Whether a file can be parsed to its end, whatever it holds.
     pub fn is_readable(&self, bytes: &[u8]) -> bool {
+        let is_readable = |chunk: Chunk<'_>| match chunk.found {
+            Found::Nothing => chunk.check().is_none(),
+            _ => chunk.read(&mut |_, _, _| ()).is_none(),
+        };
         let text = std::str::from_utf8(bytes);
-        text.is_ok_and(|text| {
-            document::split(text, &self.search).all(|chunk| chunk.read().fault.is_none())
-        })
+        text.is_ok_and(|text| document::split(text, &self.search).all(is_readable))
     }
 }
 

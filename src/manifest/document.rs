@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::scan::{Found, Search};
 use super::text::{BYTE_ORDER_MARK, Fault};
-use super::tree::{Leaving, Tree};
+use super::tree::{Seen, Visit};
 use super::{json, yaml};
 use crate::diagnostic::Code;
 
@@ -21,14 +21,6 @@ pub(super) struct Chunk<'t> {
     /// What a byte search found in it.
     pub(super) found: Found,
     /// What is wrong with the line that separates it from the chunk before.
-    pub(super) fault: Option<Fault>,
-}
-
-/// A document, or why there is none.
-pub(super) struct Document {
-    /// What stands in it: one document of YAML, any number of JSON values, or nothing.
-    pub(super) trees: Vec<Tree>,
-    /// What ended the reading of it.
     pub(super) fault: Option<Fault>,
 }
 
@@ -85,17 +77,25 @@ impl Chunk<'_> {
         content.starts_with('{') && !content.starts_with("{{")
     }
 
-    /// Reads what is in it.
-    pub(super) fn read(self) -> Document {
-        self.read_and_visit(&mut |_, _| ())
+    /// Reads what is in it: one document of YAML, any number of JSON values, or nothing. `visit` sees each
+    /// when it is read. Returned is what ended the reading before the end.
+    pub(super) fn read(mut self, visit: &mut Visit<'_>) -> Option<Fault> {
+        match self.fault.take().or_else(|| self.forbidden_character()) {
+            Some(fault) => Some(fault),
+            None if self.is_like_json() => self.read_like_json(visit),
+            None => self.read_yaml(visit).err(),
+        }
     }
 
-    /// Reads what is in it; `leaving` visits what is left out of its trees.
-    pub(super) fn read_and_visit(mut self, leaving: &mut Leaving<'_>) -> Document {
+    /// Has a parser read it and keeps nothing: what is wrong with a document that cannot be ours, however
+    /// large it is.
+    pub(super) fn check(mut self) -> Option<Fault> {
+        let (text, offset) = (self.text, self.offset);
+        let check = || yaml::check(text, offset).map_err(|fault| explained(fault, text, offset));
         match self.fault.take().or_else(|| self.forbidden_character()) {
-            Some(fault) => Document::refused(fault),
-            None if self.is_like_json() => self.read_like_json(leaving),
-            None => self.read_yaml(leaving).unwrap_or_else(Document::refused),
+            Some(fault) => Some(fault),
+            None if self.is_like_json() => self.check_like_json(check),
+            None => check().err(),
         }
     }
 
@@ -106,62 +106,73 @@ impl Chunk<'_> {
         Some(Fault::new(Code::InvalidYaml, self.offset + at, message))
     }
 
-    /// At the start of a file kubectl takes what starts with `{` for JSON.
-    fn starts_file(&self) -> bool {
-        self.offset <= BYTE_ORDER_MARK.len_utf8()
+    /// Reads a chunk that starts with `{`. At the start of a file kubectl takes it for any number of JSON
+    /// values, whatever it is; a later one is a document of YAML to it: one value, a mark `...`, comments.
+    fn read_like_json(&self, visit: &mut Visit<'_>) -> Option<Fault> {
+        match self.no_json() {
+            Some(json) => self.of_yaml(json, self.read_yaml(visit)),
+            None => {
+                let (_, fault) = json::read(self.text, self.offset, self.search, visit);
+                fault.map(|fault| self.of_json(fault))
+            }
+        }
     }
 
-    /// Reads a chunk that starts with `{`. At the start of a file it is any number of JSON values; a
-    /// later one is a document of YAML to kubectl: one value, a mark `...` behind it, comments.
-    fn read_like_json(&self, leaving: &mut Leaving<'_>) -> Document {
-        let (trees, fault) = json::read(self.text, self.offset, self.search, leaving);
-        let fault = match fault {
-            Some(fault) => fault,
-            // A later document of several values is no YAML, whatever its first value is.
-            None if trees.len() > 1 && !self.starts_file() => {
-                return self.read_yaml(leaving).unwrap_or_else(Document::refused);
+    /// As [`Self::read_like_json`], with nothing kept.
+    fn check_like_json(&self, yaml: impl FnOnce() -> Result<(), Fault>) -> Option<Fault> {
+        match self.no_json() {
+            Some(json) => self.of_yaml(json, yaml()),
+            None => {
+                let (_, fault) = json::check(self.text, self.offset);
+                fault.map(|fault| self.of_json(fault))
             }
-            None => return Document { trees, fault },
-        };
-        let is_meant = is_meant_as_json(self.text.trim_start());
-        let fault = match fault.hint {
-            None if !is_meant => fault.hint(MEANT_AS_YAML),
-            _ => fault,
-        };
-        if self.starts_file() {
-            let fault = Some(fault);
-            return Document { trees, fault };
         }
-        let yaml = self.read_yaml(leaving);
-        yaml.unwrap_or_else(|yaml_fault| {
-            let is_json = is_meant && trees.is_empty();
-            Document::refused(if is_json { fault } else { yaml_fault })
+    }
+
+    /// How many values JSON finds in a later chunk, and its fault, if it is not one value and no more.
+    fn no_json(&self) -> Option<(usize, Option<Fault>)> {
+        if self.offset <= BYTE_ORDER_MARK.len_utf8() {
+            return None;
+        }
+        let (count, fault) = json::check(self.text, self.offset);
+        (count != 1 || fault.is_some()).then_some((count, fault))
+    }
+
+    /// What is wrong with a later chunk that is no JSON value, once it was read as YAML.
+    fn of_yaml(
+        &self,
+        (count, json): (usize, Option<Fault>),
+        yaml: Result<(), Fault>,
+    ) -> Option<Fault> {
+        let yaml = yaml.err()?;
+        let is_meant = count == 0 && is_meant_as_json(self.text.trim_start());
+        Some(match json {
+            Some(fault) if is_meant => fault,
+            _ => yaml,
         })
     }
 
+    fn of_json(&self, fault: Fault) -> Fault {
+        match fault.hint {
+            None if !is_meant_as_json(self.text.trim_start()) => fault.hint(MEANT_AS_YAML),
+            _ => fault,
+        }
+    }
+
     /// Reads a document of YAML; with a second parser, too, if it may be ours.
-    fn read_yaml(&self, leaving: &mut Leaving<'_>) -> Result<Document, Fault> {
+    fn read_yaml(&self, visit: &mut Visit<'_>) -> Result<(), Fault> {
         let (text, offset) = (self.text, self.offset);
-        let read = yaml::read(text, offset, self.search, leaving).and_then(|tree| {
+        let read = yaml::read(text, offset, self.search, visit).and_then(|tree| {
             if self.found != Found::Nothing {
                 yaml::confirm(text, offset)?;
             }
             Ok(tree)
         });
         let tree = read.map_err(|fault| explained(fault, text, offset))?;
-        Ok(Document {
-            trees: tree.into_iter().collect(),
-            fault: None,
-        })
-    }
-}
-
-impl Document {
-    fn refused(fault: Fault) -> Self {
-        Self {
-            trees: vec![],
-            fault: Some(fault),
+        if let Some(tree) = tree {
+            visit(&tree, tree.root, Seen::Document);
         }
+        Ok(())
     }
 }
 

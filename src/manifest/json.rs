@@ -3,30 +3,32 @@
 //! `serde_json` reads; its raw values are slices of the text, so their places are known.
 
 use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::scan::{Found, Search};
 use super::text::Fault;
-use super::tree::{Content, Leaving, Node, NodeId, Tree};
+use super::tree::{Content, MAX_NODES, Node, NodeId, Seen, Tree, Visit, too_large};
 use super::yaml::{MAX_DEPTH, too_deep};
 use crate::diagnostic::Code;
 
-/// Reads all values of a text; `offset` is its place in the file. Those before a fault are read.
+/// Reads all values of a text, one at a time; `offset` is its place in the file. Returned is how many
+/// there are before the fault, if there is one.
 pub(super) fn read(
     text: &str,
     offset: usize,
     search: &Search,
-    leaving: &mut Leaving<'_>,
-) -> (Vec<Tree>, Option<Fault>) {
-    let mut trees = Vec::new();
+    visit: &mut Visit<'_>,
+) -> (usize, Option<Fault>) {
+    let mut count = 0;
     for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         let mut reader = Reader {
             text,
             offset,
             tree: Tree::default(),
             search,
-            leaving,
+            held: 0,
+            visit,
         };
         let root = value
             .map_err(|error| reader.fault(text, &error))
@@ -34,12 +36,25 @@ pub(super) fn read(
         match root {
             Ok(root) => {
                 reader.tree.root = root;
-                trees.push(reader.tree);
+                (reader.visit)(&reader.tree, root, Seen::Document);
+                count += 1;
             }
-            Err(fault) => return (trees, Some(fault)),
+            Err(fault) => return (count, Some(fault)),
         }
     }
-    (trees, None)
+    (count, None)
+}
+
+/// As [`read`], but nothing is kept.
+pub(super) fn check(text: &str, offset: usize) -> (usize, Option<Fault>) {
+    let mut count = 0;
+    for value in serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>() {
+        match value {
+            Ok(_) => count += 1,
+            Err(error) => return (count, Some(fault(text, offset, &error))),
+        }
+    }
+    (count, None)
 }
 
 struct Reader<'a, 's> {
@@ -47,7 +62,9 @@ struct Reader<'a, 's> {
     offset: usize,
     tree: Tree,
     search: &'s Search,
-    leaving: &'s mut Leaving<'s>,
+    /// How many keys and values are known of the collections that are being read.
+    held: usize,
+    visit: &'s mut Visit<'s>,
 }
 
 /// Where a value is in the List that a document may be.
@@ -59,8 +76,12 @@ enum Position {
     Other,
 }
 
-/// The entries of an object in their order, with repeated keys.
-struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+/// What is in an array or object: no more than shows that it is too large.
+enum Parts<'a> {
+    Items(Vec<&'a RawValue>),
+    /// In their order, with repeated keys.
+    Entries(Vec<(&'a RawValue, &'a RawValue)>),
+}
 
 impl<'a> Reader<'a, '_> {
     fn value(&mut self, raw: &'a str, depth: usize, position: Position) -> Result<NodeId, Fault> {
@@ -70,8 +91,44 @@ impl<'a> Reader<'a, '_> {
         }
         let content = match raw.as_bytes().first() {
             Some(b'"') => Content::Text(self.parse::<String>(raw)?),
-            Some(b'[') => {
-                let items: Vec<&RawValue> = self.parse(raw)?;
+            Some(b'[' | b'{') => self.collection(raw, depth, position)?,
+            _ => Content::Plain(raw.to_owned()),
+        };
+        let id = self.tree.add(Node {
+            start,
+            end: start + raw.len(),
+            tag: None,
+            content,
+        })?;
+        // An item of a List that cannot be ours: a List may have a hundred thousand.
+        let irrelevant = position == Position::Item
+            && self.tree.is_mapping(id)
+            && self.search.search(raw.as_bytes()) == Found::Nothing;
+        Ok(if irrelevant {
+            (self.visit)(&self.tree, id, Seen::Item);
+            self.tree.empty_last(first)
+        } else {
+            id
+        })
+    }
+
+    fn collection(
+        &mut self,
+        raw: &'a str,
+        depth: usize,
+        position: Position,
+    ) -> Result<Content, Fault> {
+        let parts: Parts<'_> = self.parse(raw)?;
+        let count = match &parts {
+            Parts::Items(items) => items.len(),
+            Parts::Entries(entries) => 2 * entries.len(),
+        };
+        self.held += count;
+        if self.held > MAX_NODES {
+            return Err(too_large(self.place(raw)));
+        }
+        let content = match parts {
+            Parts::Items(items) => {
                 let position = match position {
                     Position::Items => Position::Item,
                     _ => Position::Other,
@@ -81,8 +138,7 @@ impl<'a> Reader<'a, '_> {
                     .map(|item| self.value(item.get(), depth + 1, position));
                 Content::Sequence(items.collect::<Result<_, _>>()?)
             }
-            Some(b'{') => {
-                let Entries(entries) = self.parse(raw)?;
+            Parts::Entries(entries) => {
                 let mut nodes = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     let key = self.value(key.get(), depth + 1, Position::Other)?;
@@ -94,24 +150,9 @@ impl<'a> Reader<'a, '_> {
                 }
                 Content::Mapping(nodes)
             }
-            _ => Content::Plain(raw.to_owned()),
         };
-        let id = self.tree.add(Node {
-            start,
-            end: start + raw.len(),
-            tag: None,
-            content,
-        });
-        // An item of a List that cannot be ours: a List may have a hundred thousand.
-        let irrelevant = position == Position::Item
-            && self.tree.is_mapping(id)
-            && self.search.search(raw.as_bytes()) == Found::Nothing;
-        Ok(if irrelevant {
-            (self.leaving)(&self.tree, id);
-            self.tree.empty_last(first)
-        } else {
-            id
-        })
+        self.held -= count;
+        Ok(content)
     }
 
     fn parse<T: Deserialize<'a>>(&self, raw: &'a str) -> Result<T, Fault> {
@@ -124,38 +165,53 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn fault(&self, raw: &str, error: &serde_json::Error) -> Fault {
-        let line = raw
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1));
-        let at = line.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-        let mut at = at.min(raw.len());
-        while !raw.is_char_boundary(at) {
-            at -= 1;
-        }
-        let message = error.to_string();
-        let what = message.split(" at line ").next().unwrap_or(&message);
-        Fault::new(Code::InvalidJson, self.place(raw) + at, what)
+        fault(raw, self.place(raw), error)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+/// What is wrong with a text at this place of the file.
+fn fault(text: &str, offset: usize, error: &serde_json::Error) -> Fault {
+    let lines = text.split_inclusive('\n');
+    let before = lines.take(error.line().saturating_sub(1));
+    let at = before.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or(&message);
+    Fault::new(Code::InvalidJson, offset + at, what)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(&'de RawValue, &'de RawValue)>;
+        struct Collection;
+        impl<'de> Visitor<'de> for Collection {
+            type Value = Parts<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
+                f.write_str("an array or object")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                gather(|| array.next_element()).map(Parts::Items)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(entries)
+                gather(|| map.next_entry()).map(Parts::Entries)
             }
         }
-        deserializer.deserialize_map(Object).map(Entries)
+        deserializer.deserialize_any(Collection)
     }
+}
+
+/// Everything there is, or the first of more than a document may have.
+fn gather<T, E>(mut next: impl FnMut() -> Result<Option<T>, E>) -> Result<Vec<T>, E> {
+    let mut all = Vec::new();
+    while let Some(one) = next()? {
+        if all.len() <= MAX_NODES {
+            all.push(one);
+        }
+    }
+    Ok(all)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::document::Document;
+use super::document::Chunk;
 use super::field::ambiguous;
 use super::scalar::Reading;
 use super::service_account::Reader;
 use super::text::Fault;
-use super::tree::{NodeId, Tree};
+use super::tree::{NodeId, Seen, Tree};
 use super::{Hides, Management, spelling};
 use crate::diagnostic::Code;
 
@@ -45,17 +45,20 @@ struct Place<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one document, or says why it cannot be read.
-    pub(super) fn read(&mut self, document: Document) {
-        for tree in &document.trees {
-            self.tree(tree);
-        }
-        if let Some(fault) = document.fault {
+    /// Reads what is in a part of the file, or says why it cannot be read.
+    pub(super) fn read(&mut self, chunk: Chunk<'_>) {
+        let fault = chunk.read(&mut |tree, _, seen| {
+            if seen == Seen::Document {
+                self.document(tree);
+            }
+        });
+        if let Some(fault) = fault {
             self.unreadable(fault);
         }
     }
 
-    fn tree(&mut self, tree: &Tree) {
+    /// Reads one document.
+    pub(super) fn document(&mut self, tree: &Tree) {
         let root = tree.root;
         if tree.reading(root) == Some(Reading::Null) {
             return;

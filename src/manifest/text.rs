@@ -1,11 +1,14 @@
 //! The text of one file, and how an offset in it becomes a line and a column.
 
+use std::ops::Range;
+
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::location::{Location, RepoPath};
 
 /// The longest line that is worth showing under a message.
 const LONGEST_LINE_SHOWN: usize = 400;
-/// Characters are counted once for each block of so many bytes: a file may be one long line.
+/// Lines and characters are counted once for each block of so many bytes: a file may be one long line, or
+/// nothing but line breaks.
 const BLOCK: usize = 256;
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -13,9 +16,19 @@ pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(super) struct Text<'a> {
     path: &'a RepoPath,
     text: &'a str,
-    line_starts: Vec<usize>,
-    /// How many characters begin before each block.
-    characters: Vec<usize>,
+    /// What is before each block, and at last what is before the end.
+    blocks: Vec<Before>,
+}
+
+/// What is before a place in a text.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// How many characters begin.
+    characters: usize,
+    /// How many lines end.
+    lines: usize,
+    /// Where the line starts that the place is in.
+    line_start: usize,
 }
 
 /// Something wrong at an offset of the file, in bytes from its start.
@@ -46,41 +59,39 @@ impl Fault {
 impl<'a> Text<'a> {
     pub(super) fn new(path: &'a RepoPath, text: &'a str) -> Self {
         let bytes = text.as_bytes();
-        let ends_line = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
-        let breaks = memchr::memchr2_iter(b'\n', b'\r', bytes).filter(ends_line);
-        let line_starts = std::iter::once(0).chain(breaks.map(|at| at + 1)).collect();
-        let characters = bytes.chunks(BLOCK).scan(0, |before, block| {
-            Some(std::mem::replace(before, *before + count(block)))
-        });
-        Self {
-            path,
-            text,
-            line_starts,
-            characters: characters.collect(),
+        let mut before = Before::default();
+        let mut blocks = vec![before];
+        for start in (0..bytes.len()).step_by(BLOCK) {
+            before.pass(bytes, start..bytes.len().min(start + BLOCK));
+            blocks.push(before);
         }
+        Self { path, text, blocks }
     }
 
     /// The place of an offset.
     pub(super) fn location(&self, at: usize) -> Location {
         let at = at.min(self.text.len());
-        let line = self.line_of(at);
-        let start = self.line_starts[line];
+        let before = self.before(at);
+        let start = before.line_start;
         let marks = usize::from(at > start && self.text[start..].starts_with(BYTE_ORDER_MARK));
-        let column = self.characters_before(at) - self.characters_before(start) - marks;
+        let column = before.characters - self.before(start).characters - marks;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Location {
             path: self.path.clone(),
-            line: count(line + 1),
+            line: count(before.lines + 1),
             column: count(column + 1),
         }
     }
 
     /// The line an offset is in, if it is short enough to be shown.
     pub(super) fn line(&self, at: usize) -> &'a str {
-        let line = self.line_of(at);
-        let end = self.line_starts.get(line + 1).copied();
-        let text = &self.text[self.line_starts[line]..end.unwrap_or(self.text.len())];
-        let text = text.trim_end_matches(['\n', '\r']);
+        let at = at.min(self.text.len());
+        let start = self.before(at).line_start;
+        // With the line break there may be two bytes more.
+        let far = self.text.len().min(start + LONGEST_LINE_SHOWN + 2);
+        let mut breaks = line_breaks(self.text.as_bytes(), at..far.max(at));
+        let end = breaks.next().unwrap_or(self.text.len());
+        let text = self.text[start..end].trim_end_matches(['\n', '\r']);
         if text.len() <= LONGEST_LINE_SHOWN {
             text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
         } else {
@@ -105,19 +116,30 @@ impl<'a> Text<'a> {
         diagnostic
     }
 
-    fn line_of(&self, at: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= at) - 1
-    }
-
-    fn characters_before(&self, at: usize) -> usize {
+    fn before(&self, at: usize) -> Before {
         let block = at / BLOCK;
-        let before = self.characters.get(block).copied();
-        match before {
-            Some(before) => before + count(&self.text.as_bytes()[block * BLOCK..at]),
-            // The end of a text that fills its last block.
-            None => count(self.text.as_bytes()),
+        let mut before = self.blocks[block];
+        before.pass(self.text.as_bytes(), block * BLOCK..at);
+        before
+    }
+}
+
+impl Before {
+    /// Goes on over a part of a text.
+    fn pass(&mut self, bytes: &[u8], part: Range<usize>) {
+        self.characters += count(&bytes[part.clone()]);
+        for at in line_breaks(bytes, part) {
+            self.lines += 1;
+            self.line_start = at + 1;
         }
     }
+}
+
+/// Where the lines end that end in a part of a text: at the last byte of their line breaks.
+fn line_breaks(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = usize> {
+    let start = part.start;
+    let breaks = memchr::memchr2_iter(b'\n', b'\r', &bytes[part]).map(move |at| start + at);
+    breaks.filter(|at| bytes[*at] == b'\n' || bytes.get(*at + 1) != Some(&b'\n'))
 }
 
 /// How many characters begin in a part of a text.

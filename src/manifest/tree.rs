@@ -8,16 +8,35 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Number, Value};
 
 use super::scalar::{self, Reading};
+use super::text::Fault;
+use crate::diagnostic::Code;
 
 /// How many entries the merge keys of a document may bring in all: a short text can stand
 /// for millions.
 pub(super) const MAX_MERGED: usize = 20_000;
 
+/// How many nodes a document may have, which take a hundred bytes each: a manifest has some hundred, and
+/// what is left out of a List counts as one an item.
+pub(super) const MAX_NODES: usize = 500_000;
+/// How many bytes the texts of a document may have in all.
+const MAX_TEXT: usize = 32 * 1024 * 1024;
+/// How many keys of a document may be ambiguous: each one is reported.
+const MAX_AMBIGUITIES: usize = 1000;
+
 /// The index of a node in its tree.
 pub(super) type NodeId = usize;
 
-/// Visits each item of a List that is left out of its tree, while it is still there.
-pub(super) type Leaving<'a> = dyn FnMut(&Tree, NodeId) + 'a;
+/// Sees what is read, while it is there: nobody keeps it.
+pub(super) type Visit<'a> = dyn FnMut(&Tree, NodeId, Seen) + 'a;
+
+/// What a visitor sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// An item of a List, which is left out of its tree after that.
+    Item,
+    /// The root of a document that was read to its end.
+    Document,
+}
 
 /// A key and its value.
 pub(super) type Entry = (NodeId, NodeId);
@@ -31,6 +50,8 @@ pub(super) struct Tree {
     /// their mappings' ids.
     pub(super) ambiguities: Vec<Ambiguity>,
     merged: usize,
+    /// How many bytes the texts of all nodes have.
+    text: usize,
 }
 
 /// A key whose value depends on who reads it.
@@ -73,6 +94,28 @@ pub(super) enum Content {
     Mapping(Vec<Entry>),
     /// A mapping whose entries were left out.
     LeftOut,
+}
+
+impl Node {
+    /// How many bytes of text it has itself.
+    fn text(&self) -> usize {
+        let tag = self.tag.as_deref().map_or(0, str::len);
+        tag + match &self.content {
+            Content::Text(text) | Content::Plain(text) => text.len(),
+            Content::Sequence(_) | Content::Mapping(_) | Content::LeftOut => 0,
+        }
+    }
+}
+
+/// The fault of a document that is too large to be kept in memory.
+pub(super) fn too_large(at: usize) -> Fault {
+    let message = format!(
+        "the document is too large (limits: {MAX_NODES} keys and values, {} MiB of text; items of a List that cannot be ours count as one each)",
+        MAX_TEXT / 1024 / 1024
+    );
+    Fault::new(Code::LimitExceeded, at, message).hint(
+        "split it into documents with a line `---`, or leave the file out with --path; until this can be read, no role is pruned",
+    )
 }
 
 /// A mapping whose merge keys are being resolved.
@@ -178,9 +221,14 @@ impl<'t> Merging<'t> {
 }
 
 impl Tree {
-    /// Adds a node whose children are there already; notes keys that a mapping has twice.
-    pub(super) fn add(&mut self, node: Node) -> NodeId {
-        let id = self.nodes.len();
+    /// Adds a node whose children are there already; notes keys that a mapping has twice. An error if the
+    /// document becomes larger than one may be.
+    pub(super) fn add(&mut self, node: Node) -> Result<NodeId, Fault> {
+        let (id, at) = (self.nodes.len(), node.start);
+        self.text += node.text();
+        if id >= MAX_NODES || self.text > MAX_TEXT {
+            return Err(too_large(at));
+        }
         if let Content::Mapping(entries) = &node.content {
             let mut keys: Vec<(&str, usize)> = entries
                 .iter()
@@ -189,6 +237,7 @@ impl Tree {
             keys.sort_unstable();
             let repeated = keys.windows(2).filter(|pair| pair[0].0 == pair[1].0);
             let repeated: Vec<_> = repeated
+                .take(MAX_AMBIGUITIES + 1)
                 .map(|pair| Ambiguity {
                     mapping: id,
                     at: pair[1].1,
@@ -198,8 +247,12 @@ impl Tree {
                 .collect();
             self.ambiguities.extend(repeated);
         }
+        if self.ambiguities.len() > MAX_AMBIGUITIES {
+            let message = format!("more than {MAX_AMBIGUITIES} keys that stand twice");
+            return Err(Fault::new(Code::LimitExceeded, at, message));
+        }
         self.nodes.push(node);
-        id
+        Ok(id)
     }
 
     /// Resolves the merge keys among the entries of the mapping that is added next: its own entries
@@ -235,7 +288,8 @@ impl Tree {
     pub(super) fn empty_last(&mut self, first: NodeId) -> NodeId {
         let ambiguous = self.ambiguities.last().is_some_and(|a| a.mapping >= first);
         if let Some(last) = self.nodes.pop_if(|_| !ambiguous) {
-            self.nodes.truncate(first);
+            let left_out: usize = self.nodes.drain(first..).map(|node| node.text()).sum();
+            self.text -= left_out;
             let content = Content::LeftOut;
             self.nodes.push(Node { content, ..last });
         }

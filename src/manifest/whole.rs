@@ -8,11 +8,11 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{self, Chunk, Document};
+use super::document::{self, Chunk};
 use super::scan::Search;
 use super::service_account::Reader;
 use super::text::{BYTE_ORDER_MARK, Text};
-use super::tree::{Leaving, NodeId, Tree};
+use super::tree::{NodeId, Seen, Tree};
 use super::{Extract, Extractor};
 use crate::diagnostic::{Code, Severity};
 use crate::model::location::RepoPath;
@@ -118,9 +118,16 @@ impl Extractor {
             extract: Extract::default(),
         };
         for chunk in document::split(readable, &self.search) {
-            let document = visit_objects(chunk, &mut |tree, id| check.object(tree, id));
-            check.end_document(&document);
-            reader.read(document);
+            let fault = chunk.read(&mut |tree, id, seen| {
+                visit_object(tree, id, &mut |tree, id| check.object(tree, id));
+                if seen == Seen::Document {
+                    check.end_document(tree);
+                    reader.document(tree);
+                }
+            });
+            if let Some(fault) = fault {
+                reader.unreadable(fault);
+            }
         }
         if let Some(defect) = unreadable(&reader.extract, default) {
             return Err(defect);
@@ -153,16 +160,14 @@ impl Extractor {
     }
 }
 
-/// Reads a document and visits every object in it: its roots and, instead of a List, its items.
-fn visit_objects(chunk: Chunk<'_>, visit: &mut Leaving<'_>) -> Document {
-    let document = chunk.read_and_visit(&mut |tree, id| visit_object(tree, id, visit));
-    for tree in &document.trees {
-        visit_object(tree, tree.root, visit);
-    }
-    document
+/// Visits every object in a part of a file as far as it can be read: roots and, instead of a List, its
+/// items.
+fn visit_objects(chunk: Chunk<'_>, visit: &mut dyn FnMut(&Tree, NodeId)) {
+    // What cannot be read has no objects.
+    let _ = chunk.read(&mut |tree, id, _| visit_object(tree, id, visit));
 }
 
-fn visit_object(tree: &Tree, id: NodeId, visit: &mut Leaving<'_>) {
+fn visit_object(tree: &Tree, id: NodeId, visit: &mut dyn FnMut(&Tree, NodeId)) {
     match items(tree, id) {
         Some(items) => {
             // What was left out was visited before.
@@ -297,14 +302,11 @@ impl Check<'_> {
     }
 
     /// Only the items of a List of one kind need not say what they are.
-    fn end_document(&mut self, document: &Document) {
-        let is_typed_list = |tree: &Tree| {
-            let kind = tree.word(tree.root, "kind");
-            items(tree, tree.root).is_some() && kind != Some("List")
-        };
-        if std::mem::take(&mut self.untyped) > 0 && !document.trees.iter().all(is_typed_list) {
-            let root = document.trees.first();
-            let at = root.map_or(0, |tree| tree.node(tree.root).start);
+    fn end_document(&mut self, tree: &Tree) {
+        let kind = tree.word(tree.root, "kind");
+        let is_typed_list = items(tree, tree.root).is_some() && kind != Some("List");
+        if std::mem::take(&mut self.untyped) > 0 && !is_typed_list {
+            let at = tree.node(tree.root).start;
             self.fail(at, "an object has neither apiVersion nor kind".to_owned());
         }
     }

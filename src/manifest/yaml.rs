@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::scan::{Found, Search};
 use super::text::Fault;
-use super::tree::{Content, Leaving, MAX_MERGED, Node, NodeId, Tree};
+use super::tree::{Content, MAX_MERGED, Node, NodeId, Seen, Tree, Visit};
 use crate::diagnostic::Code;
 
 /// How deep lists and mappings may nest, aliases included.
@@ -19,6 +19,8 @@ const MAX_EXPANDED: u64 = 16 * 1024 * 1024;
 
 /// How long a document may be for a second parser, which takes thirty times its size, to read it.
 const MAX_CONFIRMED: usize = 4 * 1024 * 1024;
+
+const COLLECTION_AS_KEY: &str = "a key is a mapping or a list; Kubernetes refuses that";
 
 /// How much a node stands for.
 #[derive(Clone, Copy)]
@@ -56,13 +58,59 @@ struct Builder<'t> {
     expanded: u64,
 }
 
-/// Reads one document; `offset` is its place in the file. `None` if it is empty.
+/// Reads one document; `offset` is its place in the file. `None` if it is empty. `visit` sees the items
+/// that are left out.
 pub(super) fn read(
     text: &str,
     offset: usize,
     search: &Search,
-    leaving: &mut Leaving<'_>,
+    visit: &mut Visit<'_>,
 ) -> Result<Option<Tree>, Fault> {
+    let mut builder = Builder {
+        text,
+        offset,
+        ..Builder::default()
+    };
+    for event in events(text, offset) {
+        let (event, span) = event?;
+        builder.take(event, &span, search, visit)?;
+    }
+    if builder.roots == 0 {
+        return Ok(None);
+    }
+    Ok(Some(builder.tree))
+}
+
+/// Has the parser read a document that cannot be ours, of which nothing is kept: it may be of any size.
+pub(super) fn check(text: &str, offset: usize) -> Result<(), Fault> {
+    // Of every collection that has not ended, whether what comes next is a key.
+    let mut open: Vec<Option<bool>> = Vec::new();
+    for event in events(text, offset) {
+        let (event, span) = event?;
+        let at = offset + span.byte_range().unwrap_or(0..0).start;
+        let is_start = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
+        if is_start && open.len() >= MAX_DEPTH {
+            return Err(too_deep(at));
+        }
+        if is_start && open.last() == Some(&Some(true)) {
+            return Err(Fault::new(Code::InvalidYaml, at, COLLECTION_AS_KEY));
+        }
+        match event {
+            Event::SequenceStart(..) => open.push(None),
+            Event::MappingStart(..) => open.push(Some(true)),
+            Event::SequenceEnd | Event::MappingEnd => drop(open.pop()),
+            Event::Scalar(..) | Event::Alias(..) => {}
+            _ => continue,
+        }
+        if !is_start && let Some(Some(is_key)) = open.last_mut() {
+            *is_key = !*is_key;
+        }
+    }
+    Ok(())
+}
+
+/// What the parser finds in a text, one after the other.
+fn events(text: &str, offset: usize) -> impl Iterator<Item = Result<(Event<'_>, Span), Fault>> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
@@ -70,22 +118,13 @@ pub(super) fn read(
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
     };
-    let mut builder = Builder {
-        text,
-        offset,
-        ..Builder::default()
-    };
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| {
+    let events = Parser::new_from_str_with_options(text, options);
+    events.map(move |event| {
+        event.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
             syntax_fault(&error, offset + at)
-        })?;
-        builder.take(event, &span, search, leaving)?;
-    }
-    if builder.roots == 0 {
-        return Ok(None);
-    }
-    Ok(Some(builder.tree))
+        })
+    })
 }
 
 /// Has a second parser read the text: libyaml's rules are those of Kubernetes where the first
@@ -126,7 +165,7 @@ impl Builder<'_> {
         event: Event<'_>,
         span: &Span,
         search: &Search,
-        leaving: &mut Leaving<'_>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), Fault> {
         let range = span.byte_range().unwrap_or(0..0);
         let (start, end) = (self.offset + range.start, self.offset + range.end);
@@ -156,7 +195,7 @@ impl Builder<'_> {
                     tag,
                     content,
                 };
-                let id = self.tree.add(node);
+                let id = self.tree.add(node)?;
                 self.finish(id, anchor, Extent { size, height: 0 });
                 Ok(())
             }
@@ -171,7 +210,7 @@ impl Builder<'_> {
                 self.start(start, anchor, explicit(tag.as_deref()), true);
                 Ok(())
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(end, search, leaving),
+            Event::SequenceEnd | Event::MappingEnd => self.close(end, search, visit),
             Event::Alias(anchor) => self.alias(anchor, start),
             _ => Ok(()),
         }
@@ -190,12 +229,7 @@ impl Builder<'_> {
         });
     }
 
-    fn close(
-        &mut self,
-        end: usize,
-        search: &Search,
-        leaving: &mut Leaving<'_>,
-    ) -> Result<(), Fault> {
+    fn close(&mut self, end: usize, search: &Search, visit: &mut Visit<'_>) -> Result<(), Fault> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -221,9 +255,9 @@ impl Builder<'_> {
             tag: open.tag,
             content,
         };
-        let mut id = self.tree.add(node);
+        let mut id = self.tree.add(node)?;
         if irrelevant {
-            leaving(&self.tree, id);
+            visit(&self.tree, id, Seen::Item);
             id = self.tree.empty_last(open.first);
         }
         self.finish(id, open.anchor, open.extent);
@@ -273,7 +307,7 @@ impl Builder<'_> {
         let node = self.tree.node(key);
         let refused = |message: &str| Err(Fault::new(Code::InvalidYaml, node.start, message));
         if self.tree.scalar(key).is_none() {
-            return refused("a key is a mapping or a list; Kubernetes refuses that");
+            return refused(COLLECTION_AS_KEY);
         }
         if node.tag.as_deref().is_some_and(is_binary) {
             return refused("a key has the tag `!!binary`: write it as plain text");

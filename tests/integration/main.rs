@@ -17,6 +17,7 @@ mod flags;
 mod flaws;
 mod help;
 mod hints;
+mod limits;
 mod links;
 mod locks;
 mod manifests;

@@ -158,21 +158,21 @@ proptest! {
     fn the_splitter_and_both_readers_stay_inside(bytes in mutated()) {
         let text = String::from_utf8_lossy(&bytes);
         let search = &Extractor::default().search;
-        for document in document::split(&text, search).map(document::Chunk::read) {
-            stays_inside(document.fault.as_ref(), &text);
-            for tree in &document.trees {
-                let root = tree.node(tree.root);
-                prop_assert!(root.start <= root.end && root.end <= text.len());
-            }
+        for chunk in document::split(&text, search) {
+            let fault = chunk.read(&mut |tree, id, _| {
+                let node = tree.node(id);
+                assert!(node.start <= node.end && node.end <= text.len());
+            });
+            stays_inside(fault.as_ref(), &text);
         }
-        stays_inside(yaml::read(&text, 0, search, &mut |_, _| ()).err().as_ref(), &text);
+        stays_inside(yaml::read(&text, 0, search, &mut |_, _, _| ()).err().as_ref(), &text);
         stays_inside(yaml::confirm(&text, 0).err().as_ref(), &text);
-        stays_inside(json::read(&text, 0, search, &mut |_, _| ()).1.as_ref(), &text);
+        stays_inside(json::read(&text, 0, search, &mut |_, _, _| ()).1.as_ref(), &text);
     }
 
     #[test]
     fn the_two_yaml_parsers_agree(text in "([ab]: ?(\"[a-z\\\\\\\\n]{0,4}\"|'[a-z ]{0,4}'|[a-z.:0-9]{1,6}|\\[[a-z, ]{0,6}\\]|&x y|\\*x|)\\n|- [a-z]{1,3}\\n){0,6}") {
-        let ours = yaml::read(&text, 0, &Extractor::default().search, &mut |_, _| ());
+        let ours = yaml::read(&text, 0, &Extractor::default().search, &mut |_, _, _| ());
         let theirs = serde_yaml::from_str::<serde_yaml::Value>(&text);
         if let (Ok(Some(tree)), Ok(value)) = (ours, theirs) && tree.ambiguities.is_empty() {
             let ours = flat_tree(&tree, tree.root).into_iter().map(plain).collect::<Vec<_>>();
