@@ -35,7 +35,8 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens a path (work tree or bare), or clones a URL into a temporary directory.
+    /// Opens a path (work tree or bare), also one that is written as a `file` URL, or clones a URL into a
+    /// temporary directory.
     ///
     /// `progress` is called with how far a clone is.
     ///
@@ -49,24 +50,24 @@ impl Repository {
         alternates: Alternates,
         progress: &dyn Fn(Phase),
     ) -> Result<Self, Error> {
-        match remote::address(address)? {
-            Address::Path(path) => Self::local(&path, alternates),
-            Address::Url(url) => {
-                let mut is_shallow = false;
-                if url.scheme() == "file"
-                    && let Ok(path) = url.to_file_path()
-                {
-                    let local = Self::local(&path, alternates);
-                    is_shallow = local.map_err(|error| error.at_url(&url))?.is_shallow;
-                }
-                let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
-                let label = remote::label(&url);
-                let mut repository = Self::new(git, label)?;
-                repository.is_shallow |= is_shallow;
-                repository._clone = Some(clone);
-                Ok(repository)
-            }
+        let url = match remote::address(address)? {
+            Address::Path(path) => return Self::local(&path, alternates),
+            Address::Url(url) => url,
+        };
+        let label = remote::label(&url);
+        // A clone of what is on this machine would be a copy of it, and take as long as that takes.
+        if url.scheme() == "file"
+            && let Ok(path) = url.to_file_path()
+        {
+            let local = Self::local(&path, alternates);
+            let mut repository = local.map_err(|error| error.at_url(&url))?;
+            repository.label = label;
+            return Ok(repository);
         }
+        let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
+        let mut repository = Self::new(git, label)?;
+        repository._clone = Some(clone);
+        Ok(repository)
     }
 
     fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {

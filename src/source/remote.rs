@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use backon::{BlockingRetryable, ExponentialBuilder};
@@ -144,27 +144,34 @@ pub(super) fn clone(
         url: redact::address(url.as_str()),
         reason: format!("no thread can be started: {error}"),
     })?;
+    match watch(&watched, STALLED, progress) {
+        Some(result) => result.map(|repository| (directory, repository)),
+        None => Err(Error::Unreachable {
+            host: host(url),
+            reason: format!("nothing was received for {} s", STALLED.as_secs()),
+        }),
+    }
+}
+
+/// What a fetch ends with; `None` if nothing is heard of it for so long.
+fn watch<T>(events: &Receiver<Event<T>>, stalled: Duration, progress: &dyn Fn(Phase)) -> Option<T> {
     loop {
-        match watched.recv_timeout(STALLED) {
-            Ok(Event::Progress(phase)) => progress(phase),
-            Ok(Event::Ended(result)) => {
-                return result.map(|repository| (directory, repository));
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                let reason = format!("nothing was received for {} s", STALLED.as_secs());
-                return Err(Error::Unreachable {
-                    host: host(url),
-                    reason,
-                });
-            }
+        match events.recv_timeout(stalled).ok()? {
+            Event::Progress(phase) => progress(phase),
+            Event::Busy => {}
+            Event::Ended(result) => return Some(result),
         }
     }
 }
 
-enum Event {
+enum Event<T> {
     Progress(Phase),
-    Ended(Result<git2::Repository, Error>),
+    /// The host says that it is at work: a large repository takes minutes before its first object comes.
+    Busy,
+    Ended(T),
 }
+
+type Fetched = Result<git2::Repository, Error>;
 
 struct Fetch {
     url: Url,
@@ -174,7 +181,7 @@ struct Fetch {
 }
 
 impl Fetch {
-    fn run(&self, events: &Sender<Event>) -> Result<git2::Repository, Error> {
+    fn run(&self, events: &Sender<Event<Fetched>>) -> Fetched {
         let attempts = Attempts::new(&self.url, &self.credentials);
         let fingerprint = RefCell::new(None);
         let result = self.fetch(events, &attempts, &fingerprint);
@@ -183,7 +190,7 @@ impl Fetch {
 
     fn fetch(
         &self,
-        events: &Sender<Event>,
+        events: &Sender<Event<Fetched>>,
         attempts: &Attempts<'_>,
         fingerprint: &RefCell<Option<String>>,
     ) -> Result<git2::Repository, git2::Error> {
@@ -212,6 +219,8 @@ impl Fetch {
                     // Whether it is trusted is known_hosts' and the certificates' decision.
                     Ok(CertificateCheckStatus::CertificatePassthrough)
                 });
+                // Who says what is of no interest, and not shown.
+                callbacks.sideband_progress(|_| events.send(Event::Busy).is_ok());
                 callbacks.transfer_progress(|now| {
                     let phase = Phase::Receiving(now.received_objects(), now.total_objects());
                     now.received_bytes() <= MAX_FETCHED
@@ -414,4 +423,26 @@ fn host(url: &Url) -> String {
 fn sha256(hash: &[u8; 32]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p17_a_fetch_of_which_anything_is_heard_is_not_given_up() {
+        let (sender, events) = mpsc::channel();
+        let stalled = Duration::from_secs(2);
+        let host = std::thread::spawn(move || {
+            for _ in 0..20 {
+                std::thread::sleep(stalled / 10);
+                sender.send(Event::Busy).expect("somebody listens");
+            }
+            sender.send(Event::Ended("done")).expect("somebody listens");
+            sender
+        });
+        assert_eq!(watch(&events, stalled, &|_| ()), Some("done"));
+        let _connected = host.join().expect("it ends");
+        assert_eq!(watch(&events, stalled, &|_| ()), None, "it is silent");
+    }
 }

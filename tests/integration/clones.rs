@@ -211,20 +211,7 @@ fn g3_ssh_with_a_key_file_and_a_known_host() {
     let Some(host) = SshHost::start(root.path()) else {
         return not_run("clones over ssh, because there is no sshd: ci/packages.sh");
     };
-    let user = String::from_utf8(
-        std::process::Command::new("id")
-            .arg("-un")
-            .output()
-            .expect("id can be run")
-            .stdout,
-    )
-    .expect("UTF-8");
-    let url = format!(
-        "ssh://{}@127.0.0.1:{}{}/acme/apps.git",
-        user.trim(),
-        host.port,
-        root.path().display()
-    );
+    let url = host.url(root.path());
     let key = host.key.to_str().expect("UTF-8");
     let run = || {
         Cli::new(
@@ -245,6 +232,35 @@ fn g3_ssh_with_a_key_file_and_a_known_host() {
     std::fs::write(&known_hosts, line(&other)).expect("a file");
     let changed = run().ends(6);
     assert!(error(&changed).contains("SHA256:"), "{}", error(&changed));
+}
+
+#[test]
+fn p17_a_host_that_says_that_it_is_at_work_is_not_given_up() {
+    let (root, commit) = hosted();
+    let hook = root.path().join("hook");
+    // Longer than a transfer may stand still before it is given up.
+    let work = "for n in 1 2 3 4 5 6 7 8 9 10 11; do sleep 3; echo \"$n of 11\" >&2; done";
+    std::fs::write(&hook, format!("#!/bin/sh\n{work}\nexec \"$@\"\n")).expect("a file");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&hook, executable).expect("permissions");
+    let line = format!(
+        "SetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=uploadpack.packObjectsHook GIT_CONFIG_VALUE_0={}",
+        hook.display()
+    );
+    let Some(host) = SshHost::start_with(root.path(), &line) else {
+        return not_run("clones over ssh, because there is no sshd: ci/packages.sh");
+    };
+    let known_hosts = root.path().join(".ssh/known_hosts");
+    std::fs::create_dir(root.path().join(".ssh")).expect("a directory");
+    let line = format!("[127.0.0.1]:{} {}", host.port, host.host_key);
+    std::fs::write(known_hosts, line).expect("a file");
+    let (url, key) = (host.url(root.path()), host.key.display().to_string());
+    let arguments = ["lint", &url, "--ssh-key", &key, "--format", "json"];
+    let start = std::time::Instant::now();
+    let run = Cli::new(root.path(), &arguments).run().ends(0);
+    assert_eq!(run.json()["commit"], commit);
+    assert!(start.elapsed().as_secs() >= 33, "the host was at work");
+    assert!(!run.stderr.contains("of 11"), "{}", run.stderr);
 }
 
 /// Sets a reference to a commit for each name, in one file, as a host keeps many.

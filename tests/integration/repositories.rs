@@ -39,6 +39,22 @@ fn g6_g21_the_head_of_a_url_is_the_hosts_and_no_other_commit() {
 }
 
 #[test]
+fn p18_a_url_of_a_path_is_read_as_that_path() {
+    let repository = Repository::with(&[("a.yaml", &service_account("bar", "a"))]);
+    let url = url(&repository);
+    let run = Cli::new(
+        std::path::Path::new("/"),
+        &["lint", &url, "--format", "json"],
+    );
+    // Nowhere is a place for a copy.
+    let run = run.env("TMPDIR", "/dev/null").run().ends(0);
+    assert_eq!(run.json()["commit"], repository.head());
+    assert_eq!(run.json()["repository"], url);
+    let elsewhere = url.replacen("file://", "file://elsewhere.example", 1);
+    lint(&elsewhere).ends(6);
+}
+
+#[test]
 fn g19_borrowed_objects_are_refused_by_url_too() {
     let lender = Repository::with(&[("a.yaml", &service_account("bar", "a"))]);
     let borrower = tempfile::tempdir().expect("a directory");

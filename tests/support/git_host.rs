@@ -215,6 +215,11 @@ pub struct SshHost {
 impl SshHost {
     /// Starts one; `None` where there is no sshd.
     pub fn start(directory: &Path) -> Option<Self> {
+        Self::start_with(directory, "")
+    }
+
+    /// Starts one with a further line in its configuration.
+    pub fn start_with(directory: &Path, line: &str) -> Option<Self> {
         let sshd = Path::new("/usr/sbin/sshd");
         if !sshd.exists() {
             return None;
@@ -237,7 +242,7 @@ impl SshHost {
             .port();
         let config = directory.join("sshd_config");
         let text = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nPidFile none\n",
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nPidFile none\n{line}\n",
             host.display(),
             directory.join("authorized_keys").display(),
         );
@@ -267,6 +272,17 @@ impl SshHost {
             key,
             host_key,
         })
+    }
+}
+
+impl SshHost {
+    /// The URL of a repository below a directory, for the user that runs this.
+    pub fn url(&self, root: &Path) -> String {
+        let user = Command::new("id").arg("-un").output();
+        let user = user.expect("id can be run").stdout;
+        let user = String::from_utf8(user).expect("UTF-8");
+        let (user, port, root) = (user.trim(), self.port, root.display());
+        format!("ssh://{user}@127.0.0.1:{port}{root}/acme/apps.git")
     }
 }
 
