@@ -33,6 +33,7 @@ mod named;
 mod output;
 mod plan;
 mod progress;
+mod rendered;
 mod retire;
 mod roles;
 mod signals;
@@ -164,9 +165,14 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocati
                 .ok()
                 .and_then(|_| verb.value_source(id))
         };
-        if given("commit") == Some(ValueSource::CommandLine) && given("directory").is_none() {
-            let why = "--commit goes with --directory only; a repository is read with --revision\n";
-            return Err(command.error(ErrorKind::MissingRequiredArgument, why));
+        for flag in ["commit", "base_directory", "base_commit"] {
+            if given(flag) == Some(ValueSource::CommandLine) && given("directory").is_none() {
+                let flag = flag.replace('_', "-");
+                let why = format!(
+                    "--{flag} goes with --directory only; a repository is read with --revision\n"
+                );
+                return Err(command.error(ErrorKind::MissingRequiredArgument, why));
+            }
         }
     }
     let invocation = Invocation::new(&mut command, &matches);

@@ -38,6 +38,7 @@ mod ignored;
 pub mod inventory;
 pub mod manifests;
 pub mod named;
+pub mod rendered;
 mod retire;
 pub mod survey;
 mod unrendered;

@@ -18,16 +18,18 @@ use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
 use super::console::Console;
 use super::error::Error;
+use super::rendered::BaseArgs;
 
 /// Which repository is read, and how it is reached.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What to read")]
 pub(super) struct RepositoryArgs {
-    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file)
+    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file) [default: .]
     ///
     /// For a part of it use --path. Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
-    #[arg(default_value = ".", env = "IRSA_GITOPS_REPO")]
-    pub(super) repo: String,
+    /// Beside --directory it is where the history of --commit is, and has no default.
+    #[arg(env = "IRSA_GITOPS_REPO")]
+    repo: Option<String>,
     /// Read only this directory or file below the root (can be repeated) [default: everything]
     #[arg(
         long = "path",
@@ -71,6 +73,20 @@ pub(super) struct SourceArgs {
     /// Without --directory the environment variable has no meaning, and the flag is an error.
     #[arg(long, value_name = "ID", env = "IRSA_GITOPS_COMMIT")]
     pub(super) commit: Option<String>,
+    #[command(flatten)]
+    pub(super) base: BaseArgs,
+}
+
+impl RepositoryArgs {
+    /// The repository that was given, or is meant.
+    pub(super) fn address(&self) -> &str {
+        self.given().unwrap_or(".")
+    }
+
+    /// The repository, if one was given.
+    pub(super) fn given(&self) -> Option<&str> {
+        self.repo.as_deref()
+    }
 }
 
 impl SourceArgs {

@@ -34,6 +34,9 @@ pub(super) enum Error {
     /// The user: a commit id that is none.
     #[error("--commit")]
     Commit(#[from] crate::model::commit::InvalidCommitId),
+    /// The user: a commit id of a base that is none.
+    #[error("--base-commit")]
+    BaseCommit(#[source] crate::model::commit::InvalidCommitId),
     /// The user or the file system: a file that was named cannot be opened.
     #[error("{flag}: cannot open {}", path.display())]
     Open {
@@ -109,9 +112,11 @@ impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
-            Self::Commit(_) | Self::Issuer(_) | Self::NoAccount(_) | Self::Open { .. } => {
-                Exit::Usage
-            }
+            Self::Commit(_)
+            | Self::BaseCommit(_)
+            | Self::Issuer(_)
+            | Self::NoAccount(_)
+            | Self::Open { .. } => Exit::Usage,
             Self::Revision { source: error, .. }
             | Self::Inside { part: error, .. }
             | Self::Directory { source: error, .. } => match error.class() {
@@ -189,7 +194,7 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) => error.hint(),
-            Self::Commit(_) => {
+            Self::Commit(_) | Self::BaseCommit(_) => {
                 Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
             }
             Self::Revision { instead, .. } if !instead.is_empty() => {

@@ -6,8 +6,8 @@ use super::args::{RepositoryArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Watcher;
+use super::rendered;
 use crate::manifest;
-use crate::model::commit::CommitId;
 use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;
 use crate::reconcile::manifests::{Address, Place};
@@ -23,9 +23,8 @@ pub(super) fn read(
     console: &Console,
 ) -> Result<Manifests, Error> {
     let conventions = settings::shared(clusters)?;
-    let commit = args.commit.as_deref().map(CommitId::new).transpose();
     let place = match &args.directory {
-        Some(directory) => Place::Directory(directory.clone(), commit?),
+        Some(directory) => Place::Directory(rendered::files(args, directory.clone())?),
         None => Place::Repository(address(&args.repository, args.revision())),
     };
     let cache = cache(&args.repository, &conventions);
@@ -47,7 +46,7 @@ pub(super) fn read(
 /// How the repository is reached, with whatever credentials the environment offers.
 pub(super) fn address(args: &RepositoryArgs, revision: &str) -> Address {
     Address {
-        repository: args.repo.clone(),
+        repository: args.address().to_owned(),
         revision: revision.to_owned(),
         credentials: credentials(args),
         alternates: match args.allow_alternates {

@@ -49,6 +49,34 @@ pub enum Absence {
     OnSideBranch,
     /// No commit that was seen removed it.
     Unexplained,
+    /// Plain files do not say who removed it, and are compared with none.
+    NoBase,
+    /// What this commit was rendered to does not declare it either.
+    NotInBase(CommitId),
+    /// What plain files are compared with proves nothing.
+    UnfitBase(UnfitBase),
+}
+
+/// A base of plain files that proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitBase {
+    /// The commit that the base was rendered from.
+    pub base: CommitId,
+    /// The commit that speaks against it.
+    pub other: CommitId,
+    /// What it says.
+    pub why: Unfit,
+}
+
+/// What speaks against a base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is not before the commit of the run.
+    NotBefore,
+    /// The role was written for this commit, which is not in its history.
+    BeforeRole,
+    /// This commit was applied last, and it is not in the history of that.
+    NotApplied,
 }
 
 /// A file that a run does not read, and that declares a role which would be retired, or may do so.
@@ -76,6 +104,8 @@ pub enum Place {
 pub struct Removal {
     /// The commit.
     pub commit: CommitInfo,
+    /// The commit before, where only two renders are compared and others lie between.
+    pub since: Option<CommitId>,
     /// The file that had held it.
     pub path: RepoPath,
     /// Whether the ServiceAccount is still in that file, and only asks for no role any more.

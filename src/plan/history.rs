@@ -18,6 +18,8 @@ use crate::model::tags;
 pub struct Questions {
     /// What each of these is to the commit that was read.
     pub commits: BTreeSet<CommitId>,
+    /// The commits that were applied to what the run reads.
+    pub applied: BTreeSet<CommitId>,
     /// Why each of these is not declared any more, and the commit since which it must have gone.
     pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
     /// Whose roles may be retired: whether a file that is not read declares one, or may do so.
@@ -93,7 +95,8 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         ..Questions::default()
     };
     let applied = facts.applied().into_iter().map(|entry| entry.commit);
-    questions.commits.extend(applied);
+    questions.applied.extend(applied);
+    questions.commits.extend(questions.applied.iter().cloned());
     for role in facts.current.details() {
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
             continue;

@@ -137,9 +137,12 @@ impl Leftover<'_> {
                 }),
                 // Plain files have no history.
                 (None, _) => held(Kept::HistoryMissing),
+                (Some(Absence::NoBase), _) => held(Kept::NoBase),
+                (Some(Absence::UnfitBase(unfit)), _) => held(Kept::UnfitBase(unfit.clone())),
                 // No new place, but nobody removed the ServiceAccount from another one either.
                 (Some(_), Some(known)) => held(Kept::DeclaredElsewhere(known.path.clone())),
                 _ if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
+                (Some(Absence::NotInBase(base)), None) => held(Kept::NotInBase(base.clone())),
                 (Some(Absence::Earlier(commit)), None) => {
                     held(Kept::RemovedEarlier(commit.clone()))
                 }
@@ -162,6 +165,7 @@ impl Leftover<'_> {
         let reason = Reason::Removed {
             undeclared,
             commit: removal.commit.clone(),
+            since: removal.since.clone(),
             last_used: self.role.last_used.clone(),
         };
         let current = self.role.clone();

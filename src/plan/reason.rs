@@ -104,6 +104,8 @@ pub enum Reason {
         undeclared: Undeclared,
         /// The commit.
         commit: CommitInfo,
+        /// The commit before, where two renders show it and others lie between.
+        since: Option<CommitId>,
         /// When the role was last used, if IAM says so.
         last_used: Option<String>,
     },
@@ -259,6 +261,7 @@ impl fmt::Display for Reason {
             Self::Removed {
                 undeclared,
                 commit,
+                since,
                 last_used,
             } => {
                 let done = match undeclared {
@@ -272,7 +275,11 @@ impl fmt::Display for Reason {
                     subject,
                 } = commit;
                 let id = id.short();
-                write!(f, "{done} by commit {id} of {author} ({date}): {subject}")?;
+                let by = since.as_ref().map_or_else(
+                    || "by".to_owned(),
+                    |since| format!("after commit {} and by", since.short()),
+                );
+                write!(f, "{done} {by} commit {id} of {author} ({date}): {subject}")?;
                 match last_used {
                     Some(used) => write!(f, "; last used {used}"),
                     None => f.write_str("; last use unknown"),

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifests::scope;
-use super::{Declarations, Error, Manifests};
+use super::{Declarations, Error, Manifests, rendered};
 use crate::manifest::{Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
@@ -46,7 +46,7 @@ impl Manifests {
         paths: &[RepoPath],
     ) -> Result<BTreeMap<ServiceAccountRef, Elsewhere>, Error> {
         let mut found = BTreeMap::new();
-        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+        let (Some(repository), Some(ours)) = (self.graph(), self.commit()) else {
             return Ok(found);
         };
         let retiring = &questions.retiring;
@@ -62,8 +62,15 @@ impl Manifests {
             false => File::new(extractor, &questions.namespaces, path, bytes, &names),
         };
         let files = |commit: &CommitId| -> Result<Files, Error> {
-            let all = repository.read(commit, &Scope::default(), None, &look)?;
-            Ok(all.files.into_iter().collect())
+            let all = match &self.rendered {
+                Some(rendered) => rendered::read_at(rendered, (commit, ours), &look)?,
+                None => {
+                    repository
+                        .read(commit, &Scope::default(), None, &look)?
+                        .files
+                }
+            };
+            Ok(all.into_iter().collect())
         };
         let now = files(ours)?;
         let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
@@ -75,6 +82,10 @@ impl Manifests {
             let since = role.since.as_ref();
             let since =
                 since.filter(|commit| repository.ancestry(commit, ours) == Ancestry::Ancestor);
+            let since = match &self.rendered {
+                Some(rendered) => since.and_then(|since| rendered.standing_for(since, ours)),
+                None => since,
+            };
             if let Some(since) = since
                 && !earlier.contains_key(since)
             {

@@ -203,6 +203,7 @@ impl<'a> Search<'a> {
             if after.as_deref().is_none_or(|after| check(after).is_ok()) {
                 return Ok(Absence::Removed(Removal {
                     commit: self.commits[change.commit].clone(),
+                    since: None,
                     path: path.clone(),
                     remains: after.is_some_and(|after| {
                         let default = default.as_ref();
@@ -234,7 +235,7 @@ fn declared(
 impl Manifests {
     /// Which of some commits are in the history of the one that was read.
     pub(super) fn ancestry(&self, commits: &BTreeSet<CommitId>) -> BTreeMap<CommitId, Ancestry> {
-        let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
+        let (Some(repository), Some(ours)) = (self.graph(), self.commit()) else {
             return BTreeMap::new();
         };
         let answer = |commit: &CommitId| (commit.clone(), repository.ancestry(commit, ours));
@@ -248,6 +249,9 @@ impl Manifests {
         paths: &[RepoPath],
     ) -> Result<History, Error> {
         let mut history = History::default();
+        if let (Some(rendered), Some(ours)) = (&self.rendered, self.commit()) {
+            return self.compared(rendered, ours, questions, paths);
+        }
         let (Some(repository), Some(ours)) = (&self.repository, self.commit()) else {
             return Ok(history);
         };

@@ -1,8 +1,9 @@
 //! The first step of every verb: from a repository or directory to what its manifests declare.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::rendered::{Files, Rendered};
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -32,6 +33,8 @@ pub struct Manifests {
     diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
     pub(super) repository: Option<Rc<Repository>>,
+    /// What vouches for plain files, if anything does.
+    pub(super) rendered: Option<Rendered>,
     /// The cache that said what need not be read.
     cache: Option<PathBuf>,
 }
@@ -81,8 +84,8 @@ pub fn all_paths(clusters: &[ClusterSettings]) -> Vec<RepoPath> {
 pub enum Place {
     /// A repository at one revision.
     Repository(Address),
-    /// Plain files, and the commit that they stand for.
-    Directory(PathBuf, Option<CommitId>),
+    /// Plain files.
+    Directory(Files),
 }
 
 /// How a repository is reached.
@@ -142,37 +145,42 @@ impl Manifests {
                 manifests.diagnostics.extend(uncommitted);
                 Ok(manifests)
             }
-            Place::Directory(directory, commit) => {
-                Self::of_directory(directory, commit.clone(), cache, paths, conventions)
+            Place::Directory(files) => {
+                Self::of_directory(files, cache, paths, conventions, observe)
             }
         }
     }
 
     fn of_directory(
-        directory: &Path,
-        commit: Option<CommitId>,
+        files: &Files,
         cache: Option<&Cache>,
         paths: &[RepoPath],
         conventions: &Conventions,
+        observe: Observer<'_>,
     ) -> Result<Self, Error> {
         let extractor = Rc::new(Extractor::new(conventions));
         let scope = scope(paths, &conventions.ignore);
-        let snapshot =
+        let rendered = files.vouched(observe)?;
+        let (directory, commit) = (&files.directory, files.commit.clone());
+        let mut snapshot =
             source::directory::read(directory, &scope, commit, &extract(&extractor, cache))?;
+        if let Some(rendered) = &rendered {
+            snapshot.repository = rendered.repository.label().to_owned();
+        }
         if let Some(cache) = cache {
             cache.save();
         }
         let mut diagnostics = Vec::new();
         if snapshot.commit.is_none() {
-            diagnostics.push(
-                Diagnostic::warning(
-                    Code::CommitUnknown,
-                    "the files stand for no commit, so new roles get no commit tags",
-                )
-                .with_hint(
-                    "say which commit they were rendered from: --commit \"$(git rev-parse HEAD)\"",
-                ),
-            );
+            let message = match files.repository {
+                Some(_) => {
+                    "the files stand for no commit, so new roles get no commit tags, and REPO is not looked at"
+                }
+                None => "the files stand for no commit, so new roles get no commit tags",
+            };
+            diagnostics.push(Diagnostic::warning(Code::CommitUnknown, message).with_hint(
+                "say which commit they were rendered from: --commit \"$(git rev-parse HEAD)\"",
+            ));
         }
         Ok(Self {
             snapshot,
@@ -180,6 +188,7 @@ impl Manifests {
             scope,
             diagnostics,
             repository: None,
+            rendered,
             cache: None,
         })
     }
@@ -221,6 +230,7 @@ impl Manifests {
             scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
+            rendered: None,
             cache: cache.and_then(Cache::in_use).map(Into::into),
         })
     }
@@ -284,13 +294,19 @@ impl Manifests {
         self.repository.as_ref().map(base).transpose()
     }
 
+    /// Where the order of commits is known: the repository that was read, or that of plain files.
+    pub(super) fn graph(&self) -> Option<&Repository> {
+        let rendered = self.rendered.as_ref().map(|rendered| &rendered.repository);
+        self.repository.as_ref().or(rendered).map(Rc::as_ref)
+    }
+
     /// Refuses a commit that is not in the history of a branch, or of what was named in full.
     ///
     /// # Errors
     ///
     /// [`Refusal::Unreachable`], or if there is no such branch.
     pub fn require_reachable_from(&self, reference: &str) -> Result<(), Error> {
-        let (Some(repository), Some(commit)) = (&self.repository, self.commit()) else {
+        let (Some(repository), Some(commit)) = (self.graph(), self.commit()) else {
             return Ok(());
         };
         let later = repository.resolve_branch(reference);

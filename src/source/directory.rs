@@ -179,6 +179,24 @@ fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
     })
 }
 
+/// Whether there is anything at a path below a directory.
+pub fn has(directory: &Path, path: &RepoPath) -> bool {
+    directory.join(os_path(path)).symlink_metadata().is_ok()
+}
+
+/// Refuses what is no directory.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn check(directory: &Path) -> Result<(), Error> {
+    let found = std::fs::read_dir(directory);
+    found.map(drop).map_err(|source| Error::Io {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
 /// The content of one file below a directory; `None` if it is not there or is no plain file.
 pub fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
     let file = directory.join(os_path(path));

@@ -89,6 +89,18 @@ impl Repository {
         }
     }
 
+    /// A commit as people want to see it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn commit(&self, commit: &CommitId) -> Result<CommitInfo, Error> {
+        let broken = |error| damaged(Oid::ZERO_SHA1, b"history", &error);
+        let id = Oid::from_str(commit.as_str()).map_err(broken)?;
+        let found = self.objects().find_commit(id);
+        Ok(info(&found.map_err(|e| damaged(id, b"history", &e))?))
+    }
+
     /// Whether a commit is ours, or one of its first parents.
     pub fn is_first_parent(&self, commit: &CommitId, ours: &CommitId) -> bool {
         let walk = || {

@@ -37,6 +37,7 @@ mod readme;
 mod record;
 mod record_faults;
 mod redaction;
+mod rendered;
 mod replies;
 mod reports;
 mod repositories;

@@ -213,6 +213,7 @@ impl World {
             };
             let removal = Removal {
                 commit,
+                since: None,
                 path: "a.yaml".into(),
                 remains: false,
             };

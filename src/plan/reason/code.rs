@@ -35,6 +35,9 @@ codes! {
     OnSideBranch "on-side-branch" "The last commit on the role came in by a merge whose first parents never had the ServiceAccount.",
     MadeElsewhere "made-elsewhere" "The commit that the role was made for is not in this history.",
     Unexplained "unexplained" "The role is not declared, but no commit removed its ServiceAccount.",
+    NoBase "no-base" "The role is not declared, and plain files do not show who removed it.",
+    NotInBase "not-in-base" "The role is not declared, and neither is it in the render that the plain files are compared with.",
+    UnfitBase "unfit-base" "The role is not declared, and the render that the plain files are compared with proves nothing.",
     QuarantineUndated "quarantine-undated" "The role is quarantined and does not say since when.",
     QuarantineForeign "quarantine-foreign" "The role was quarantined by a commit that is not in this history.",
     QuarantineUnsigned "quarantine-unsigned" "The role is quarantined and does not say by which commit.",
@@ -143,6 +146,9 @@ impl Kept {
             Self::MadeElsewhere(_) => ReasonCode::MadeElsewhere,
             Self::QuarantineUnsigned => ReasonCode::QuarantineUnsigned,
             Self::Unexplained => ReasonCode::Unexplained,
+            Self::NoBase => ReasonCode::NoBase,
+            Self::NotInBase(_) => ReasonCode::NotInBase,
+            Self::UnfitBase(_) => ReasonCode::UnfitBase,
             Self::QuarantineUndated => ReasonCode::QuarantineUndated,
             Self::QuarantineForeign => ReasonCode::QuarantineForeign,
             Self::Quarantined { .. } => ReasonCode::Quarantined,
@@ -199,6 +205,9 @@ mod tests {
         on-side-branch
         made-elsewhere
         unexplained
+        no-base
+        not-in-base
+        unfit-base
         quarantine-undated
         quarantine-foreign
         quarantine-unsigned

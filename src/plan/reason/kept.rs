@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::model::commit::CommitId;
-use crate::model::history::CommitInfo;
+use crate::model::history::{CommitInfo, Unfit, UnfitBase};
 use crate::model::location::RepoPath;
 use crate::model::shell::quoted;
 
@@ -51,6 +51,12 @@ pub enum Kept {
     MadeElsewhere(CommitId),
     /// No commit removed the ServiceAccount.
     Unexplained,
+    /// The manifests are plain files, which are compared with none.
+    NoBase,
+    /// What the plain files are compared with does not declare the ServiceAccount either.
+    NotInBase(CommitId),
+    /// What the plain files are compared with proves nothing.
+    UnfitBase(UnfitBase),
     /// The role does not say since when it is quarantined.
     QuarantineUndated,
     /// The commit that quarantined the role is not in this history.
@@ -86,6 +92,7 @@ impl Kept {
             | Self::OnSideBranch
             | Self::MadeElsewhere(_)
             | Self::Unexplained
+            | Self::NotInBase(_)
             | Self::QuarantineUndated
             | Self::QuarantineUnsigned
             | Self::QuarantineForeign => true,
@@ -96,6 +103,8 @@ impl Kept {
             | Self::OtherPaths(_)
             | Self::Named
             | Self::HistoryMissing
+            | Self::NoBase
+            | Self::UnfitBase(_)
             | Self::ChangeUnreadable { .. }
             | Self::Quarantined { .. }
             | Self::Attached { .. }
@@ -133,8 +142,33 @@ impl fmt::Display for Kept {
                 ", but its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",
             ),
             Self::HistoryMissing => f.write_str(
-                ", but the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
+                ", but the history back to the commit that last wrote it is not here, so nothing is pruned: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself; beside --directory, give REPO and --base-directory",
             ),
+            Self::NoBase => f.write_str(
+                ", but plain files do not show that it was removed, so nothing is pruned: give what the commit that was applied last was rendered to (--base-directory DIR --base-commit ID)",
+            ),
+            Self::NotInBase(base) => write!(
+                f,
+                ", but --base-directory, of commit {}, does not declare it either, so its removal is not proven and nothing is pruned: check --path, or give what a commit that declared it was rendered to",
+                base.short()
+            ),
+            Self::UnfitBase(UnfitBase { base, other, why }) => {
+                let (base, other) = (base.short(), other.as_str());
+                match why {
+                    Unfit::NotBefore => write!(
+                        f,
+                        ", but --base-commit {base} is not before --commit {other}, so the two prove no removal and nothing is pruned"
+                    ),
+                    Unfit::BeforeRole => write!(
+                        f,
+                        ", but the role was written for a commit that is not in the history of --base-commit {base}, so nothing is pruned: give what that one, or a later one, was rendered to (--base-commit {other})"
+                    ),
+                    Unfit::NotApplied => write!(
+                        f,
+                        ", but --base-commit {base} is not what was applied last, nor before it, so nothing is pruned: give what that one was rendered to (--base-commit {other})"
+                    ),
+                }
+            }
             Self::ChangeUnreadable { path, fault } => write!(
                 f,
                 ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, delete it, or, if nothing there is this cluster's, leave it out with --path or {}",

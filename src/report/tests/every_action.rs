@@ -99,6 +99,7 @@ fn everything() -> Report {
             date: "2026-01-02T03:04:05Z".to_owned(),
             subject: "Remove it".to_owned(),
         },
+        since: None,
         path: RepoPath::from("apps/gone.yaml"),
         remains: false,
     };
@@ -106,6 +107,7 @@ fn everything() -> Report {
     let removed = Reason::Removed {
         undeclared,
         commit: removal.commit.clone(),
+        since: None,
         last_used: None,
     };
     let left = Reason::Kept {

@@ -1,0 +1,54 @@
+//! Plain files that were rendered in the job, and what is known of them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::SourceArgs;
+use super::error::Error;
+use super::input;
+use crate::model::commit::CommitId;
+use crate::reconcile::rendered::{Base, Files};
+use crate::settings;
+
+/// What the commit that was applied last was rendered to.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct BaseArgs {
+    /// With --directory, --commit and REPO: what the commit that was applied last was rendered to;
+    /// mode sync retires what it declares and --directory does not
+    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_BASE_DIRECTORY")]
+    base_directory: Option<PathBuf>,
+    /// With --base-directory: that commit
+    #[arg(long, value_name = "ID", env = "IRSA_GITOPS_BASE_COMMIT")]
+    base_commit: Option<String>,
+}
+
+/// The plain files of a directory, with all that the arguments say of them.
+pub(super) fn files(args: &SourceArgs, directory: PathBuf) -> Result<Files, Error> {
+    const BASE: &str = "--base-directory";
+    let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
+    let address = args.repository.given();
+    let base = match (&args.base.base_directory, &args.base.base_commit) {
+        (None, None) => None,
+        (Some(_), None) => return Err(settings::Error::Alone(BASE, "--base-commit").into()),
+        (None, Some(_)) => return Err(settings::Error::Alone("--base-commit", BASE).into()),
+        (Some(_), Some(_)) if commit.is_none() => {
+            return Err(settings::Error::Alone(BASE, "--commit").into());
+        }
+        (Some(_), Some(_)) if address.is_none() => {
+            return Err(settings::Error::Alone(BASE, "REPO, which has both commits").into());
+        }
+        (Some(directory), Some(commit)) => Some(Base {
+            directory: directory.clone(),
+            commit: CommitId::new(commit).map_err(Error::BaseCommit)?,
+        }),
+    };
+    let revision = commit.as_ref().map_or("HEAD", |commit| commit.as_str());
+    Ok(Files {
+        repository: address.map(|_| input::address(&args.repository, revision)),
+        directory,
+        commit,
+        base,
+    })
+}
