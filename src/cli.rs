@@ -30,6 +30,7 @@ mod invocation;
 mod lint;
 mod meant;
 mod named;
+mod naming;
 mod output;
 mod plan;
 mod progress;

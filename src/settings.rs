@@ -83,6 +83,8 @@ pub struct ClusterInput {
     pub annotation_prefix: Option<String>,
     /// Whether the webhook composes ARNs from bare names.
     pub compose_role_arn: Option<bool>,
+    /// What becomes of role names that are too long: `refuse` or `digest`.
+    pub long_names: Option<String>,
     /// Which namespace a path is applied to, as `PATTERN` with `{namespace}` or `PATTERN=NAMESPACE`.
     #[serde(default, deserialize_with = "file::one_or_many")]
     pub namespaces: Vec<String>,

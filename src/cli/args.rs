@@ -18,6 +18,7 @@ use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
 use super::console::Console;
 use super::error::Error;
+use super::naming::NamingArgs;
 use super::rendered::BaseArgs;
 
 /// Which repository is read, and how it is reached.
@@ -200,6 +201,8 @@ pub(super) struct ClusterArgs {
     pod_identity: Option<String>,
     #[command(flatten)]
     conventions: ConventionArgs,
+    #[command(flatten)]
+    naming: NamingArgs,
 }
 
 /// How manifests are read, where a repository differs from the usual.
@@ -455,6 +458,7 @@ impl ClusterArgs {
             managed_annotation: self.conventions.managed_annotation.clone(),
             annotation_prefix: self.conventions.annotation_prefix.clone(),
             compose_role_arn: self.conventions.compose_role_arn.then_some(true),
+            long_names: self.naming.long_names.clone(),
             namespaces: self.conventions.namespaces.clone(),
             namespace_enforce: self.conventions.namespace_enforce.then_some(true),
             ignore: self.conventions.ignore.clone(),

@@ -57,7 +57,7 @@ fn check_role_arn(
     };
     let value = &annotation.value;
     let parsed = RoleArn::parse(value);
-    let desired = DesiredArn::new(naming, role, parsed.as_ref().ok());
+    let desired = DesiredArn::new(naming, role, located(value, role).as_ref());
     let bare = desired.bare();
     let (code, what, right) = match (&parsed, naming.conventions.role_arns) {
         (Ok(arn), _) if desired.fits(arn) => return Ok(()),
@@ -85,6 +85,12 @@ fn check_role_arn(
     Err(Box::new(
         on(declaration, annotation, code, message).with_hint(hint),
     ))
+}
+
+/// An ARN with the name of the role: one whose own name is none still says in which account it is.
+fn located(value: &str, role: &RoleName) -> Option<RoleArn> {
+    let (place, _) = value.rsplit_once('/')?;
+    RoleArn::parse(&format!("{place}/{role}")).ok()
 }
 
 /// Whether a value is a path and a name of a role, and no ARN at all.
@@ -171,10 +177,21 @@ fn on(
 fn illegal_name(declaration: &Declaration, naming: &Naming, error: &InvalidRole) -> Diagnostic {
     let managed = &naming.conventions.annotations.managed;
     let hint = match error {
-        InvalidRole::TooLong { excess, .. } => format!(
-            "shorten namespace and name by {excess} in all, use a shorter --role-prefix than `{}`, or drop `{managed}`",
-            naming.prefix
-        ),
+        InvalidRole::TooLong { excess, .. } => {
+            let service_account = &declaration.service_account;
+            let key = &naming.conventions.annotations.role_arn;
+            let digested = role_name::digested(&naming.prefix, service_account);
+            let digest = digested.map_or_else(String::new, |role| {
+                let given = declaration.role_arn.as_ref();
+                let given = given.and_then(|given| located(&given.value, &role));
+                let arn = DesiredArn::new(naming, &role, given.as_ref());
+                format!(", give --long-names digest and `{key}: {arn}`")
+            });
+            format!(
+                "shorten namespace and name by {excess} in all, use a shorter --role-prefix than `{}`{digest}, or drop `{managed}`",
+                naming.prefix
+            )
+        }
         _ => format!("rename the ServiceAccount or drop `{managed}`"),
     };
     Diagnostic::error(Code::RoleNameTooLong, error.to_string())

@@ -47,9 +47,12 @@ pub(super) fn hold_collisions(resolved: &mut Resolved) {
             let Some(declared) = resolved.declared.get_mut(service_account) else {
                 continue;
             };
+            let others = colliding.iter().filter(|other| *other != service_account);
+            let others: Vec<String> = others.map(|other| format!("`{other}`")).collect();
             let reason = format!(
-                "role name `{}` is also that of another ServiceAccount, ignoring letter case",
-                declared.role
+                "role name `{}` is also that of ServiceAccount {}, ignoring letter case",
+                declared.role,
+                others.join(", ")
             );
             resolved.diagnostics.push(
                 Diagnostic::error(Code::RoleNameCollision, reason.clone())

@@ -2,10 +2,21 @@
 //!
 //! `PREFIX_NAMESPACE_NAME`, or `NAMESPACE_NAME` without a prefix. `_` is legal in neither part of a
 //! ServiceAccount's name nor in a prefix, so a role name parses back to one pair only.
+//!
+//! A name that IAM would not allow for its length may be cut and end with a digest of the pair. It has
+//! an `_` more, behind something of both, so it is never that of another pair; which pair it stands
+//! for, a tag says and the digest proves.
+
+use sha2::{Digest, Sha256};
 
 use crate::model::cluster::{Naming, RolePrefix};
+use crate::model::conventions::LongNames;
 use crate::model::role::{InvalidRole, RoleLabel, RoleName};
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
+use crate::model::tags::TagValue;
+
+/// How many digits of a digest a name has.
+const DIGITS: usize = 8;
 
 /// The name of the role, or why IAM would not allow it.
 ///
@@ -19,15 +30,87 @@ use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccoun
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn of(naming: &Naming, service_account: &ServiceAccountRef) -> Result<RoleName, InvalidRole> {
-    RoleName::new(label(naming, service_account).as_str())
+    let refused = match RoleName::new(&whole(&naming.prefix, service_account)) {
+        Ok(name) => return Ok(name),
+        Err(refused) => refused,
+    };
+    let digested = match naming.conventions.long_names {
+        LongNames::Digest => digested(&naming.prefix, service_account),
+        LongNames::Refuse => None,
+    };
+    digested.ok_or(refused)
 }
 
 /// The name of the role whether or not IAM would allow it, for reports.
 pub fn label(naming: &Naming, service_account: &ServiceAccountRef) -> RoleLabel {
+    match of(naming, service_account) {
+        Ok(name) => RoleLabel::from(&name),
+        Err(_) => RoleLabel::new(whole(&naming.prefix, service_account)),
+    }
+}
+
+fn whole(prefix: &RolePrefix, ServiceAccountRef { namespace, name }: &ServiceAccountRef) -> String {
+    format!("{}{namespace}_{name}", lead(prefix))
+}
+
+/// What stands before namespace and name.
+fn lead(prefix: &RolePrefix) -> String {
+    match prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("{prefix}_"),
+    }
+}
+
+/// The name that stands for one which IAM does not allow for its length: all its 64 characters are
+/// used. `None` if the name is short enough, the prefix leaves no room for one of each, or the pair
+/// does not fit into a tag, so that nothing could prove whose the role is.
+pub fn digested(prefix: &RolePrefix, service_account: &ServiceAccountRef) -> Option<RoleName> {
+    let lead = lead(prefix);
+    let pair = service_account.to_string();
     let ServiceAccountRef { namespace, name } = service_account;
-    RoleLabel::new(match naming.prefix.as_str() {
-        "" => format!("{namespace}_{name}"),
-        prefix => format!("{prefix}_{namespace}_{name}"),
+    let is_long = whole(prefix, service_account).len() > RoleName::MAX_LENGTH;
+    if !is_long || pair.len() > TagValue::MAX_LENGTH {
+        return None;
+    }
+    let room = RoleName::MAX_LENGTH.checked_sub(lead.len() + 1 + DIGITS)?;
+    // At least one character of the name stays, behind its `_`.
+    let most = room.checked_sub(2).filter(|most| *most > 0)?;
+    let namespace = namespace.as_str();
+    let namespace = namespace.get(..most).unwrap_or(namespace);
+    let name = name.as_str().get(..room - namespace.len() - 1)?;
+    let digest: String = Sha256::digest(pair.as_bytes())
+        .iter()
+        .take(DIGITS / 2)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    RoleName::new(&format!("{lead}{namespace}_{name}_{digest}")).ok()
+}
+
+/// Whether a name has the form of one with a digest.
+pub fn is_digested(prefix: &RolePrefix, role: &RoleName) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let rest = role.as_str().strip_prefix(&lead(prefix));
+    let mut parts = rest.into_iter().flat_map(|rest| rest.split('_'));
+    let (namespace, name, digest) = (parts.next(), parts.next(), parts.next());
+    role.as_str().len() == RoleName::MAX_LENGTH
+        && parts.next().is_none()
+        && [namespace, name]
+            .iter()
+            .all(|part| part.is_some_and(|part| !part.is_empty()))
+        && digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(is_digit))
+}
+
+/// The ServiceAccount a role name stands for; of one with a digest, the tag `stack` of the role says
+/// it and the digest proves it.
+pub fn stands_for(
+    prefix: &RolePrefix,
+    role: &RoleName,
+    stack: Option<&str>,
+) -> Option<ServiceAccountRef> {
+    parse(prefix, role).or_else(|| {
+        let pair = stack.filter(|_| is_digested(prefix, role))?;
+        let pair = ServiceAccountRef::parse(pair).ok()?;
+        (digested(prefix, &pair)? == *role).then_some(pair)
     })
 }
 
@@ -90,6 +173,44 @@ mod tests {
     }
 
     #[test]
+    fn m90_a_digest_fills_the_name_and_leaves_something_of_both() {
+        let pair = |namespace: usize, name: usize| {
+            let text = format!("{}/{}", "n".repeat(namespace), "m".repeat(name));
+            ServiceAccountRef::parse(&text).expect("a valid test name")
+        };
+        let prefix = naming("k8s-sa").prefix;
+        for (namespace, name) in [(1, 63), (30, 28), (48, 10), (63, 1), (63, 192), (2, 253)] {
+            let pair = pair(namespace, name);
+            let role = digested(&prefix, &pair).expect("room");
+            assert_eq!(role.as_str().len(), RoleName::MAX_LENGTH, "{role}");
+            assert!(is_digested(&prefix, &role), "{role}");
+            assert_eq!(parse(&prefix, &role), None, "{role}");
+            let stack = pair.to_string();
+            assert_eq!(stands_for(&prefix, &role, Some(&stack)), Some(pair));
+            for other in [None, Some("n/m"), Some("x"), Some("nn/mm")] {
+                assert_eq!(stands_for(&prefix, &role, other), None, "{other:?}");
+            }
+        }
+        // Short enough, no room in the tag, no room beside the prefix.
+        assert_eq!(digested(&prefix, &pair(28, 28)), None);
+        assert!(digested(&prefix, &pair(28, 29)).is_some());
+        assert_eq!(digested(&prefix, &pair(63, 193)), None);
+        let longest = naming(&"p".repeat(51)).prefix;
+        assert!(digested(&longest, &pair(9, 9)).is_some());
+        let longer = naming(&"p".repeat(52)).prefix;
+        assert_eq!(digested(&longer, &pair(9, 9)), None);
+        assert!(digested(&naming("").prefix, &pair(40, 24)).is_some());
+    }
+
+    #[test]
+    fn m90_the_digest_is_part_of_the_contract() {
+        let text = "team-payments-production/billing-reconciliation-worker-eu-central-1";
+        let pair = ServiceAccountRef::parse(text).expect("a valid test name");
+        let role = digested(&naming("k8s-sa").prefix, &pair).map(|role| role.to_string());
+        insta::assert_snapshot!(role.unwrap_or_default(), @"k8s-sa_team-payments-production_billing-reconciliation-_227711ec");
+    }
+
+    #[test]
     fn foreign_names_parse_to_nothing() {
         for foreign in [
             "Admin",
@@ -107,6 +228,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn m90_no_name_with_a_digest_is_that_of_another_pair(
+            prefix in "[a-z0-9.+=,@-]{0,51}",
+            namespace in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+            name in "[a-z0-9]([a-z0-9-]{0,100}[a-z0-9])?(\\.[a-z0-9]{1,60}){0,1}",
+        ) {
+            let prefix = naming(&prefix).prefix;
+            let pair = ServiceAccountRef::parse(&format!("{namespace}/{name}")).expect("generated valid");
+            let is_long = whole(&prefix, &pair).len() > RoleName::MAX_LENGTH;
+            let role = digested(&prefix, &pair);
+            prop_assert_eq!(role.is_some(), is_long);
+            if let Some(role) = role {
+                prop_assert_eq!(role.as_str().len(), RoleName::MAX_LENGTH);
+                prop_assert_eq!(parse(&prefix, &role), None);
+                prop_assert!(is_digested(&prefix, &role));
+            }
+        }
+
         #[test]
         fn a_role_name_parses_back_to_its_pair(
             prefix in "[a-z0-9.+=,@-]{0,8}",

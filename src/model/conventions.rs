@@ -11,6 +11,16 @@ pub use annotation::{
 pub use exclude::{IgnoreRules, Ignored, InvalidIgnore};
 pub use namespace::{InvalidRule, NamespaceRule, NamespaceRules, suggestion};
 
+/// What becomes of a ServiceAccount whose role's name would be longer than IAM allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LongNames {
+    /// It gets no role, and an error.
+    #[default]
+    Refuse,
+    /// The name is cut, and ends with a digest of namespace and name.
+    Digest,
+}
+
 /// What a repository may do in its own way; the default is what the controller and the webhook do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conventions {
@@ -22,4 +32,6 @@ pub struct Conventions {
     pub namespaces: NamespaceRules,
     /// Which paths count for nothing.
     pub ignore: IgnoreRules,
+    /// What becomes of names that are too long.
+    pub long_names: LongNames,
 }

@@ -4,7 +4,7 @@
 use super::decide::{new_role, no_room, provenance};
 use super::ownership::{self, Ownership};
 use super::{Action, Change, Difference, Facts, Plan, Reason, Update, security};
-use crate::desired::{DesiredRole, role_name};
+use crate::desired::DesiredRole;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName};
@@ -22,7 +22,7 @@ pub fn adopt(names: &[RoleName], facts: &Facts) -> (Plan, Vec<RoleName>) {
     let mut plan = Plan::default();
     let mut others = Vec::new();
     for name in names {
-        let Some(service_account) = role_name::parse(&facts.cluster.prefix, name) else {
+        let Some(service_account) = facts.whose(name) else {
             others.push(name.clone());
             continue;
         };

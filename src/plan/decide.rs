@@ -142,8 +142,17 @@ fn decide(
     let Some(role) = current.detail(&listed.name) else {
         return (Action::Held, Reason::Unread);
     };
-    if let Ownership::Foreign(seen) = ownership::of(role, cluster) {
-        return foreign(seen);
+    match ownership::of(role, cluster) {
+        Ownership::Foreign(seen) => return foreign(seen),
+        // Two pairs may have one digest.
+        Ownership::Owned(other) if other != desired.service_account => {
+            return foreign(ownership::Foreign::Tag {
+                key: tags::STACK,
+                expected: desired.service_account.to_string(),
+                found: other.to_string(),
+            });
+        }
+        Ownership::Owned(_) => {}
     }
     if let Some(diagnostic) = boundary_difference(desired, role) {
         diagnostics.push(diagnostic);

@@ -28,7 +28,7 @@ use crate::model::cluster::Cluster;
 use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::tags::TagValue;
+use crate::model::tags::{self, TagValue};
 
 mod order;
 
@@ -267,7 +267,9 @@ impl Facts {
         let declared = self.desired.values().filter_map(unclear);
         let held = self.held().map(|listed| listed.name.clone());
         let record = self.listed_record().map(|listed| listed.name.clone());
-        declared.chain(leftover).chain(held).chain(record).collect()
+        let mut seen = BTreeSet::new();
+        let unclear = declared.chain(leftover).chain(held).chain(record);
+        unclear.filter(|name| seen.insert(name.clone())).collect()
     }
 
     /// The listed roles of ServiceAccounts whose manifests have errors: nothing becomes of them, but
@@ -333,8 +335,8 @@ impl Facts {
     /// Whether a role may be ours without being declared. Roles of other clusters that share the
     /// prefix trust other issuers; reading each of them would cost a call a role on every run.
     pub(super) fn is_leftover(&self, listed: &ListedRole) -> bool {
-        let Some(service_account) = role_name::parse(&self.cluster.prefix, &listed.name) else {
-            return false;
+        let Some(service_account) = self.whose(&listed.name) else {
+            return self.may_be_anybodys(listed);
         };
         let declared = self.resolved.declared.get(&service_account);
         let is_declared = declared.is_some_and(|declared| declared.verdict != Verdict::Unmanaged);
@@ -344,6 +346,38 @@ impl Facts {
             && (self.run.depth == Depth::Full
                 || self.is_named(&listed.name)
                 || !security::serves_another_cluster(document, &service_account, cluster))
+    }
+
+    /// The ServiceAccount that a role name stands for, as far as that is known.
+    pub fn whose(&self, role: &RoleName) -> Option<ServiceAccountRef> {
+        let prefix = &self.cluster.prefix;
+        let detail = self.current.detail(role);
+        let stack = detail.and_then(|role| role.tags.get(tags::STACK));
+        role_name::stands_for(prefix, role, stack).or_else(|| {
+            let is_digested = role_name::is_digested(prefix, role);
+            let declared = self.resolved.declared.iter().filter(|_| is_digested);
+            let mut named =
+                declared.filter(|(_, declared)| declared.role.as_str() == role.as_str());
+            named
+                .next()
+                .map(|(service_account, _)| service_account.clone())
+        })
+    }
+
+    /// Whether a role that nobody declares may be ours, if only its tags can tell whose it is.
+    fn may_be_anybodys(&self, listed: &ListedRole) -> bool {
+        let issuers: Vec<String> = self
+            .cluster
+            .issuers
+            .iter()
+            .map(|issuer| self.cluster.oidc_provider(issuer).to_string())
+            .collect();
+        let trusted = listed.trust_policy.federated_principals();
+        let serves_another =
+            !trusted.is_empty() && !trusted.iter().any(|other| issuers.contains(other));
+        listed.path == self.cluster.path
+            && role_name::is_digested(&self.cluster.prefix, &listed.name)
+            && (self.run.depth == Depth::Full || self.is_named(&listed.name) || !serves_another)
     }
 
     fn questions(&self) -> Questions {

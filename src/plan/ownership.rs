@@ -57,7 +57,9 @@ pub fn of_listed(listed: &ListedRole, wanted: &RoleArn) -> Option<Foreign> {
 /// The listed roles that could be ours by name and path alone, declared or not.
 pub fn candidates(current: &CurrentRoles, cluster: &Cluster) -> Vec<RoleName> {
     let is_possible = |listed: &&ListedRole| {
-        listed.path == cluster.path && role_name::parse(&cluster.prefix, &listed.name).is_some()
+        let (prefix, name) = (&cluster.prefix, &listed.name);
+        let is_ours = role_name::parse(prefix, name).is_some();
+        listed.path == cluster.path && (is_ours || role_name::is_digested(prefix, name))
     };
     let possible = current.iter().filter(is_possible);
     possible.map(|listed| listed.name.clone()).collect()
@@ -65,8 +67,21 @@ pub fn candidates(current: &CurrentRoles, cluster: &Cluster) -> Vec<RoleName> {
 
 /// Decides whose a role is.
 pub fn of(role: &CurrentRole, cluster: &Cluster) -> Ownership {
-    let Some(service_account) = role_name::parse(&cluster.prefix, &role.listed.name) else {
-        return Ownership::Foreign(Foreign::Name);
+    let (prefix, name, stack) = (
+        &cluster.prefix,
+        &role.listed.name,
+        role.tags.get(tags::STACK),
+    );
+    let Some(service_account) = role_name::stands_for(prefix, name, stack) else {
+        return Ownership::Foreign(match (role_name::is_digested(prefix, name), stack) {
+            (false, _) => Foreign::Name,
+            (true, None) => Foreign::MissingTag(tags::STACK),
+            (true, Some(found)) => Foreign::Tag {
+                key: tags::STACK,
+                expected: "the pair whose digest its name ends with".to_owned(),
+                found: found.to_owned(),
+            },
+        });
     };
     if role.listed.path != cluster.path {
         return Ownership::Foreign(Foreign::Path(role.listed.path.to_string()));

@@ -3,7 +3,8 @@
 use super::ownership::{self, Ownership};
 use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune, quarantine};
 use crate::desired::{Verdict, role_name};
-use crate::model::role::{CurrentRole, RoleLabel, RoleName};
+use crate::model::cluster::RolePrefix;
+use crate::model::role::{CurrentRole, RoleLabel, RoleName, RolePath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::{REST, quoted};
 
@@ -20,7 +21,7 @@ pub fn retire(names: &[RoleName], facts: &Facts) -> Result<(Plan, Vec<RoleName>)
     let mut plan = Plan::default();
     let mut others = Vec::new();
     for name in names {
-        let Some(service_account) = role_name::parse(&facts.cluster.prefix, name) else {
+        let Some(service_account) = facts.whose(name) else {
             others.push(name.clone());
             continue;
         };

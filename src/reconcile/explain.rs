@@ -32,7 +32,7 @@ pub async fn explain(
     let survey = survey(settings, manifests, terms, iam).await?;
     let obstacle = survey.obstacle.clone().map(Error::from);
     let cluster = survey.cluster();
-    let service_account = named(what, &cluster.prefix)?;
+    let service_account = named(what, &cluster.prefix, |role| survey.facts.whose(role))?;
     let label = role_name::label(&cluster.naming(), &service_account);
     let role = RoleName::new(label.as_str()).ok();
     let (mut current, mut attached) = (None, Vec::new());
@@ -123,14 +123,18 @@ fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentFie
 }
 
 /// The ServiceAccount that is meant.
-fn named(what: &str, prefix: &RolePrefix) -> Result<ServiceAccountRef, Error> {
+fn named(
+    what: &str,
+    prefix: &RolePrefix,
+    whose: impl Fn(&RoleName) -> Option<ServiceAccountRef>,
+) -> Result<ServiceAccountRef, Error> {
     if what.contains('/') {
         // An address that was given instead would be told part by part, a password among them.
         let what = redact::sentence(what);
         return ServiceAccountRef::parse(&what).map_err(Error::ServiceAccount);
     }
     let role = RoleName::new(what).map_err(Error::Role)?;
-    role_name::parse(prefix, &role).ok_or_else(|| Error::NoServiceAccount(role, prefix.clone()))
+    whose(&role).ok_or_else(|| Error::NoServiceAccount(role, prefix.clone()))
 }
 
 /// The only cluster that declares what is meant or, if none does, that could have such a role.
@@ -146,7 +150,19 @@ pub fn only_one<'a>(
     let mut possible = Vec::new();
     let mut refused = None;
     for cluster in clusters {
-        match named(what, &cluster.naming().prefix) {
+        let prefix = &cluster.naming().prefix;
+        let whose = |role: &RoleName| {
+            let of_declared = || {
+                let declared = manifests
+                    .declared(&cluster.paths, cluster.naming())
+                    .resolved;
+                let mut all = declared.declared.into_iter();
+                let (whose, _) = all.find(|(_, it)| it.role.as_str() == role.as_str())?;
+                Some(whose)
+            };
+            role_name::parse(prefix, role).or_else(of_declared)
+        };
+        match named(what, prefix, whose) {
             Ok(service_account) => possible.push((cluster, service_account)),
             Err(error) => refused = Some(error),
         }

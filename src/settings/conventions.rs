@@ -1,5 +1,6 @@
 //! How manifests are read and roles are named, where a repository differs from the usual.
 
+use super::values::long_names;
 use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
 use crate::model::conventions::{
     AnnotationKeys, AnnotationPrefix, Conventions, IgnoreRules, ManagedAnnotation, NamespaceRule,
@@ -23,6 +24,7 @@ impl ClusterInput {
             namespaces: NamespaceRules::new(rules.map_err(invalid("--namespace-from"))?),
             ignore: IgnoreRules::new(&self.ignore).map_err(invalid("--exclude"))?,
             annotations: keys.map_err(invalid(key))?,
+            long_names: optional(&self.long_names, "--long-names", long_names)?.unwrap_or_default(),
             role_arns: match self.compose_role_arn {
                 Some(true) => RoleArnForm::Composed,
                 Some(false) | None => RoleArnForm::Whole,

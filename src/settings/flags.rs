@@ -188,6 +188,7 @@ impl ClusterInput {
             max_session_duration: self.max_session_duration.or(flags.max_session_duration),
             managed_by: text("--managed-by", self.managed_by, &flags.managed_by)?,
             pod_identity: text("--pod-identity", self.pod_identity, &flags.pod_identity)?,
+            long_names: text("--long-names", self.long_names, &flags.long_names)?,
             managed_annotation: text(
                 "--managed-annotation",
                 self.managed_annotation,

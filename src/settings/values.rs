@@ -1,6 +1,7 @@
 //! Values of settings that no other type stands for: what may be written, and what it means.
 
 use crate::model::cluster::PodIdentity;
+use crate::model::conventions::LongNames;
 use crate::model::role::RolePath;
 
 /// Why a text is not what a setting needs.
@@ -12,6 +13,8 @@ pub(super) enum InvalidSetting {
     Path(String),
     #[error("`{0}` is neither `keep` nor `refuse`")]
     PodIdentity(String),
+    #[error("`{0}` is neither `refuse` nor `digest`")]
+    LongNames(String),
 }
 
 /// The list of regions is open; this keeps out what can be none: other letters, names of places.
@@ -42,5 +45,14 @@ pub(super) fn pod_identity(text: &str) -> Result<PodIdentity, InvalidSetting> {
         "keep" => Ok(PodIdentity::Keep),
         "refuse" => Ok(PodIdentity::Refuse),
         _ => Err(InvalidSetting::PodIdentity(text.to_owned())),
+    }
+}
+
+/// What becomes of role names that are too long.
+pub(super) fn long_names(text: &str) -> Result<LongNames, InvalidSetting> {
+    match text {
+        "refuse" => Ok(LongNames::Refuse),
+        "digest" => Ok(LongNames::Digest),
+        _ => Err(InvalidSetting::LongNames(text.to_owned())),
     }
 }

@@ -20,6 +20,7 @@ mod hints;
 mod limits;
 mod links;
 mod locks;
+mod long_names;
 mod manifests;
 mod merges;
 mod migration;
