@@ -3,6 +3,7 @@
 //! Pure. [`resolve`] decides which ServiceAccounts may have a role and under which name, and needs
 //! no account; [`desired_role`] says how that role looks. Does not know what IAM has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
@@ -97,7 +98,12 @@ pub fn resolve<'a>(
     naming: &Naming,
 ) -> Resolved {
     let mut by_service_account: BTreeMap<&ServiceAccountRef, Vec<&Declaration>> = BTreeMap::new();
-    for declaration in declarations {
+    let substitutions = &naming.conventions.substitutions;
+    let declarations: Vec<Cow<'_, Declaration>> = declarations
+        .into_iter()
+        .map(|declaration| declaration.substituted(substitutions))
+        .collect();
+    for declaration in declarations.iter().map(Cow::as_ref) {
         by_service_account
             .entry(&declaration.service_account)
             .or_default()

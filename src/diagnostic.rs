@@ -69,7 +69,7 @@ codes! {
     InvalidEncoding "invalid-encoding" "The file is not UTF-8 text.",
     InvalidYaml "invalid-yaml" "The document is not YAML that Kubernetes accepts.",
     InvalidJson "invalid-json" "The file is not valid JSON.",
-    UnrenderedTemplate "unrendered-template" "The file looks like a template that was not rendered.",
+    UnrenderedTemplate "unrendered-template" "The file, or a value in it, is a template that was not rendered.",
     NotRendered "not-rendered" "A chart or kustomization holds the annotation and is not rendered.",
     DuplicateKey "duplicate-key" "A mapping has the same key twice, or one that a merge key overwrites.",
     LimitExceeded "limit-exceeded" "The document is nested too deeply or expands to too much.",

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::conventions::{AnnotationKeys, Conventions};
+use crate::model::conventions::{AnnotationKeys, Conventions, Substitutions};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 
@@ -282,6 +282,27 @@ impl Memory for () {
 }
 
 impl Declaration {
+    /// The same with the values of variables in its annotations, as far as they are known.
+    pub fn substituted(&self, substitutions: &Substitutions) -> Cow<'_, Self> {
+        let value = |annotation: &Option<Annotation>| {
+            let value = &annotation.as_ref()?.value;
+            substitutions.apply(value)?.ok()
+        };
+        let (role_arn, audience) = (value(&self.role_arn), value(&self.audience));
+        if role_arn.is_none() && audience.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut substituted = self.clone();
+        let set = |annotation: &mut Option<Annotation>, value: Option<String>| {
+            if let (Some(annotation), Some(value)) = (annotation, value) {
+                annotation.value = value;
+            }
+        };
+        set(&mut substituted.role_arn, role_arn);
+        set(&mut substituted.audience, audience);
+        Cow::Owned(substituted)
+    }
+
     /// What it declares, wherever it stands: the managed annotation, the role's ARN and the audience.
     pub fn declares(&self) -> (Management, Option<&str>, Option<&str>) {
         let role_arn = self.role_arn.as_ref().map(|arn| arn.value.as_str());

@@ -13,6 +13,7 @@ pub mod history;
 pub mod identifier;
 pub mod location;
 mod newtype;
+pub mod placeholder;
 pub mod quotas;
 pub mod redact;
 pub mod repository;

@@ -14,7 +14,9 @@ use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
 use crate::model::cluster::{
     Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
 };
-use crate::model::conventions::{InvalidAnnotation, InvalidIgnore, InvalidRule};
+use crate::model::conventions::{
+    InvalidAnnotation, InvalidIgnore, InvalidRule, InvalidSubstitution,
+};
 use crate::model::location::RepoPath;
 use crate::model::role::{InvalidRole, SessionDuration};
 use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
@@ -85,6 +87,9 @@ pub struct ClusterInput {
     pub compose_role_arn: Option<bool>,
     /// What becomes of role names that are too long: `refuse` or `digest`.
     pub long_names: Option<String>,
+    /// The values of variables in annotation values, as `KEY=VALUE`.
+    #[serde(default, deserialize_with = "file::one_or_many")]
+    pub substitute: Vec<String>,
     /// Which namespace a path is applied to, as `PATTERN` with `{namespace}` or `PATTERN=NAMESPACE`.
     #[serde(default, deserialize_with = "file::one_or_many")]
     pub namespaces: Vec<String>,
@@ -390,6 +395,7 @@ impl Invalid for InvalidIgnore {}
 impl Invalid for InvalidRule {}
 impl Invalid for InvalidTag {}
 impl Invalid for InvalidSetting {}
+impl Invalid for InvalidSubstitution {}
 
 fn invalid<E: Invalid>(flag: &'static str) -> impl Fn(E) -> Error {
     move |source| Error::Invalid {

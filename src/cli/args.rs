@@ -458,6 +458,7 @@ impl ClusterArgs {
             managed_annotation: self.conventions.managed_annotation.clone(),
             annotation_prefix: self.conventions.annotation_prefix.clone(),
             compose_role_arn: self.conventions.compose_role_arn.then_some(true),
+            substitute: self.naming.substitute.clone(),
             long_names: self.naming.long_names.clone(),
             namespaces: self.conventions.namespaces.clone(),
             namespace_enforce: self.conventions.namespace_enforce.then_some(true),

@@ -6,6 +6,7 @@ use crate::manifest::{Annotation, Declaration};
 use crate::model::arn::{Partition, RoleArn};
 use crate::model::cluster::{Audience, Naming};
 use crate::model::conventions::RoleArnForm;
+use crate::model::placeholder::Placeholder;
 use crate::model::role::{InvalidRole, RoleName};
 
 /// Accepts a declaration, or says what is wrong with it and which value would be right.
@@ -18,6 +19,11 @@ pub(super) fn accept(
     check_role_arn(declaration, naming, &role)?;
     let audience = match &declaration.audience {
         None => None,
+        Some(annotation) if Placeholder::of(&annotation.value).is_some() => {
+            let key = &naming.conventions.annotations.audience;
+            let right = "the audience of the token";
+            return Err(unrendered(declaration, annotation, key, right, naming));
+        }
         Some(annotation) => Some(Audience::new(&annotation.value).map_err(|error| {
             let message = format!(
                 "annotation `{}`: {error}",
@@ -36,7 +42,9 @@ pub(super) fn role_arn_fault(declaration: &Declaration, naming: &Naming) -> Opti
     declaration.role_arn.as_ref()?;
     let role = role_name::of(naming, &declaration.service_account).ok()?;
     let fault = check_role_arn(declaration, naming, &role).err()?;
-    (fault.code == Code::InvalidRoleArn).then_some(*fault)
+    [Code::InvalidRoleArn, Code::UnrenderedTemplate]
+        .contains(&fault.code)
+        .then_some(*fault)
 }
 
 fn check_role_arn(
@@ -59,6 +67,10 @@ fn check_role_arn(
     let parsed = RoleArn::parse(value);
     let desired = DesiredArn::new(naming, role, located(value, role).as_ref());
     let bare = desired.bare();
+    if Placeholder::of(value).is_some() && !parsed.as_ref().is_ok_and(|arn| desired.fits(arn)) {
+        let right = format!("`{desired}`");
+        return Err(unrendered(declaration, annotation, key, &right, naming));
+    }
     let (code, what, right) = match (&parsed, naming.conventions.role_arns) {
         (Ok(arn), _) if desired.fits(arn) => return Ok(()),
         (Ok(arn), _) => (
@@ -172,6 +184,33 @@ fn on(
         .on(&declaration.service_account)
         .at(annotation.location.clone())
         .with_source_line(annotation.source_line.clone())
+}
+
+/// Says that an annotation holds what something else replaces later, what that is, and what it has
+/// to become.
+fn unrendered(
+    declaration: &Declaration,
+    annotation: &Annotation,
+    key: &str,
+    right: &str,
+    naming: &Naming,
+) -> Box<Diagnostic> {
+    let Annotation { value, .. } = annotation;
+    let service_account = &declaration.service_account;
+    let message = format!(
+        "annotation `{key}` of ServiceAccount `{service_account}` is not rendered: `{value}`"
+    );
+    let unknown = naming.conventions.substitutions.apply(value);
+    let how = match (unknown, Placeholder::of(value)) {
+        (Some(Err(unknown)), _) => unknown.to_string(),
+        (_, Some(Placeholder::Variable)) => {
+            "give --substitute KEY=VALUE for what Flux's postBuild replaces, or commit what is rendered"
+                .to_owned()
+        }
+        (_, placeholder) => placeholder.map_or("render it", Placeholder::renderer).to_owned(),
+    };
+    let hint = format!("{how}; it has to be {right} then");
+    Box::new(on(declaration, annotation, Code::UnrenderedTemplate, message).with_hint(hint))
 }
 
 fn illegal_name(declaration: &Declaration, naming: &Naming, error: &InvalidRole) -> Diagnostic {

@@ -17,7 +17,7 @@ impl Code {
                 "A comma too many, a comment, or a file cut short. kubectl takes a file that begins with `{` for JSON."
             }
             Self::UnrenderedTemplate => {
-                "The file holds `{{ … }}`: it is the source of a chart, and not what the chart renders to."
+                "The file holds `{{ … }}`: it is the source of a chart, and not what the chart renders to. Or a name or an annotation holds what something else replaces later: `${VAR}` (Flux), `<path:…>` (the Vault plugin of Argo CD), `ENC[…]` (SOPS), or `<no value>`."
             }
             Self::NotRendered => {
                 "A directory with `Chart.yaml`, `templates/` or `kustomization.yaml` holds the annotation. The cluster gets what it is rendered to, so only that counts."
@@ -137,7 +137,7 @@ impl Code {
                 "Correct the place that the message names; if it is meant as YAML, begin the file with a line `---`."
             }
             Self::UnrenderedTemplate => {
-                "Commit what `helm template` prints, or leave the chart out with `--path`."
+                "Commit what `helm template`, or whatever renders it, prints; give the values of Flux variables with `--substitute`; or leave the chart out with `--path`."
             }
             Self::NotRendered => {
                 "Commit what the command of the hint prints, or render in the job and read that with `--directory`; leave out with `--exclude` what another repository renders."

@@ -9,6 +9,7 @@ use super::text::Fault;
 use super::tree::{Ambiguity, AmbiguityKind, NodeId, Tree};
 use crate::diagnostic::Code;
 use crate::model::conventions::AnnotationKeys;
+use crate::model::placeholder::Placeholder;
 
 const WRITE_TRUE: &str =
     "write \"true\", in quotes and in lower case, for a managed role; \"false\" for none";
@@ -160,6 +161,11 @@ pub(super) fn string_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault>
 }
 
 pub(super) fn not_true(at: usize, value: &str, keys: &AnnotationKeys) -> Fault {
+    if let Some(placeholder) = Placeholder::of(value) {
+        let message = format!("annotation `{}` is not rendered: `{value}`", keys.managed);
+        let fault = Fault::new(Code::UnrenderedTemplate, at, message);
+        return fault.hint(placeholder.renderer());
+    }
     let message = format!(
         "annotation `{}` is `{value}`: it must be the string \"true\" (or \"false\")",
         keys.managed

@@ -10,6 +10,7 @@ use super::text::Fault;
 use super::tree::{NodeId, Seen, Tree};
 use super::{Hides, Management, spelling};
 use crate::diagnostic::Code;
+use crate::model::placeholder::Placeholder;
 
 /// How deep Lists may hold Lists.
 const MAX_LIST_DEPTH: usize = 4;
@@ -209,6 +210,16 @@ impl Reader<'_> {
             let value = tree.get(id, key);
             value.is_some_and(|value| tree.node(value).tag.is_some())
         });
+        let unrendered = [kind, version].into_iter().flatten().find_map(|word| {
+            let placeholder = Placeholder::of(word)?;
+            Some((word, placeholder))
+        });
+        if let Some((word, placeholder)) = unrendered {
+            // Rendered, it may be a ServiceAccount.
+            let message = format!("{path}`{word}` is not rendered, and the object has `{managed}`");
+            let fault = Fault::new(Code::UnrenderedTemplate, tree.node(id).start, message);
+            return self.unreadable(fault.hint(placeholder.renderer()));
+        }
         let message = format!(
             "{path}`{managed}` has no effect on apiVersion `{}`, kind `{}`",
             version.unwrap_or_default(),

@@ -12,6 +12,7 @@ use super::tree::{Ambiguity, NodeId, Tree};
 use super::{Annotation, Declaration, Doubt, Extract, Hides, Management};
 use crate::diagnostic::{Code, Severity};
 use crate::model::conventions::AnnotationKeys;
+use crate::model::placeholder::Placeholder;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
 
 /// Collects what the documents of one file say.
@@ -306,11 +307,13 @@ fn checked<T, E: std::fmt::Display>(
         Ok(name) => return Some(name),
         Err(error) => error,
     };
-    let fault = Fault::new(Code::InvalidName, at, error.to_string());
-    faults.push(fault.hint(if text.contains("{{") {
-        "this looks like an un-rendered template: commit what `helm template` prints"
-    } else {
-        "the API server would refuse this ServiceAccount: correct its name"
-    }));
+    faults.push(match Placeholder::of(text) {
+        Some(placeholder) => {
+            let message = format!("`{text}` is not rendered: {error}");
+            Fault::new(Code::UnrenderedTemplate, at, message).hint(placeholder.renderer())
+        }
+        None => Fault::new(Code::InvalidName, at, error.to_string())
+            .hint("the API server would refuse this ServiceAccount: correct its name"),
+    });
     new(&text.to_lowercase()).ok()
 }

@@ -4,12 +4,14 @@
 mod annotation;
 mod exclude;
 mod namespace;
+mod substitution;
 
 pub use annotation::{
     AnnotationKeys, AnnotationPrefix, InvalidAnnotation, ManagedAnnotation, RoleArnForm,
 };
 pub use exclude::{IgnoreRules, Ignored, InvalidIgnore};
 pub use namespace::{InvalidRule, NamespaceRule, NamespaceRules, suggestion};
+pub use substitution::{InvalidSubstitution, Substitutions, Unknown};
 
 /// What becomes of a ServiceAccount whose role's name would be longer than IAM allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Conventions {
     pub namespaces: NamespaceRules,
     /// Which paths count for nothing.
     pub ignore: IgnoreRules,
+    /// The values of variables in annotation values.
+    pub substitutions: Substitutions,
     /// What becomes of names that are too long.
     pub long_names: LongNames,
 }

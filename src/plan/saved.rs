@@ -353,6 +353,7 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
         ("--compose-role-arn", digest(&conventions.role_arns)),
         ("--namespace-from", digest(&conventions.namespaces)),
         ("--exclude", digest(&conventions.ignore)),
+        ("--substitute", digest(&conventions.substitutions)),
         ("--long-names", digest(&conventions.long_names)),
         ("--path", digest(&run.paths)),
         ("--mode", digest(&run.mode)),

@@ -4,7 +4,7 @@ use super::values::long_names;
 use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
 use crate::model::conventions::{
     AnnotationKeys, AnnotationPrefix, Conventions, IgnoreRules, ManagedAnnotation, NamespaceRule,
-    NamespaceRules, RoleArnForm,
+    NamespaceRules, RoleArnForm, Substitutions,
 };
 
 impl ClusterInput {
@@ -20,7 +20,9 @@ impl ClusterInput {
         let rules = self.namespaces.iter();
         let rules = rules.map(|rule| NamespaceRule::new(rule, enforced));
         let rules = rules.collect::<Result<_, _>>();
+        let substitutions = Substitutions::new(&self.substitute);
         Ok(Conventions {
+            substitutions: substitutions.map_err(invalid("--substitute"))?,
             namespaces: NamespaceRules::new(rules.map_err(invalid("--namespace-from"))?),
             ignore: IgnoreRules::new(&self.ignore).map_err(invalid("--exclude"))?,
             annotations: keys.map_err(invalid(key))?,

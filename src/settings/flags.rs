@@ -157,6 +157,11 @@ impl ClusterInput {
                 |i| i.oidc_providers.iter().map(|text| issuer(text)).collect(),
             )?,
             tags: list("--tag", |i| &i.tags, |i| i.tags.iter().cloned().collect())?,
+            substitute: list(
+                "--substitute",
+                |i| &i.substitute,
+                |i| i.substitute.iter().cloned().collect(),
+            )?,
             namespaces: list(
                 "--namespace-from",
                 |i| &i.namespaces,

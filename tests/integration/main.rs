@@ -30,6 +30,7 @@ mod opened;
 mod order;
 mod packs;
 mod permissions;
+mod placeholders;
 mod principals;
 mod process;
 mod races;
