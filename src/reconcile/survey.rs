@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 
 use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::diagnostic::Diagnostic;
-use crate::iam::{self, IamReader, Kind};
+use crate::iam::{self, IamReader, Kind, OidcProvider};
+use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{
-    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, record,
+    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, record,
 };
 use crate::report::{Entry, Section};
 use crate::settings::{self, ClusterSettings};
@@ -113,8 +114,12 @@ async fn answer(
             Answer::Attachments(attachments)
         }
         Need::Provider(arn) => {
-            let provider = iam.oidc_provider(&arn).await?;
-            Answer::Provider(arn, provider.map(|provider| provider.audiences))
+            let found = match facts.writes_trust() {
+                // What is written rests on it.
+                true => iam.oidc_provider(&arn).await?.into(),
+                false => provider(&arn, iam).await?,
+            };
+            Answer::Provider(arn, found)
         }
         Need::Quotas => Answer::Quotas(match iam.quotas().await {
             Ok(quotas) => Some(quotas),
@@ -126,6 +131,24 @@ async fn answer(
             Err(error) => return Err(error.into()),
         }),
     })
+}
+
+/// Looks at a provider, if the credentials may.
+pub(super) async fn provider(
+    arn: &OidcProviderArn,
+    iam: &impl IamReader,
+) -> Result<Provider, iam::Error> {
+    match iam.oidc_provider(arn).await {
+        Err(error) if error.kind == Kind::AccessDenied => Ok(Provider::Unread),
+        found => found.map(Provider::from),
+    }
+}
+
+/// What IAM knows of a provider.
+impl From<Option<OidcProvider>> for Provider {
+    fn from(found: Option<OidcProvider>) -> Self {
+        found.map_or(Self::Missing, |found| Self::Accepts(found.audiences))
+    }
 }
 
 /// Looks at all clusters together, once their accounts are known: none may own another one's

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::record::RecordField;
 use super::sanitize::line;
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::history::CommitInfo;
 
 /// The version of the JSON document.
@@ -35,6 +36,9 @@ pub struct Explanation {
     pub others: Vec<String>,
     /// The role as it is.
     pub current: Option<CurrentField>,
+    /// What was found about the ServiceAccount, and about the cluster as a whole.
+    #[serde(rename = "diagnostics", serialize_with = "super::json::findings")]
+    pub findings: Vec<Diagnostic>,
     /// The record of the cluster: what was applied last, whether it wrote to the role or not.
     pub record: Option<RecordField>,
 }
@@ -92,6 +96,14 @@ impl CommitField {
 }
 
 impl Explanation {
+    /// Whether pods are kept from assuming any role of the cluster.
+    pub fn is_cluster_shut(&self) -> bool {
+        let mut found = self.findings.iter();
+        found.any(|finding| {
+            finding.code == Code::OidcProvider && finding.severity == Severity::Error
+        })
+    }
+
     /// Every fact with its name, in the order in which people ask.
     fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![("ServiceAccount", self.service_account.clone())];
@@ -113,6 +125,9 @@ impl Explanation {
         fact("drift", self.drift.clone());
         for other in &self.others {
             fact("others", Some(other.clone()));
+        }
+        for finding in &self.findings {
+            fact("finding", Some(finding.in_words()));
         }
         if let Some(current) = &self.current {
             fact("role id", Some(current.role_id.clone()));

@@ -214,7 +214,7 @@ fn trouble(failure: &Failure, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn plain_diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn plain_diagnostic(diagnostic: &Diagnostic, out: &mut dyn Write) -> io::Result<()> {
     if let Some(location) = &diagnostic.location {
         write!(out, "{}: ", line(&location.to_string()))?;
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::human::Medium;
 use super::record::RecordField;
 use super::sanitize::line;
+use crate::diagnostic::{Diagnostic, Severity};
 
 mod html;
 
@@ -34,6 +35,9 @@ pub struct ClusterRoles {
     pub record: Option<RecordField>,
     /// The roles, by name.
     pub roles: Vec<OwnedRole>,
+    /// What keeps pods from assuming any of them.
+    #[serde(rename = "diagnostics", serialize_with = "super::json::findings")]
+    pub findings: Vec<Diagnostic>,
 }
 
 /// One owned role.
@@ -100,6 +104,14 @@ const COLUMNS: [&str; 8] = [
     "attached",
     "source",
 ];
+
+impl Inventory {
+    /// Whether pods are kept from assuming the roles of a cluster.
+    pub fn has_errors(&self) -> bool {
+        let mut found = self.clusters.iter().flat_map(|cluster| &cluster.findings);
+        found.any(|finding| finding.severity == Severity::Error)
+    }
+}
 
 impl ClusterRoles {
     /// What the record says, for people; not yet safe to show.
@@ -169,6 +181,7 @@ pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) 
             account,
             roles,
             record: _,
+            findings,
         } = cluster;
         let count = super::counts::plural(roles.len(), "owned role");
         let applied = cluster.applied();
@@ -194,6 +207,9 @@ pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) 
                     writeln!(out, "{}", role.cells().join("\t"))?;
                 }
             }
+        }
+        for finding in findings {
+            super::human::plain_diagnostic(finding, out)?;
         }
     }
     Ok(())
@@ -224,6 +240,7 @@ pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result
             account,
             roles,
             record: _,
+            findings,
         } = cluster;
         let code = super::markdown::cell;
         writeln!(
@@ -235,6 +252,9 @@ pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result
         )?;
         if let Some(applied) = cluster.applied() {
             writeln!(out, "{}\n", code(&applied))?;
+        }
+        for finding in findings {
+            writeln!(out, "{}\n", code(&finding.in_words()))?;
         }
         writeln!(
             out,

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
@@ -323,6 +323,14 @@ fn difference(difference: &Difference) -> DifferenceField<'_> {
 /// A document as JSON, or as the text it is if somebody wrote one that is not.
 fn document(document: &TrustDocument) -> Value {
     serde_json::from_str(document.as_str()).unwrap_or_else(|_| document.as_str().into())
+}
+
+/// Findings in the form that they have in a report.
+pub(super) fn findings<S: Serializer>(
+    findings: &[Diagnostic],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().map(diagnostic))
 }
 
 fn diagnostic(diagnostic: &Diagnostic) -> DiagnosticField<'_> {

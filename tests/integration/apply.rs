@@ -94,7 +94,12 @@ fn the_second_apply_makes_no_write_and_drift_is_repaired_in_place() {
     assert_eq!(apply().changes(), Vec::<String>::new());
     assert_eq!(
         server.calls(),
-        ["GetCallerIdentity", "ListRoles", "GetRole k8s-sa_=prod"]
+        [
+            "GetCallerIdentity",
+            "ListRoles",
+            "GetRole k8s-sa_=prod",
+            "GetOpenIDConnectProvider"
+        ]
     );
     server.state(|state| {
         let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;

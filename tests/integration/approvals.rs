@@ -242,13 +242,12 @@ fn c8_what_a_saved_plan_cannot_do_any_more_is_held_with_the_reason() {
 fn explain_tells_what_a_guard_or_the_fence_holds_back() {
     let world = world();
     world.edit(|state| state["oidcProviders"] = serde_json::json!([]));
-    let explain = |arguments: &[&str]| {
-        world
-            .run(&[&["explain"], arguments].concat())
-            .ends(0)
-            .json()
+    let ends = |code: i32, arguments: &[&str]| {
+        let run = world.run(&[&["explain"], arguments].concat());
+        run.ends(code).json()
     };
-    let found = explain(&["bar/a"]);
+    let explain = |arguments: &[&str]| ends(0, arguments);
+    let found = ends(7, &["bar/a"]);
     let reason = |found: &serde_json::Value| found["reason"].to_string();
     assert_eq!(found["state"], "held");
     assert!(reason(&found).contains("is not registered"), "{found}");

@@ -33,6 +33,7 @@ mod permissions;
 mod placeholders;
 mod principals;
 mod process;
+mod providers;
 mod races;
 mod reach;
 mod readme;

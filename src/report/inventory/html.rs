@@ -95,6 +95,9 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         if let Some(applied) = cluster.applied() {
             writeln!(out, "<p>{}</p>", html(&applied))?;
         }
+        for finding in &cluster.findings {
+            writeln!(out, "<p>{}</p>", html(&finding.in_words()))?;
+        }
         writeln!(out, "<table>\n<thead><tr>")?;
         for column in COLUMNS {
             write!(out, "<th scope=\"col\">{column}</th>")?;
