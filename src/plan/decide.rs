@@ -169,8 +169,8 @@ fn decide(
     let reason = if differences.is_empty() {
         Reason::QuarantineTagsLeft
     } else if quarantined {
-        let since = quarantine::since_text(role);
-        Reason::DeclaredAgain { since }
+        let quarantine = quarantine::note(role);
+        Reason::DeclaredAgain { quarantine }
     } else {
         Reason::Differs(differences.clone())
     };

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::history::{History, commit};
 use super::ownership::{self, Ownership};
-use super::quarantine::{self, is_due, is_quarantined};
+use super::quarantine::{self, Note, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Elsewhere, Place, Removal};
@@ -89,7 +89,9 @@ impl Leftover<'_> {
             false => kept(Action::Held, why),
         };
         if run.mode != Mode::Sync {
-            return kept(Action::Orphan, Kept::Mode);
+            let is_quarantined = is_quarantined(self.role);
+            let quarantine = is_quarantined.then(|| quarantine::note(self.role));
+            return kept(Action::Orphan, Kept::Mode { quarantine });
         }
         if let Some(path) = &self.read_elsewhere {
             return kept(Action::Orphan, Kept::OtherPaths(path.clone()));
@@ -118,12 +120,15 @@ impl Leftover<'_> {
                 held(Kept::HistoryMissing)
             }
             _ if is_quarantined(self.role) => match self.quarantine_over(run, history) {
-                Ok(since) => {
+                Ok(quarantine) => {
                     let delete = Delete {
                         current: self.role.clone(),
                         removal: None,
                     };
-                    let reason = Reason::QuarantineOver { undeclared, since };
+                    let reason = Reason::QuarantineOver {
+                        undeclared,
+                        quarantine,
+                    };
                     (Action::Delete(Box::new(delete)), reason)
                 }
                 Err(why @ Kept::Quarantined { .. }) => kept(Action::Orphan, why),
@@ -178,26 +183,29 @@ impl Leftover<'_> {
         (action, reason)
     }
 
-    /// Since when the role is quarantined, if that is the witness for its end: a quarantine of our own
+    /// The quarantine of the role, if that is the witness for its end: a quarantine of our own
     /// history, whose time is over, of a role that nobody has anything attached to.
-    fn quarantine_over(&self, run: &Run, history: &History) -> Result<Timestamp, Kept> {
-        let Some(since) = quarantine::since(self.role) else {
+    fn quarantine_over(&self, run: &Run, history: &History) -> Result<Note, Kept> {
+        if quarantine::since(self.role).is_none() {
             return Err(Kept::QuarantineUndated);
+        }
+        let quarantine = quarantine::note(self.role);
+        let Some(by) = &quarantine.by else {
+            return Err(Kept::QuarantineUnsigned);
         };
-        match quarantine::by(self.role).map(|by| history.ancestry(&by)) {
-            Some(Ancestry::Ancestor) => {}
-            Some(Ancestry::Unproven) => return Err(Kept::HistoryMissing),
-            Some(_) => return Err(Kept::QuarantineForeign),
-            None => return Err(Kept::QuarantineUnsigned),
+        match history.ancestry(by) {
+            Ancestry::Ancestor => {}
+            Ancestry::Unproven => return Err(Kept::HistoryMissing),
+            _ => return Err(Kept::QuarantineForeign(by.clone())),
         }
         if !is_due(self.role, &run.prune) {
             let until = quarantine::until(self.role, run.prune.after);
-            return Err(Kept::Quarantined { since, until });
+            return Err(Kept::Quarantined { quarantine, until });
         }
         match self.attachments {
-            Some(attachments) if attachments.is_empty() => Ok(since),
+            Some(attachments) if attachments.is_empty() => Ok(quarantine),
             Some(attachments) => Err(Kept::Attached {
-                since,
+                quarantine,
                 names: attachments.names().map(str::to_owned).collect(),
             }),
             None => Err(Kept::AttachmentsUnread),

@@ -4,6 +4,8 @@
 //! the id of its statement notes the time and the commit, as in `Quarantine20261124T120000Zby1111…`.
 //! So there is always room, nobody's tag has to go, and one write does it.
 
+use std::fmt;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
 
@@ -19,6 +21,34 @@ const NOTED_TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// What is between the time and the commit of a note.
 const BY: &str = "by";
+
+/// What a role says of its quarantine, in its own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// Since when; a tag that somebody spoiled may say anything.
+    pub since: Option<String>,
+    /// The commit of the run that did it.
+    pub by: Option<CommitId>,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.as_deref().unwrap_or("an unknown time");
+        write!(f, "quarantined since {since}")?;
+        match &self.by {
+            Some(by) => write!(f, " by commit {}", by.short()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a role says of its quarantine.
+pub fn note(role: &CurrentRole) -> Note {
+    Note {
+        since: since_text(role),
+        by: by(role),
+    }
+}
 
 /// Whether a role is quarantined: it says so, and nobody can assume it.
 pub fn is_quarantined(role: &CurrentRole) -> bool {
@@ -43,7 +73,7 @@ pub fn since(role: &CurrentRole) -> Option<Timestamp> {
 }
 
 /// The same in the role's own words.
-pub fn since_text(role: &CurrentRole) -> Option<String> {
+fn since_text(role: &CurrentRole) -> Option<String> {
     match noted(role) {
         Some((at, _)) => Some(at.to_string()),
         None => role.tags.get(tags::QUARANTINED_AT).map(str::to_owned),

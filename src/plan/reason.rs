@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-
 use super::fence::Why;
 use super::ownership::Foreign;
+use super::quarantine::Note;
 use super::{Difference, diff};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::{Audience, ClusterName};
@@ -37,8 +36,8 @@ pub enum Reason {
     QuarantineTagsLeft,
     /// The ServiceAccount of a quarantined role is declared again.
     DeclaredAgain {
-        /// Since when the role says that it is quarantined.
-        since: Option<String>,
+        /// What the role says of its quarantine.
+        quarantine: Note,
     },
     /// The ServiceAccount of a quarantined role is declared again, and whether the quarantine or this
     /// run is the older one is not known here.
@@ -93,8 +92,8 @@ pub enum Reason {
     },
     /// A role that is to be retired is quarantined already.
     QuarantinedAlready {
-        /// Since when.
-        since: Option<String>,
+        /// What the role says of its quarantine.
+        quarantine: Note,
     },
     /// A role that is to be retired is declared.
     Declared(ServiceAccountRef),
@@ -113,8 +112,8 @@ pub enum Reason {
     QuarantineOver {
         /// Why the role is not declared.
         undeclared: Undeclared,
-        /// Since when it is quarantined.
-        since: Timestamp,
+        /// Since when it is quarantined, and by which commit.
+        quarantine: Note,
     },
     /// Between two commits: the second one declares the ServiceAccount.
     NewlyDeclared,
@@ -189,6 +188,28 @@ impl Reason {
             _ => {}
         }
     }
+
+    /// What the role says of its quarantine, where that is a part of the reason.
+    pub fn quarantine(&self) -> Option<&Note> {
+        match self {
+            Self::DeclaredAgain { quarantine }
+            | Self::QuarantinedAlready { quarantine }
+            | Self::QuarantineOver { quarantine, .. } => Some(quarantine),
+            Self::Kept { kept, .. } | Self::HeldForEver { kept, .. } => match kept {
+                Kept::Mode { quarantine } => quarantine.as_ref(),
+                Kept::Quarantined { quarantine, .. } | Kept::Attached { quarantine, .. } => {
+                    Some(quarantine)
+                }
+                _ => None,
+            },
+            Self::CreateOnly(inner)
+            | Self::MovedSincePlan(inner)
+            | Self::NotInPlan(inner)
+            | Self::NoLongerDue(Some(inner))
+            | Self::HistoryRewritten { reason: inner, .. } => inner.quarantine(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -203,10 +224,7 @@ impl fmt::Display for Reason {
                 "declared, but quarantined by a run for commit {}, and whether that is older or newer is not known here: fetch full history (fetch-depth: 0, or git fetch --unshallow) and read the repository itself",
                 last_commit.short()
             ),
-            Self::DeclaredAgain { since } => {
-                let since = since.as_deref().unwrap_or("an unknown time");
-                write!(f, "declared again; quarantined since {since}")
-            }
+            Self::DeclaredAgain { quarantine } => write!(f, "declared again; {quarantine}"),
             Self::NoRoom(keys) => {
                 let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
                 let (keys, most) = (keys.join(", "), tags::MAX_TAGS);
@@ -250,10 +268,7 @@ impl fmt::Display for Reason {
                 }
                 write!(f, "; mode sync holds it: {undeclared}{kept}")
             }
-            Self::QuarantinedAlready { since } => {
-                let since = since.as_deref().unwrap_or("an unknown time");
-                write!(f, "quarantined already, since {since}")
-            }
+            Self::QuarantinedAlready { quarantine } => write!(f, "already {quarantine}"),
             Self::Declared(service_account) => write!(
                 f,
                 "ServiceAccount `{service_account}` is declared, so its role is not retired: remove the manifest first"
@@ -285,9 +300,10 @@ impl fmt::Display for Reason {
                     None => f.write_str("; last use unknown"),
                 }
             }
-            Self::QuarantineOver { undeclared, since } => {
-                write!(f, "{undeclared}; quarantined since {since}")
-            }
+            Self::QuarantineOver {
+                undeclared,
+                quarantine,
+            } => write!(f, "{undeclared}; {quarantine}"),
             Self::NewlyDeclared => f.write_str("declared by this change"),
             Self::NewlyManaged => f.write_str("its managed annotation becomes \"true\""),
             Self::NewlyValid => f.write_str("its manifest becomes valid"),

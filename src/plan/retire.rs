@@ -68,8 +68,8 @@ fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -
                 },
             ..
         }) => {
-            let since = quarantine::since_text(role);
-            (Action::InSync, Reason::QuarantinedAlready { since })
+            let quarantine = quarantine::note(role);
+            (Action::InSync, Reason::QuarantinedAlready { quarantine })
         }
         Some(Change {
             reason: Reason::HeldForEver {

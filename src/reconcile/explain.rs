@@ -122,11 +122,13 @@ fn held_back(change: &Change, obstacle: &Error) -> String {
 
 fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentField {
     let tag = |key| role.tags.get(key).map(str::to_owned);
+    let note = quarantine::note(role);
     CurrentField {
         role_id: role.listed.id.to_string(),
         commit: tag(tags::COMMIT),
         last_commit: tag(tags::LAST_COMMIT),
-        quarantined_at: quarantine::since_text(role),
+        quarantined_at: note.since,
+        quarantined_by: note.by.map(|by| by.to_string()),
         quarantined_until: quarantine::until(role, terms.prune_after)
             .map(|until| until.to_string()),
         last_used: role.last_used.clone(),

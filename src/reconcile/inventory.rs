@@ -77,7 +77,9 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
     let tag = |key| role.tags.get(key).map(str::to_owned);
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let quarantined = quarantine::is_quarantined(role);
-    let quarantined_at = quarantine::since_text(role).filter(|_| quarantined);
+    let note = quarantined
+        .then(|| quarantine::note(role))
+        .unwrap_or_default();
     let created = role.created.as_deref().and_then(time);
     OwnedRole {
         role: role.listed.name.to_string(),
@@ -96,7 +98,8 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
         quarantined_until: quarantine::until(role, prune_after)
             .filter(|_| quarantined)
             .map(|until| until.to_string()),
-        quarantined_at,
+        quarantined_at: note.since,
+        quarantined_by: note.by.map(|by| by.to_string()),
         last_used: role.last_used.clone(),
         attached: vec![],
         pod_identity: role.listed.trust_policy.has_pod_identity(),

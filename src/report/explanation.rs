@@ -64,6 +64,8 @@ pub struct CurrentField {
     pub last_commit: Option<String>,
     /// Since when it is quarantined.
     pub quarantined_at: Option<String>,
+    /// The commit of the run that quarantined it.
+    pub quarantined_by: Option<String>,
     /// When a run in mode sync may delete it.
     pub quarantined_until: Option<String>,
     /// When it was last used, if IAM knows.
@@ -134,6 +136,7 @@ impl Explanation {
             fact("created for", current.commit.clone());
             fact("last written for", current.last_commit.clone());
             fact("quarantined since", current.quarantined_at.clone());
+            fact("quarantined by", current.quarantined_by.clone());
             fact("quarantined until", current.quarantined_until.clone());
             fact(
                 "last used",

@@ -64,6 +64,8 @@ pub struct OwnedRole {
     pub state: RoleState,
     /// Since when it is quarantined (RFC 3339).
     pub quarantined_at: Option<String>,
+    /// The commit of the run that quarantined it.
+    pub quarantined_by: Option<String>,
     /// Until when it stays so (RFC 3339), and may then be deleted.
     pub quarantined_until: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows.
@@ -147,12 +149,18 @@ impl OwnedRole {
     }
 
     fn state_in_words(&self) -> String {
-        let state = self.state.as_str();
-        match &self.quarantined_until {
-            Some(until) => format!("{state} until {}", day(until)),
-            None if self.pod_identity => format!("{state}, with EKS Pod Identity"),
-            None => state.to_owned(),
+        let mut words = self.state.as_str().to_owned();
+        if let Some(until) = &self.quarantined_until {
+            words.push_str(&format!(" until {}", day(until)));
         }
+        if let Some(by) = &self.quarantined_by {
+            let by: String = by.chars().take(12).collect();
+            words.push_str(&format!(" by {by}"));
+        }
+        if self.state == RoleState::Active && self.pod_identity {
+            words.push_str(", with EKS Pod Identity");
+        }
+        words
     }
 
     fn created_in_words(&self) -> String {

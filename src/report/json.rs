@@ -14,6 +14,7 @@ use super::sanitize;
 use super::{Entry, Report, Section, Stopped, action_word, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
+use crate::model::commit::CommitId;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
@@ -125,9 +126,18 @@ struct ChangeField<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<CommitField<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<QuarantineField<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorField<'a>>,
+}
+
+/// What an existing role says of its quarantine.
+#[derive(Serialize)]
+struct QuarantineField<'a> {
+    since: Option<&'a str>,
+    by: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -287,6 +297,10 @@ fn change(entry: &Entry) -> ChangeField<'_> {
             date: &removal.commit.date,
             subject: &removal.commit.subject,
             path: removal.path.to_string(),
+        }),
+        quarantine: change.reason.quarantine().map(|note| QuarantineField {
+            since: note.since.as_deref(),
+            by: note.by.as_ref().map(CommitId::as_str),
         }),
         outcome: outcome.as_ref().map(outcome_word),
         error,

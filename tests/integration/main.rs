@@ -26,6 +26,7 @@ mod merges;
 mod migration;
 mod moved;
 mod names;
+mod on_call;
 mod opened;
 mod order;
 mod packs;

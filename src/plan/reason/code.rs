@@ -131,7 +131,7 @@ impl Reason {
 impl Kept {
     fn code(&self) -> ReasonCode {
         match self {
-            Self::Mode => ReasonCode::NotSync,
+            Self::Mode { .. } => ReasonCode::NotSync,
             Self::NoCommit => ReasonCode::NoCommit,
             Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
             Self::BrokenElsewhere { .. } => ReasonCode::BrokenElsewhere,
@@ -150,7 +150,7 @@ impl Kept {
             Self::NotInBase(_) => ReasonCode::NotInBase,
             Self::UnfitBase(_) => ReasonCode::UnfitBase,
             Self::QuarantineUndated => ReasonCode::QuarantineUndated,
-            Self::QuarantineForeign => ReasonCode::QuarantineForeign,
+            Self::QuarantineForeign(_) => ReasonCode::QuarantineForeign,
             Self::Quarantined { .. } => ReasonCode::Quarantined,
             Self::Attached { .. } => ReasonCode::Attached,
             Self::AttachmentsUnread => ReasonCode::AttachmentsUnread,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::super::quarantine::Note;
 use crate::model::commit::CommitId;
 use crate::model::history::{CommitInfo, Unfit, UnfitBase};
 use crate::model::location::RepoPath;
@@ -13,7 +14,10 @@ use crate::model::shell::quoted;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// The mode of the run is not sync.
-    Mode,
+    Mode {
+        /// The quarantine of the role, if it is in one.
+        quarantine: Option<Note>,
+    },
     /// The manifests stand for no commit.
     NoCommit,
     /// A file that the run does not read declares the ServiceAccount.
@@ -60,20 +64,20 @@ pub enum Kept {
     /// The role does not say since when it is quarantined.
     QuarantineUndated,
     /// The commit that quarantined the role is not in this history.
-    QuarantineForeign,
+    QuarantineForeign(CommitId),
     /// The role does not say by which commit it is quarantined.
     QuarantineUnsigned,
     /// The quarantine of the role is not over.
     Quarantined {
-        /// Since when.
-        since: Timestamp,
+        /// Since when, and by which commit.
+        quarantine: Note,
         /// Until when; `None` for a time beyond the calendar.
         until: Option<Timestamp>,
     },
     /// The quarantine of the role is over, but something is attached to it.
     Attached {
-        /// Since when it is quarantined.
-        since: Timestamp,
+        /// Since when it is quarantined, and by which commit.
+        quarantine: Note,
         /// What is attached to it.
         names: Vec<String>,
     },
@@ -95,8 +99,8 @@ impl Kept {
             | Self::NotInBase(_)
             | Self::QuarantineUndated
             | Self::QuarantineUnsigned
-            | Self::QuarantineForeign => true,
-            Self::Mode
+            | Self::QuarantineForeign(_) => true,
+            Self::Mode { .. }
             | Self::NoCommit
             | Self::DeclaredElsewhere(_)
             | Self::BrokenElsewhere { .. }
@@ -117,7 +121,13 @@ impl Kept {
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mode => f.write_str("; the role is left in place"),
+            Self::Mode { quarantine: None } => f.write_str("; the role is left in place"),
+            Self::Mode {
+                quarantine: Some(quarantine),
+            } => write!(
+                f,
+                "; {quarantine}, so nobody can assume the role; only mode sync deletes it"
+            ),
             Self::NoCommit => f.write_str(
                 ", but the manifests stand for no commit, so nothing is pruned: read the repository itself",
             ),
@@ -199,19 +209,21 @@ impl fmt::Display for Kept {
             Self::QuarantineUndated => f.write_str(
                 "; quarantined, but its tag does not say since when, so it is not deleted",
             ),
-            Self::QuarantineForeign => f.write_str(
-                "; quarantined by a commit that is not in this history, so it is not deleted",
+            Self::QuarantineForeign(by) => write!(
+                f,
+                "; quarantined by commit {}, which is not in this history, so it is not deleted",
+                by.short()
             ),
-            Self::Quarantined { since, until } => {
-                write!(f, "; quarantined since {since}, ")?;
+            Self::Quarantined { quarantine, until } => {
+                write!(f, "; {quarantine}, ")?;
                 match until {
                     Some(until) => write!(f, "to be deleted after {until}"),
                     None => f.write_str("never to be deleted"),
                 }
             }
-            Self::Attached { since, names } => write!(
+            Self::Attached { quarantine, names } => write!(
                 f,
-                "; quarantined since {since} and not deleted while this is attached: {}",
+                "; {quarantine} and not deleted while this is attached: {}",
                 names.join(", ")
             ),
             Self::AttachmentsUnread => {

@@ -22,7 +22,7 @@ fn a_reason_around_another_one_says_both_and_has_the_code_of_the_outer_one() {
     };
     let kept = Reason::Kept {
         undeclared: Undeclared::Gone,
-        kept: Kept::Mode,
+        kept: Kept::Mode { quarantine: None },
     };
     for (reason, text, code) in [
         (
@@ -62,12 +62,15 @@ fn a_reason_around_another_one_says_both_and_has_the_code_of_the_outer_one() {
 
 #[test]
 fn why_a_role_is_not_declared_and_why_it_is_kept_are_one_sentence() {
-    let since: Timestamp = "2026-11-24T12:00:00Z".parse().expect("valid");
+    let quarantine = Note {
+        since: Some("2026-11-24T12:00:00Z".to_owned()),
+        by: CommitId::new(&"1".repeat(40)).ok(),
+    };
     let names = vec!["ReadOnly".to_owned(), "inline".to_owned()];
     for (undeclared, kept, text, code) in [
         (
             Undeclared::Unmanaged,
-            Kept::Mode,
+            Kept::Mode { quarantine: None },
             "the managed annotation is \"false\"; the role is left in place",
             "not-sync",
         ),
@@ -85,14 +88,25 @@ fn why_a_role_is_not_declared_and_why_it_is_kept_are_one_sentence() {
         ),
         (
             Undeclared::Gone,
-            Kept::Quarantined { since, until: None },
-            "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z, never to be deleted",
+            Kept::Quarantined {
+                quarantine: quarantine.clone(),
+                until: None,
+            },
+            "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z by commit 111111111111, never to be deleted",
             "quarantined",
         ),
         (
             Undeclared::Gone,
-            Kept::Attached { since, names },
-            "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z and not deleted while this is attached: ReadOnly, inline",
+            Kept::Mode {
+                quarantine: Some(quarantine.clone()),
+            },
+            "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z by commit 111111111111, so nobody can assume the role; only mode sync deletes it",
+            "not-sync",
+        ),
+        (
+            Undeclared::Gone,
+            Kept::Attached { quarantine, names },
+            "no manifest declares its ServiceAccount; quarantined since 2026-11-24T12:00:00Z by commit 111111111111 and not deleted while this is attached: ReadOnly, inline",
             "attached",
         ),
     ] {

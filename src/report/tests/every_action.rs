@@ -112,7 +112,7 @@ fn everything() -> Report {
     };
     let left = Reason::Kept {
         undeclared,
-        kept: Kept::Mode,
+        kept: Kept::Mode { quarantine: None },
     };
     let differences = vec![
         Difference::TrustPolicy {
@@ -161,7 +161,9 @@ fn everything() -> Report {
         entry(
             "back",
             Action::Restore(update("back", vec![])),
-            Reason::DeclaredAgain { since: None },
+            Reason::DeclaredAgain {
+                quarantine: crate::plan::quarantine::Note::default(),
+            },
             Some(Outcome::Unknown(failure("the reply was lost"))),
         ),
         entry(
@@ -290,7 +292,7 @@ fn json() {
     assert_snapshot!(one_a_line(&cluster["changes"]), @r#"
     {"action":"create","location":{"column":5,"line":3,"path":"apps/added.yaml"},"outcome":"done","reason":"there is no such role","reasonCode":"absent","role":"k8s-sa_bar_added","serviceAccount":"bar/added"}
     {"action":"update","differences":[{"current":{"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow"}]},"desired":{"Statement":[{"Action":"sts:AssumeRoleWithWebIdentity","Effect":"Allow"}]},"field":"trust-policy"},{"current":"old","desired":"new","field":"tag","key":"role.k8s.aws/source"},{"current":3600,"desired":7200,"field":"session-duration"}],"error":{"hint":"try again","message":"iam:UpdateRole: AccessDenied"},"location":{"column":5,"line":3,"path":"apps/drifted.yaml"},"origin":"drift","outcome":"failed","reason":"tag `team` is missing","reasonCode":"differs","role":"k8s-sa_bar_drifted","serviceAccount":"bar/drifted"}
-    {"action":"restore","error":{"hint":"try again","message":"the reply was lost"},"location":{"column":5,"line":3,"path":"apps/back.yaml"},"outcome":"unknown","reason":"declared again; quarantined since an unknown time","reasonCode":"declared-again","role":"k8s-sa_bar_back","serviceAccount":"bar/back"}
+    {"action":"restore","error":{"hint":"try again","message":"the reply was lost"},"location":{"column":5,"line":3,"path":"apps/back.yaml"},"outcome":"unknown","quarantine":{"by":null,"since":null},"reason":"declared again; quarantined since an unknown time","reasonCode":"declared-again","role":"k8s-sa_bar_back","serviceAccount":"bar/back"}
     {"action":"quarantine","location":null,"outcome":"not-attempted","reason":"removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown","reasonCode":"removed","removedBy":{"author":"Ann","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","date":"2026-01-02T03:04:05Z","path":"apps/gone.yaml","subject":"Remove it"},"role":"k8s-sa_bar_gone","serviceAccount":"bar/gone"}
     {"action":"held","location":{"column":5,"line":3,"path":"apps/held.yaml"},"reason":"\u001b[2J ::error::x ##[error]y | `@org/team` <img onerror=x> {0}\r\nz","reasonCode":"invalid-manifest","role":"k8s-sa_bar_held","serviceAccount":"bar/held"}
     {"action":"orphan","location":null,"reason":"no manifest declares its ServiceAccount; the role is left in place","reasonCode":"not-sync","role":"k8s-sa_bar_left","serviceAccount":"bar/left"}
