@@ -19,6 +19,7 @@ use crate::model::trust_policy::TrustDocument;
 mod check;
 mod conflict;
 mod ignored;
+mod mismatch;
 pub mod role_name;
 mod trust_policy;
 
@@ -152,6 +153,7 @@ pub fn resolve<'a>(
         };
         resolved.declared.insert(service_account.clone(), declared);
     }
+    mismatch::settle(&mut resolved, naming);
     conflict::hold_collisions(&mut resolved);
     resolved
 }

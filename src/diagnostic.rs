@@ -86,6 +86,7 @@ codes! {
     MissingRoleArn "missing-role-arn" "The ServiceAccount declares a managed role but has no role-arn annotation.",
     InvalidRoleArn "invalid-role-arn" "The role-arn annotation is not the ARN of a role.",
     RoleArnMismatch "role-arn-mismatch" "The role-arn annotation is not the ARN of this ServiceAccount's role.",
+    RoleArnSetting "role-arn-setting" "Role-arn annotations differ from the settings in the same way, so a setting is probably wrong.",
     InvalidAudience "invalid-audience" "The audience annotation is not a plain audience.",
     RoleNameTooLong "role-name-too-long" "The role name is longer than IAM allows.",
     DuplicateServiceAccount "duplicate-service-account" "The ServiceAccount is declared more than once.",

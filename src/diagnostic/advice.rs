@@ -67,6 +67,9 @@ impl Code {
             Self::RoleArnMismatch => {
                 "Partition, account, path or name differ from those of the role that this ServiceAccount has: copied from another ServiceAccount or another account, or the program runs with another `--role-prefix` or `--account`. The ARN is checked and never taken for the target."
             }
+            Self::RoleArnSetting => {
+                "Most annotations of the run, or all of a directory, would be right with another `--account`, `--role-prefix`, `--role-path` or partition: the program runs with the settings of another cluster, or reads another cluster's manifests because `--path` was forgotten. Every ServiceAccount is held; it is one finding for all of them."
+            }
             Self::InvalidAudience => {
                 "The value is empty, has white space or a wildcard in it, or the OIDC provider in IAM does not accept it."
             }
@@ -182,6 +185,9 @@ impl Code {
             }
             Self::MissingRoleArn | Self::InvalidRoleArn | Self::RoleArnMismatch => {
                 "Write the ARN that the hint gives. If that one is wrong, correct `--account`, `--role-prefix` or `--role-path`."
+            }
+            Self::RoleArnSetting => {
+                "Correct the setting, or read the cluster's own manifests with `--path`. Do not rewrite the annotations before it is clear whose they are."
             }
             Self::InvalidAudience => {
                 "Write `sts.amazonaws.com`, remove the annotation, or add the audience to the OIDC provider as the hint says."

@@ -24,6 +24,7 @@ mod long_names;
 mod manifests;
 mod merges;
 mod migration;
+mod mismatches;
 mod moved;
 mod names;
 mod on_call;

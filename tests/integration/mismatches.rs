@@ -1,0 +1,95 @@
+//! Role-arn annotations that differ from the settings, all in the same way or each in its own.
+
+use crate::support::cli::Run;
+use crate::support::repository::service_account;
+use crate::support::world::World;
+
+/// A ServiceAccount with the ARN that a cluster in another account and with another prefix would have.
+fn of_green(name: &str) -> String {
+    let text = service_account("shop", name);
+    let ours = format!("123456789012:role/k8s-sa_shop_{name}");
+    let theirs = format!("210987654321:role/green_shop_{name}");
+    assert!(text.contains(&ours));
+    text.replace(&ours, &theirs)
+}
+
+/// Two clusters of one repository.
+fn world() -> World {
+    World::with(&[
+        ("clusters/blue/a.yaml", &service_account("bar", "a")),
+        ("clusters/blue/b.yaml", &service_account("bar", "b")),
+        ("clusters/green/cart.yaml", &of_green("cart")),
+        ("clusters/green/pay.yaml", &of_green("pay")),
+    ])
+}
+
+fn hint(run: &Run) -> String {
+    let document = run.json();
+    let hint = document["clusters"][0]["diagnostics"][0]["hint"].as_str();
+    hint.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn i70_a_forgotten_path_is_one_finding_that_names_it() {
+    let world = world();
+    let account = ["--account", "123456789012"];
+    let lint = world.run(&[&["lint"], &account[..]].concat()).ends(4);
+    assert_eq!(lint.codes(), ["role-arn-setting"]);
+    assert!(
+        hint(&lint).contains("--path clusters/blue;"),
+        "{}",
+        hint(&lint)
+    );
+    let apply = world.run(&["apply"]).ends(7);
+    assert_eq!(apply.codes(), ["role-arn-setting"]);
+    assert_eq!(
+        apply.changes(),
+        [
+            "k8s-sa_bar_a create done",
+            "k8s-sa_bar_b create done",
+            "k8s-sa_shop_cart held",
+            "k8s-sa_shop_pay held"
+        ]
+    );
+    // What the hint says is enough.
+    world.run(&["apply", "--path", "clusters/blue"]).ends(0);
+}
+
+#[test]
+fn i70_a_wrong_setting_is_one_finding_and_what_it_says_can_be_given() {
+    let world = world();
+    let lint = |arguments: &[&str]| {
+        let path = ["lint", "--path", "clusters/green"];
+        world.run(&[&path, arguments].concat())
+    };
+    let wrong = lint(&["--account", "123456789012"]).ends(4);
+    assert_eq!(wrong.codes(), ["role-arn-setting"]);
+    let flags = "set --account 210987654321 --role-prefix green;";
+    assert!(hint(&wrong).contains(flags), "{}", hint(&wrong));
+    lint(&["--account", "210987654321", "--role-prefix", "green"]).ends(0);
+    // Offline, any account will do, so the prefix alone is told.
+    assert!(hint(&lint(&[]).ends(4)).contains("set --role-prefix green;"));
+}
+
+#[test]
+fn i70_annotations_that_were_copied_keep_their_own_findings() {
+    let world = world();
+    let copied = service_account("bar", "c").replace("123456789012", "210987654321");
+    world.repository.write("clusters/blue/c.yaml", copied);
+    let copied = service_account("bar", "d").replace("123456789012", "210987654321");
+    world.repository.write("clusters/blue/d.yaml", copied);
+    world.repository.commit("Copied from another account");
+    let lint = [
+        "lint",
+        "--path",
+        "clusters/blue",
+        "--account",
+        "123456789012",
+    ];
+    let lint = world.run(&lint).ends(4);
+    assert_eq!(lint.codes(), ["role-arn-mismatch", "role-arn-mismatch"]);
+    assert_eq!(
+        hint(&lint),
+        "use `arn:aws:iam::123456789012:role/k8s-sa_bar_c`"
+    );
+}
