@@ -39,6 +39,7 @@ mod retire;
 mod roles;
 mod signals;
 mod turn;
+mod venue;
 
 use console::Console;
 use invocation::Invocation;

@@ -55,6 +55,7 @@ pub mod prune;
 pub mod quarantine;
 mod reason;
 pub mod record;
+mod rename;
 mod retire;
 pub mod saved;
 mod security;
@@ -72,6 +73,7 @@ pub use origin::{Origin, origins};
 pub use provider::Provider;
 pub use prune::Prune;
 pub use reason::{Kept, Reason, ReasonCode, Undeclared};
+pub use rename::{Rename, renames};
 pub use retire::retire;
 pub use shared_name::hold_shared_names;
 

@@ -40,6 +40,7 @@ pub mod manifests;
 pub mod named;
 pub mod rendered;
 mod retire;
+pub mod review;
 pub mod survey;
 mod unrendered;
 

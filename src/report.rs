@@ -4,6 +4,10 @@
 //! every string that comes from a repository or from AWS through [`sanitize`]. All formats are
 //! rendered from the same value, so they tell the same facts.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use crate::apply::Outcome;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
@@ -11,9 +15,11 @@ use crate::model::arn::AwsAccountId;
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Removal;
+use crate::model::role::RoleLabel;
 use crate::plan::{Action, Change, Difference, Origin, Superseded};
 
 pub mod checked;
+pub mod context;
 mod counts;
 mod difference;
 pub mod ending;
@@ -96,6 +102,30 @@ pub struct Section {
     pub ignored: Option<usize>,
     /// What was looked at, where that is all that was done.
     pub checked: Option<Checked>,
+    /// What reviewers want to know besides.
+    pub review: Review,
+}
+
+/// What whoever reviews a change wants to know of it besides what becomes of each role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    /// What was found about the commit that the change is compared with, if there is one.
+    pub at_base: Option<Vec<Diagnostic>>,
+    /// Which new role takes the place of which, as its ServiceAccount was renamed.
+    pub renamed: BTreeMap<RoleLabel, RoleLabel>,
+    /// What is known of roles that lose their ServiceAccount.
+    pub inspected: BTreeMap<RoleLabel, Inspected>,
+    /// Until when a revert undoes a quarantine that begins with this run.
+    pub until: Option<Timestamp>,
+}
+
+/// What is known of a role that loses its ServiceAccount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// When it was last used, if IAM says so.
+    pub last_used: Option<String>,
+    /// What is attached to it; `None` if that could not be read.
+    pub attached: Option<Vec<String>>,
 }
 
 /// One change and what became of it.
@@ -211,6 +241,67 @@ impl Report {
         diagnostics
             .filter(|diagnostic| diagnostic.severity == severity)
             .count()
+    }
+}
+
+impl Section {
+    /// Whether the change is compared with a base.
+    fn has_base(&self) -> bool {
+        let mut origins = self.entries.iter().filter_map(|entry| entry.origin);
+        self.review.at_base.is_some() || origins.next().is_some()
+    }
+
+    /// Whether a finding was none of the base already, whatever its line was there.
+    fn is_new(&self, found: &Diagnostic) -> bool {
+        let is_same = |other: &Diagnostic| {
+            let path = |diagnostic: &Diagnostic| {
+                let location = diagnostic.location.as_ref();
+                location.map(|location| location.path.clone())
+            };
+            (found.code, &found.message) == (other.code, &other.message)
+                && found.service_account == other.service_account
+                && (found.service_account.is_some() || path(found) == path(other))
+        };
+        let at_base = self.review.at_base.as_deref().unwrap_or_default();
+        !at_base.iter().any(is_same)
+    }
+
+    /// Whether the change under review causes what becomes of a role; without a base, everything is.
+    fn is_of_this_change(&self, entry: &Entry) -> bool {
+        if let Some(origin) = entry.origin {
+            return origin == Origin::ThisChange;
+        }
+        let whose = Some(&entry.change.service_account);
+        let mut found = self.diagnostics.iter();
+        entry.change.action != Action::Held
+            || self.review.at_base.is_none()
+            || found.any(|d| d.service_account.as_ref() == whose && self.is_new(d))
+    }
+
+    /// The role whose place a new one takes.
+    fn replaced_by(&self, entry: &Entry) -> Option<&RoleLabel> {
+        self.review.renamed.get(&entry.change.role)
+    }
+
+    /// What is known of a role that loses its ServiceAccount.
+    fn inspected(&self, entry: &Entry) -> Option<&Inspected> {
+        self.review.inspected.get(&entry.change.role)
+    }
+}
+
+impl Inspected {
+    /// Last use and what is attached, in words.
+    fn in_words(&self) -> String {
+        let used = self.last_used.as_deref();
+        let used = used.map_or("last use unknown".to_owned(), |used| {
+            format!("last used {used}")
+        });
+        let attached = match self.attached.as_deref() {
+            None => "unknown".to_owned(),
+            Some([]) => "nothing".to_owned(),
+            Some(names) => names.join(", "),
+        };
+        format!("{used}; attached: {attached}")
     }
 }
 

@@ -7,8 +7,10 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::error::Error;
+use super::venue;
 use crate::model::redact;
 use crate::model::shell::{Argument, Flags, Place};
+use crate::report::context::Context;
 
 /// The headings of what a run is about; the others say how it is done.
 const ABOUT: [&str; 4] = ["What to read", "Cluster", "Manifests", "IAM"];
@@ -23,6 +25,8 @@ pub(super) struct Invocation {
     /// The variables that stood for flags, by those.
     variables: BTreeMap<String, String>,
     flags: Flags,
+    /// Where its report is read.
+    pub(super) context: Context,
 }
 
 impl Invocation {
@@ -39,6 +43,7 @@ impl Invocation {
         };
         let mut invocation = Self {
             verb: verb.to_owned(),
+            context: venue::context(Some(given)),
             ..Self::default()
         };
         let own = program.find_subcommand(verb);

@@ -13,6 +13,7 @@ use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
 use crate::exit::Exit;
+use crate::report::context::Context;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
 use crate::report::{Command, Listing, Report, Stopped, github, gitlab, json, markdown, sarif};
@@ -100,6 +101,7 @@ impl ReportArgs {
         console: &Console,
         work: impl FnOnce() -> Result<Report, Error>,
     ) -> Exit {
+        let context = &run.context;
         let (report, files) = match self.open() {
             Ok(files) => (work(), files),
             Err(error) => (Err(error), vec![]),
@@ -115,22 +117,24 @@ impl ReportArgs {
                     stopped_report(error.exit(), error.stopped(run), command, self.listing());
                 if self.format != Format::Human {
                     // Standard error has said it already.
-                    let _ = console.print(&rendered(&report, self.format, Medium::Plain));
+                    let _ = console.print(&rendered(&report, context, self.format, Medium::Plain));
                 }
-                self.write_files(&report, files, console);
-                self.summarize(&report, console);
+                self.write_files(&report, context, files, console);
+                self.summarize(&report, context, console);
                 return report.exit;
             }
         };
         let mut exit = report.exit;
-        if let Err(error) = console.print(&rendered(&report, self.format, console.medium())) {
+        if let Err(error) =
+            console.print(&rendered(&report, context, self.format, console.medium()))
+        {
             console.print_error(&format!(
                 "error: the report was not written to standard output: {error}\n"
             ));
             exit = exit.max(Exit::Incomplete);
         }
-        self.summarize(&report, console);
-        exit.max(self.write_files(&report, files, console))
+        self.summarize(&report, context, console);
+        exit.max(self.write_files(&report, context, files, console))
     }
 
     fn open(&self) -> Result<Vec<File>, Error> {
@@ -146,12 +150,12 @@ impl ReportArgs {
     }
 
     /// In a step of GitHub Actions, the workflow commands come with a summary of the step.
-    fn summarize(&self, report: &Report, console: &Console) {
+    fn summarize(&self, report: &Report, context: &Context, console: &Console) {
         let file = std::env::var_os(STEP_SUMMARY).filter(|file| !file.is_empty());
         let Some(file) = file.filter(|_| self.format == Format::Github) else {
             return;
         };
-        let text = rendered(report, Format::Markdown, Medium::Plain);
+        let text = rendered(report, context, Format::Markdown, Medium::Plain);
         // Other commands of the step write to it as well.
         let open = File::options().append(true).create(true).open(&file);
         if let Err(error) = open.and_then(|mut file| file.write_all(&text)) {
@@ -164,10 +168,16 @@ impl ReportArgs {
     }
 
     /// A report that cannot be saved is said on standard error, whole, so that it is not lost.
-    fn write_files(&self, report: &Report, files: Vec<File>, console: &Console) -> Exit {
+    fn write_files(
+        &self,
+        report: &Report,
+        context: &Context,
+        files: Vec<File>,
+        console: &Console,
+    ) -> Exit {
         let mut exit = Exit::Success;
         for (output, file) in self.outputs.iter().zip(files) {
-            let text = rendered(report, output.format, Medium::Plain);
+            let text = rendered(report, context, output.format, Medium::Plain);
             let sync = |()| match output.is_stdout() {
                 true => Ok(()),
                 // A pipe or a device takes what it is given, and cannot be synced.
@@ -202,13 +212,13 @@ fn stopped_report(exit: Exit, stopped: Stopped, command: Command, listing: Listi
     }
 }
 
-fn rendered(report: &Report, format: Format, medium: Medium) -> Vec<u8> {
+fn rendered(report: &Report, context: &Context, format: Format, medium: Medium) -> Vec<u8> {
     let mut text = Vec::new();
     let written = match format {
         Format::Human => human::render(report, medium, &mut text),
-        Format::Json => json::render(report, &mut text),
-        Format::Markdown => markdown::render(report, &mut text),
-        Format::Sarif => sarif::render(report, &mut text),
+        Format::Json => json::render(report, context, &mut text),
+        Format::Markdown => markdown::render(report, context, &mut text),
+        Format::Sarif => sarif::render(report, context, &mut text),
         Format::Github => github::render(report, &mut text),
         Format::Gitlab => gitlab::render(report, &mut text),
     };

@@ -20,6 +20,7 @@ use crate::reconcile::{self, Declarations, Event};
 use crate::report::ending::{Ending, Heed};
 use crate::report::sanitize::line;
 use crate::report::{Command, Report};
+use crate::settings::ClusterSettings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,14 +133,15 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     );
     let watcher = Watcher::new(console);
     watcher.hear(Event::Reading);
-    let planning = reconcile::apply::plan(
-        &clusters,
-        &manifests,
-        base.as_ref(),
-        &terms,
-        saved.as_mut(),
-        async |cluster| endpoint.reader(cluster).await,
-    );
+    let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
+    let planning = async {
+        let base = base.as_ref();
+        let saved = saved.as_mut();
+        let mut sections =
+            reconcile::apply::plan(&clusters, &manifests, base, &terms, saved, connect).await?;
+        reconcile::review::inspect(&clusters, &mut sections, &terms, connect).await?;
+        Ok::<_, reconcile::Error>(sections)
+    };
     let signals = Signals::listen()?;
     let mut sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
     drop(watcher);

@@ -15,6 +15,29 @@ pub fn is_same(a: &str, b: &str) -> bool {
     (a.host, a.path) == (b.host, b.path) && is_same_port
 }
 
+/// Host and path of a repository that is on one, the host with the port of its pages; `None` for a
+/// place on this machine.
+///
+/// ```
+/// # use irsa_gitops::model::repository::host_and_path;
+/// let address = host_and_path("git@GitHub.com:acme/apps.git");
+/// assert_eq!(address, Some(("github.com".to_owned(), "acme/apps".to_owned())));
+/// assert_eq!(host_and_path("/srv/apps"), None);
+/// ```
+pub fn host_and_path(address: &str) -> Option<(String, String)> {
+    let Address {
+        scheme,
+        host,
+        port,
+        path,
+    } = Address::parse(address);
+    let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    let port = port.filter(|_| is_web);
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
+    let is_on_host = !host.is_empty() && !path.is_empty();
+    is_on_host.then(|| (format!("{host}{port}"), path.to_owned()))
+}
+
 /// The parts of an address that tell repositories apart.
 struct Address<'a> {
     scheme: &'a str,

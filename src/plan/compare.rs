@@ -1,14 +1,10 @@
 //! What changes between two commits, without asking IAM: the plan that an account would get which
 //! has exactly the roles of the first one.
 
-use std::collections::BTreeMap;
-
 use super::{Action, Change, Facts, Plan, Reason, Run};
 use crate::desired::{self, DesiredRole, Resolved, Verdict};
-use crate::diagnostic::{Code, Diagnostic};
 use crate::model::cluster::Cluster;
-use crate::model::location::RepoPath;
-use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RoleLabel};
+use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId};
 
 /// Compares what two commits ask for. Roles that one of them holds back are left out of the first
 /// side and held on the second.
@@ -24,8 +20,6 @@ pub fn compare(base: &Resolved, head: &Resolved, cluster: &Cluster, run: &Run) -
     for change in found.changes.values_mut() {
         explain(change, base, head);
     }
-    let renamed = renamed(&found, base);
-    found.diagnostics.extend(renamed);
     found
 }
 
@@ -72,42 +66,4 @@ fn explain(change: &mut Change, base: &Resolved, head: &Resolved) {
         | Action::InSync
         | Action::Held => {}
     }
-}
-
-/// Pairs a role that goes with the one that comes in the same file.
-fn renamed(plan: &Plan, base: &Resolved) -> Vec<Diagnostic> {
-    let mut by_file: BTreeMap<&RepoPath, (Vec<&RoleLabel>, Vec<&Change>)> = BTreeMap::new();
-    for change in plan.changes.values() {
-        let Some(location) = &change.location else {
-            continue;
-        };
-        let (gone, come) = by_file.entry(&location.path).or_default();
-        match change.action {
-            Action::Orphan => gone.push(&change.role),
-            Action::Create(_) if !base.declared.contains_key(&change.service_account) => {
-                come.push(change);
-            }
-            _ => {}
-        }
-    }
-    let pairs = by_file
-        .into_values()
-        .filter_map(|(gone, come)| match (&gone[..], &come[..]) {
-            ([old], [new]) => Some((*old, *new)),
-            _ => None,
-        });
-    let warn = |(old, new): (&RoleLabel, &Change)| {
-        let message = format!(
-            "role `{old}` would be replaced by `{}`, which is another role",
-            new.role
-        );
-        let diagnostic = Diagnostic::warning(Code::RoleRenamed, message).on(&new.service_account).with_hint(
-            "a new role has a new id and none of the policies that are attached to the old one: attach them before pods use it",
-        );
-        match &new.location {
-            Some(location) => diagnostic.at(location.clone()),
-            None => diagnostic,
-        }
-    };
-    pairs.map(warn).collect()
 }

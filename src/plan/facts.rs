@@ -225,8 +225,9 @@ impl Facts {
             ..self.clone()
         };
         let mut plan = other.plan().clone();
-        // What stands in the way of the base's plan is not asked; the roles that the fence tags are.
+        // What stands in the way of the base's plan is not asked; what becomes of single roles is.
         let _ = fence::check(&mut plan, &other);
+        let _ = other.check_providers(&mut plan);
         plan
     }
 
@@ -429,6 +430,15 @@ impl Facts {
     /// Every step over the plan.
     fn check(&self, plan: &mut Plan) -> Result<(), Obstacle> {
         self.check_order(plan)?;
+        self.check_providers(plan)?;
+        if let Some(quotas) = &self.quotas {
+            guard::check_quotas(plan, quotas)?;
+        }
+        Ok(())
+    }
+
+    /// The providers that the cluster's roles trust: they are there, and accept the audiences.
+    fn check_providers(&self, plan: &mut Plan) -> Result<(), Obstacle> {
         for issuer in &self.cluster.issuers {
             let arn = self.cluster.oidc_provider(issuer);
             let Some(provider) = self.providers.get(&arn) else {
@@ -440,9 +450,6 @@ impl Facts {
             if let Provider::Accepts(accepted) = provider {
                 guard::hold_refused_audiences(plan, self, &arn, accepted);
             }
-        }
-        if let Some(quotas) = &self.quotas {
-            guard::check_quotas(plan, quotas)?;
         }
         Ok(())
     }

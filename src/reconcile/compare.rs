@@ -1,13 +1,15 @@
 //! What changes between two commits, for each cluster, without asking anybody.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Declarations, Error, Manifests, Terms};
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
-use crate::plan::Depth;
-use crate::report::{Entry, Section};
+use crate::model::role::RoleLabel;
+use crate::plan::{Depth, Rename};
+use crate::report::{Entry, Review, Section};
 use crate::settings::ClusterSettings;
 use crate::source::Repository;
 
@@ -51,11 +53,18 @@ pub fn compare(
         let known = account.clone().unwrap_or_else(placeholder);
         let cluster = settings.for_caller(&known, &partition)?;
         let run = Terms::keeping(Depth::Listing).run(after, &settings.paths);
-        let base = before.declared(&settings.paths, naming).resolved;
+        let base = before.declared(&settings.paths, naming);
         let head = after.declared(&settings.paths, naming);
-        let plan = crate::plan::compare(&base, &head.resolved, &cluster, &run);
+        let plan = crate::plan::compare(&base.resolved, &head.resolved, &cluster, &run);
+        let renames = crate::plan::renames(plan.changes.values(), &base.resolved);
         let mut diagnostics = head.diagnostics;
-        diagnostics.extend(plan.diagnostics);
+        diagnostics.extend(plan.diagnostics.iter().cloned());
+        diagnostics.extend(renames.iter().map(Rename::warning));
+        let review = Review {
+            at_base: Some(base.diagnostics),
+            renamed: renamed(&renames),
+            ..Review::default()
+        };
         let entry = |change| Entry {
             change,
             outcome: None,
@@ -66,8 +75,15 @@ pub fn compare(
             account,
             entries: plan.changes.into_values().map(entry).collect(),
             diagnostics,
+            review,
             ..Section::default()
         });
     }
     Ok(sections)
+}
+
+/// Which new role takes the place of which.
+pub(super) fn renamed(renames: &[Rename<'_>]) -> BTreeMap<RoleLabel, RoleLabel> {
+    let pair = |rename: &Rename<'_>| (rename.new.role.clone(), rename.old.role.clone());
+    renames.iter().map(pair).collect()
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::compare::renamed;
 use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::diagnostic::Diagnostic;
 use crate::iam::{self, IamReader, Kind, OidcProvider};
@@ -14,9 +15,10 @@ use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{
-    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, record,
+    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, Rename,
+    record,
 };
-use crate::report::{Entry, Section};
+use crate::report::{Entry, Review, Section};
 use crate::settings::{self, ClusterSettings};
 
 /// What is about to happen in one cluster.
@@ -30,6 +32,7 @@ pub struct Survey {
     pub obstacle: Option<Obstacle>,
     pub(super) diagnostics: Vec<Diagnostic>,
     origins: BTreeMap<RoleLabel, Origin>,
+    review: Review,
 }
 
 /// Reads what is current, compares it with what is declared, and lets the guards have their say.
@@ -59,6 +62,7 @@ pub async fn survey(
         obstacle,
         diagnostics,
         origins: BTreeMap::new(),
+        review: Review::default(),
     })
 }
 
@@ -213,7 +217,7 @@ impl Survey {
     /// Labels every change with what caused it, seen from the manifests of a base.
     pub fn label(&mut self, settings: &ClusterSettings, manifests: &Manifests, base: &Manifests) {
         let declared = base.declared(&settings.paths, &self.cluster().naming());
-        let at_base = self.facts.plan_for(declared.resolved);
+        let at_base = self.facts.plan_for(declared.resolved.clone());
         let rules = &settings.naming().conventions.namespaces;
         let is_declared_as_written = |change: &plan::Change| {
             let (Action::Update(update) | Action::Restore(update)) = &change.action else {
@@ -231,6 +235,18 @@ impl Survey {
             }
         };
         self.origins = plan::origins(&self.plan, &at_base, is_declared_as_written);
+        let changes = self.plan.changes.values();
+        let ours = changes.filter(|c| self.origins.get(&c.role) == Some(&Origin::ThisChange));
+        let renames = plan::renames(ours, &declared.resolved);
+        self.diagnostics.extend(renames.iter().map(Rename::warning));
+        let mut found = declared.diagnostics;
+        found.extend(self.facts.order());
+        found.extend(at_base.diagnostics);
+        self.review = Review {
+            at_base: Some(found),
+            renamed: renamed(&renames),
+            ..Review::default()
+        };
     }
 
     /// The section of the report; `outcome` says what became of a role, if anything was to.
@@ -255,6 +271,7 @@ impl Survey {
             record: None,
             ignored: None,
             checked: None,
+            review: self.review,
         }
     }
 }

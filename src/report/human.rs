@@ -124,6 +124,16 @@ fn changes(
         for difference in entry.differences() {
             detail(difference, medium, out)?;
         }
+        if let Some(old) = section.replaced_by(entry) {
+            let old = line(old.as_str());
+            writeln!(
+                out,
+                "      takes the place of {old} and has none of its policies"
+            )?;
+        }
+        if let Some(inspected) = section.inspected(entry) {
+            writeln!(out, "      {}", line(&inspected.in_words()))?;
+        }
         if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
             trouble(failure, out)?;
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::checked::{Checked, Counts};
+use super::context::Context;
 use super::sanitize;
 use super::{Entry, Report, Section, Stopped, action_word, outcome_word};
 use crate::apply::Outcome;
@@ -27,9 +28,10 @@ pub const SCHEMA: &str = "irsa-gitops/report/v1";
 ///
 /// Characters that could act on a terminal or a CI log are written as `\uXXXX`: it is the same
 /// JSON value, and a log that shows it stays harmless.
-pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &Report, context: &Context, out: &mut dyn Write) -> io::Result<()> {
     let stopped = report.stopped();
-    write(&Document::new(report, stopped.as_ref()), out)
+    let marker = context.marker(report.command);
+    write(&Document::new(report, stopped.as_ref(), &marker), out)
 }
 
 /// Writes any document so.
@@ -47,6 +49,8 @@ struct Document<'a> {
     repository: Option<&'a str>,
     commit: Option<&'a str>,
     exit_code: u8,
+    /// The first line of the Markdown, by which a pipeline finds its comment.
+    marker: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorField<'a>>,
     clusters: Vec<ClusterField<'a>>,
@@ -125,6 +129,13 @@ struct ChangeField<'a> {
     differences: Vec<DifferenceField<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<CommitField<'a>>,
+    /// The role whose place it takes, as its ServiceAccount was renamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantine: Option<QuarantineField<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,7 +201,7 @@ struct SummaryField {
 }
 
 impl<'a> Document<'a> {
-    fn new(report: &'a Report, stopped: Option<&'a Stopped>) -> Self {
+    fn new(report: &'a Report, stopped: Option<&'a Stopped>, marker: &'a str) -> Self {
         let summary = report.summary();
         Self {
             schema: SCHEMA,
@@ -198,6 +209,7 @@ impl<'a> Document<'a> {
             repository: report.repository.as_deref(),
             commit: report.commit.as_ref().map(|commit| commit.as_str()),
             exit_code: report.exit.code(),
+            marker,
             error: stopped.map(|stopped| ErrorField {
                 message: &stopped.message,
                 hint: stopped.hint.as_deref(),
@@ -228,7 +240,10 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
         superseded: section.superseded.as_ref().map(superseded),
         ignored: section.ignored,
         checked: section.checked.as_ref().map(checked),
-        changes: report.listed(section).map(change).collect(),
+        changes: report
+            .listed(section)
+            .map(|entry| change(section, entry))
+            .collect(),
         diagnostics: section.diagnostics.iter().map(diagnostic).collect(),
     }
 }
@@ -269,7 +284,7 @@ fn superseded(superseded: &Superseded) -> SupersededField {
     }
 }
 
-fn change(entry: &Entry) -> ChangeField<'_> {
+fn change<'a>(section: &'a Section, entry: &'a Entry) -> ChangeField<'a> {
     let Entry {
         change,
         origin,
@@ -282,6 +297,7 @@ fn change(entry: &Entry) -> ChangeField<'_> {
         }),
         Some(Outcome::Done | Outcome::NotAttempted) | None => None,
     };
+    let inspected = section.inspected(entry);
     ChangeField {
         role: change.role.as_str(),
         service_account: change.service_account.to_string(),
@@ -302,6 +318,9 @@ fn change(entry: &Entry) -> ChangeField<'_> {
             since: note.since.as_deref(),
             by: note.by.as_ref().map(CommitId::as_str),
         }),
+        replaces: section.replaced_by(entry).map(|old| old.as_str()),
+        last_used: inspected.and_then(|role| role.last_used.as_deref()),
+        attached: inspected.and_then(|role| role.attached.as_deref()),
         outcome: outcome.as_ref().map(outcome_word),
         error,
     }

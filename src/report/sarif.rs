@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
 use super::Report;
+use super::context::Context;
 use super::finding::{Finding, Rule, findings};
 use super::sanitize::line;
 
@@ -21,10 +22,10 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Writes the report.
-pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &Report, context: &Context, out: &mut dyn Write) -> io::Result<()> {
     let findings = findings(report);
     let rules: Vec<Value> = Rule::all()
-        .map(|(rule, text)| descriptor(rule, text))
+        .map(|(rule, text)| descriptor(rule, text, &context.reference()))
         .collect();
     let mut invocation = json!({
         "executionSuccessful": report.stopped().is_none(),
@@ -56,18 +57,20 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-fn descriptor(rule: Rule, text: &str) -> Value {
-    let help = match rule {
+fn descriptor(rule: Rule, text: &str, reference: &str) -> Value {
+    let (help, anchor) = match rule {
         Rule::Code(code) => {
             let (cause, fix) = (code.cause(), code.fix());
-            format!("{text} {cause} {fix} See docs/reference.md#{code} of irsa-gitops.")
+            (format!("{text} {cause} {fix}"), code.to_string())
         }
-        Rule::Stopped | Rule::Role(_) => text.to_owned(),
+        Rule::Stopped => (text.to_owned(), "exit-codes".to_owned()),
+        Rule::Role(_) => (text.to_owned(), "reasons".to_owned()),
     };
     json!({
         "id": rule.id(),
         "shortDescription": { "text": text },
         "help": { "text": help },
+        "helpUri": format!("{reference}#{anchor}"),
     })
 }
 

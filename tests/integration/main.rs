@@ -8,6 +8,7 @@ mod architecture;
 mod bulk;
 mod causes;
 mod clones;
+mod comments;
 mod conformance;
 mod conventions;
 mod credentials;

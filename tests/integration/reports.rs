@@ -122,8 +122,9 @@ fn s5_workflow_commands_come_with_a_step_summary() {
     assert_eq!(plan.stdout, read(&world.file("commands")));
     let text = read(&summary);
     assert!(
-        text.starts_with("of another command\n<!-- irsa-gitops -->\n### irsa-gitops plan")
-            && text.contains("3 to create"),
+        text.starts_with(
+            "of another command\n<!-- irsa-gitops plan cluster=prod -->\n### irsa-gitops plan"
+        ) && text.contains("3 roles to create"),
         "{text}"
     );
     run(&["plan", "--format", "github", "--path", "nowhere"]).ends(4);

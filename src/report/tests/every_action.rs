@@ -219,6 +219,7 @@ fn everything() -> Report {
             record: None,
             ignored: Some(2),
             checked: None,
+            review: Review::default(),
         }],
         error: None,
         listing: Listing::Changes,
@@ -287,7 +288,7 @@ fn json() {
     let mut document = json_of(1);
     let cluster = document["clusters"][0].take();
     assert_snapshot!(document, @r#"
-    {"clusters":[null],"command":"apply","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","exitCode":8,"repository":"https://github.com/acme/apps","schema":"irsa-gitops/report/v1","summary":{"create":1,"delete":1,"held":1,"inSync":1,"orphan":1,"quarantine":1,"restore":1,"update":1}}
+    {"clusters":[null],"command":"apply","commit":"a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2","exitCode":8,"marker":"<!-- irsa-gitops apply -->","repository":"https://github.com/acme/apps","schema":"irsa-gitops/report/v1","summary":{"create":1,"delete":1,"held":1,"inSync":1,"orphan":1,"quarantine":1,"restore":1,"update":1}}
     "#);
     assert_snapshot!(one_a_line(&cluster["changes"]), @r#"
     {"action":"create","location":{"column":5,"line":3,"path":"apps/added.yaml"},"outcome":"done","reason":"there is no such role","reasonCode":"absent","role":"k8s-sa_bar_added","serviceAccount":"bar/added"}
@@ -308,26 +309,35 @@ fn json() {
 #[test]
 fn markdown() {
     assert_snapshot!(rendered(FORMATS[2].1, &everything()), @r#"
-    <!-- irsa-gitops -->
-    ### irsa-gitops apply at `a1b2a1b2a1b2`: 1 to create, 1 to update, 1 to restore, 1 to quarantine, 1 to delete, 1 orphan, 1 held, 1 in sync, 1 error, 1 warning, 1 note, 2 done, 1 failed, 1 unknown, 1 not attempted
+    <!-- irsa-gitops apply -->
+    ### irsa-gitops apply: 1 to create, 1 to update, 1 to restore, 1 to quarantine, 1 to delete, 1 orphan, 1 held, 1 in sync, 1 error, 1 warning, 1 note, 2 done, 1 failed, 1 unknown, 1 not attempted
+
+    Commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2)
 
     Cluster `prod`, account `123456789012`
 
-    - `apps/held.yaml:7:1` **error** `invalid-managed`: ``\u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz``  
+    **This change**
+
+    - [`apps/held.yaml:7`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/held.yaml#L7) **error** `invalid-managed`: ``\u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz``  
       `write "true"`
     - **warning** `security-drift`: `` somebody else may assume `k8s-sa_bar_drifted` ``
 
     | | role | ServiceAccount | where | why |
     |---|---|---|---|---|
-    | update: failed | `k8s-sa_bar_drifted` | `bar/drifted` | `apps/drifted.yaml:3` | ``drift: tag `team` is missing``; `iam:UpdateRole: AccessDenied`; hint: `try again` |
-    | restore: unknown | `k8s-sa_bar_back` | `bar/back` | `apps/back.yaml:3` | `declared again; quarantined since an unknown time`; `the reply was lost`; hint: `try again` |
-    | held | `k8s-sa_bar_held` | `bar/held` | `apps/held.yaml:3` | ``\u{1b}[2J ::error::x \u{23}#[error]y \| `@org/team` <img onerror=x> {0}\r\nz`` |
-    | create: done | `k8s-sa_bar_added` | `bar/added` | `apps/added.yaml:3` | `there is no such role` |
-    | quarantine: not-attempted | `k8s-sa_bar_gone` | `bar/gone` | `apps/gone.yaml` | `removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown` |
+    | restore: unknown | `k8s-sa_bar_back` | `bar/back` | [`apps/back.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/back.yaml#L3) | `declared again; quarantined since an unknown time`; `the reply was lost`; hint: `try again` |
+    | held | `k8s-sa_bar_held` | `bar/held` | [`apps/held.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/held.yaml#L3) | ``\u{1b}[2J ::error::x \u{23}#[error]y \| `@org/team` <img onerror=x> {0}\r\nz`` |
+    | create: done | `k8s-sa_bar_added` | `bar/added` | [`apps/added.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/added.yaml#L3) | `there is no such role` |
+    | quarantine: not-attempted | `k8s-sa_bar_gone` | `bar/gone` | `apps/gone.yaml` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
     | orphan | `k8s-sa_bar_left` | `bar/left` |  | `no manifest declares its ServiceAccount; the role is left in place` |
-    | delete: done | `k8s-sa_bar_old` | `bar/old` | `apps/gone.yaml` | `removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown` |
+    | delete: done | `k8s-sa_bar_old` | `bar/old` | `apps/gone.yaml` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
 
-    - `../../x:7:1` **note** `not-read`: `a submodule`
+    - `../../x:7` **note** `not-read`: `a submodule`
+
+    <details><summary>Drift: 1 role edited by somebody, not by Git</summary>
+
+    | | role | ServiceAccount | where | why |
+    |---|---|---|---|---|
+    | update: failed | `k8s-sa_bar_drifted` | `bar/drifted` | [`apps/drifted.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/drifted.yaml#L3) | ``tag `team` is missing``; `iam:UpdateRole: AccessDenied`; hint: `try again` |
 
     <details><summary>What differs in <code>k8s-sa_bar_drifted</code></summary>
 
@@ -348,6 +358,8 @@ fn markdown() {
     ```
 
     </details>
+
+    </details>
     "#);
 }
 
@@ -355,7 +367,7 @@ fn markdown() {
 fn github() {
     assert_snapshot!(rendered(FORMATS[3].1, &everything()), @r#"
     ::error file=apps/held.yaml,line=7,col=1,title=invalid-managed::\u{1b}[2J ::error::x \u{23}#[error]y | `@org/team` <img onerror=x> {0}\r\nz (hint: write "true") [cluster prod, account 123456789012]
-    ::error file=apps/drifted.yaml,line=3,col=5,title=update failed::k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - "sts:AssumeRole" + "sts:AssumeRoleWithWebIdentity"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]
+    ::error file=apps/drifted.yaml,line=3,col=5,title=update failed::k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: it has Action `sts:AssumeRole` instead of Action `sts:AssumeRoleWithWebIdentity`; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]
     ::error file=apps/back.yaml,line=3,col=5,title=restore unknown::k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]
     ::warning title=security-drift::somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]
     ::warning file=apps/gone.yaml,title=quarantine not-attempted::k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]
@@ -376,7 +388,7 @@ fn sarif() {
     {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"44716adbf35da73165ab9efad6b866abda444e6e58d376876d35158137fe3fac"},"ruleId":"security-drift"}
     {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":".","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"a submodule [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"a15bb48dec7982237d114cc81f93e9fcbaa86ec9f86408ce30058a8c40612cf9"},"ruleId":"not-read"}
     {"level":"note","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/added.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"create done: k8s-sa_bar_added for bar/added: there is no such role [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"9fb90b64cb1e514e1f2c80a55fc8254076584d0a9a96514cb77797f470a3f28e"},"properties":{"reasonCode":"absent"},"ruleId":"role-create"}
-    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/drifted.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662"},"properties":{"reasonCode":"differs"},"ruleId":"role-update"}
+    {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/drifted.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: it has Action `sts:AssumeRole` instead of Action `sts:AssumeRoleWithWebIdentity`; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662"},"properties":{"reasonCode":"differs"},"ruleId":"role-update"}
     {"level":"error","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/back.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"restore unknown: k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130"},"properties":{"reasonCode":"declared-again"},"ruleId":"role-restore"}
     {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/gone.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":1,"startLine":1}}}],"message":{"text":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a"},"properties":{"reasonCode":"removed"},"ruleId":"role-quarantine"}
     {"level":"warning","locations":[{"physicalLocation":{"artifactLocation":{"uri":"apps/held.yaml","uriBaseId":"%SRCROOT%"},"region":{"startColumn":5,"startLine":3}}}],"message":{"text":"held: k8s-sa_bar_held for bar/held: \\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz [cluster prod, account 123456789012]"},"partialFingerprints":{"irsaGitops/v1":"cfb8be495a2574e873666fb031e1349dee8227b6f7ffa4d7c871148c837ad418"},"properties":{"reasonCode":"invalid-manifest"},"ruleId":"role-held"}
@@ -391,7 +403,7 @@ fn gitlab() {
     {"check_name":"invalid-managed","description":"\\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz (hint: write \"true\") [cluster prod, account 123456789012]","fingerprint":"ab70a32ba7b90eb22c172bb64c151be7bfedc00bbe055de8a0ebef327499202d","location":{"lines":{"begin":7},"path":"apps/held.yaml"},"severity":"critical"}
     {"check_name":"security-drift","description":"somebody else may assume `k8s-sa_bar_drifted` [cluster prod, account 123456789012]","fingerprint":"44716adbf35da73165ab9efad6b866abda444e6e58d376876d35158137fe3fac","location":{"lines":{"begin":1},"path":"."},"severity":"minor"}
     {"check_name":"not-read","description":"a submodule [cluster prod, account 123456789012]","fingerprint":"a15bb48dec7982237d114cc81f93e9fcbaa86ec9f86408ce30058a8c40612cf9","location":{"lines":{"begin":1},"path":"."},"severity":"info"}
-    {"check_name":"role-update","description":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: - \"sts:AssumeRole\" + \"sts:AssumeRoleWithWebIdentity\"; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]","fingerprint":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662","location":{"lines":{"begin":3},"path":"apps/drifted.yaml"},"severity":"critical"}
+    {"check_name":"role-update","description":"update failed: k8s-sa_bar_drifted for bar/drifted: drift: tag `team` is missing; iam:UpdateRole: AccessDenied (hint: try again); trust policy: it has Action `sts:AssumeRole` instead of Action `sts:AssumeRoleWithWebIdentity`; tag role.k8s.aws/source: `old` -> `new`; session duration: 3600 s -> 7200 s [cluster prod, account 123456789012]","fingerprint":"249800a1cecf551339c09c17dad72fdbc750543e025a9286e8c09cf9f3af5662","location":{"lines":{"begin":3},"path":"apps/drifted.yaml"},"severity":"critical"}
     {"check_name":"role-restore","description":"restore unknown: k8s-sa_bar_back for bar/back: declared again; quarantined since an unknown time; the reply was lost (hint: try again) [cluster prod, account 123456789012]","fingerprint":"6283c820205e249a0c73af17086fa9139cdd3325d00aea52847d3167de26d130","location":{"lines":{"begin":3},"path":"apps/back.yaml"},"severity":"critical"}
     {"check_name":"role-quarantine","description":"quarantine not-attempted: k8s-sa_bar_gone for bar/gone: removed by commit a1b2a1b2a1b2 of Ann (2026-01-02T03:04:05Z): Remove it; last use unknown [cluster prod, account 123456789012]","fingerprint":"99166836e438b6d30c47ee62f9cf2ceeff3c7b74e406a5bf5cd253e62dc58d1a","location":{"lines":{"begin":1},"path":"apps/gone.yaml"},"severity":"minor"}
     {"check_name":"role-held","description":"held: k8s-sa_bar_held for bar/held: \\u{1b}[2J ::error::x \\u{23}#[error]y | `@org/team` <img onerror=x> {0}\\r\\nz [cluster prod, account 123456789012]","fingerprint":"cfb8be495a2574e873666fb031e1349dee8227b6f7ffa4d7c871148c837ad418","location":{"lines":{"begin":3},"path":"apps/held.yaml"},"severity":"minor"}
