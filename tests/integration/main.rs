@@ -40,6 +40,7 @@ mod providers;
 mod races;
 mod reach;
 mod readme;
+mod recipes;
 mod record;
 mod record_faults;
 mod redaction;
