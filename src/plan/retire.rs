@@ -3,8 +3,7 @@
 use super::ownership::{self, Ownership};
 use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune, quarantine};
 use crate::desired::Verdict;
-use crate::model::cluster::RolePrefix;
-use crate::model::role::{CurrentRole, RoleLabel, RoleName, RolePath};
+use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::{REST, quoted};
 

@@ -58,6 +58,7 @@ impl Page<'_> {
                     undeclared,
                     commit,
                     last_used,
+                    ..
                 },
             ) => {
                 let mut why = self.removed(*undeclared, commit);
