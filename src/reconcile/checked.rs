@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::manifests::scope;
-use super::{ClusterManifests, Declarations, Error, Manifests};
+use super::manifests::{Origin, scope};
+use super::{ClusterManifests, Error, Manifests};
 use crate::manifest;
 use crate::model::location::RepoPath;
 use crate::report::checked::{Checked, Counts};
@@ -23,12 +23,9 @@ impl Manifests {
     ) -> Result<Checked, Error> {
         let scope = scope(&cluster.paths, &cluster.naming().conventions.ignore);
         let count = |_: &RepoPath, bytes: &[u8]| Some(manifest::count_documents(bytes));
-        let all = match (&self.repository, self.commit()) {
-            (Some(repository), Some(commit)) => repository.read(commit, &scope, None, &count)?,
-            _ => {
-                let place = self.snapshot.repository.as_ref();
-                directory::read(place, &scope, None, &count)?
-            }
+        let all = match self.origin() {
+            Origin::Commit(repository, commit) => repository.read(commit, &scope, None, &count)?,
+            Origin::Directory(directory) => directory::read(directory, &scope, None, &count)?,
         };
         let mut accounts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
         for declared in found.resolved.declared.values() {

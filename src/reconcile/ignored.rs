@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Declarations, Manifests};
+use super::Manifests;
+use super::manifests::Origin;
 use crate::model::location::RepoPath;
 use crate::report::Section;
 use crate::settings::ClusterSettings;
@@ -38,9 +39,9 @@ impl Manifests {
 
     /// Every manifest in scope, ignored or not.
     pub(super) fn names(&self, scope: &Scope) -> Result<Vec<RepoPath>, source::Error> {
-        match (&self.repository, self.commit()) {
-            (Some(repository), Some(commit)) => repository.names(commit, scope),
-            _ => directory::names(self.snapshot.repository.as_ref(), scope),
+        match self.origin() {
+            Origin::Commit(repository, commit) => repository.names(commit, scope),
+            Origin::Directory(directory) => directory::names(directory, scope),
         }
     }
 }

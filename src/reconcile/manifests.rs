@@ -35,8 +35,16 @@ pub struct Manifests {
     pub(super) repository: Option<Rc<Repository>>,
     /// What vouches for plain files, if anything does.
     pub(super) rendered: Option<Rendered>,
+    /// Where plain files are, unless a repository was read.
+    directory: PathBuf,
     /// The cache that said what need not be read.
     cache: Option<PathBuf>,
+}
+
+/// Where the files are that were read.
+pub(super) enum Origin<'a> {
+    Commit(&'a Repository, &'a CommitId),
+    Directory(&'a Path),
 }
 
 /// What the cache remembers of the documents of a file.
@@ -189,6 +197,7 @@ impl Manifests {
             diagnostics,
             repository: None,
             rendered,
+            directory: directory.to_owned(),
             cache: None,
         })
     }
@@ -231,6 +240,7 @@ impl Manifests {
             diagnostics: vec![],
             repository: Some(repository.clone()),
             rendered: None,
+            directory: PathBuf::new(),
             cache: cache.and_then(Cache::in_use).map(Into::into),
         })
     }
@@ -316,6 +326,14 @@ impl Manifests {
         }
         let (commit, reference) = (commit.clone(), reference.to_owned());
         Err(Refusal::Unreachable { commit, reference }.into())
+    }
+
+    /// Where the files are that were read.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        match (&self.repository, self.commit()) {
+            (Some(repository), Some(commit)) => Origin::Commit(repository, commit),
+            _ => Origin::Directory(&self.directory),
+        }
     }
 
     /// Whether a file asks for the same role of a ServiceAccount at two commits.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Declarations, Manifests};
+use super::Manifests;
+use super::manifests::Origin;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::location::RepoPath;
 use crate::model::shell::quoted;
@@ -111,11 +112,11 @@ impl Marks<'_> {
 
 impl Manifests {
     fn is_file(&self, path: &RepoPath) -> bool {
-        match (&self.repository, self.commit()) {
-            (Some(repository), Some(commit)) => {
+        match self.origin() {
+            Origin::Commit(repository, commit) => {
                 matches!(repository.content(commit, path), Ok(Content::File(_)))
             }
-            _ => directory::content(self.snapshot.repository.as_ref(), path).is_some(),
+            Origin::Directory(directory) => directory::content(directory, path).is_some(),
         }
     }
 }

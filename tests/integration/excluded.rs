@@ -334,3 +334,30 @@ fn g75_a_submodule_is_a_note() {
     let cli = Cli::new(root, &["lint", "--exclude", "/out", "--directory", "."]);
     cli.run().ends(0);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn g76_a_directory_of_any_bytes_is_counted_and_recognised() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new(&[]);
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    let directory = world.directory.path().join(name);
+    std::fs::create_dir_all(directory.join("base")).expect("a directory");
+    let write = |path: &str, text: &str| {
+        std::fs::write(directory.join(path), text).expect("written");
+    };
+    write("a.yaml", &service_account("bar", "a"));
+    let bare = service_account("bar", "b").replace("  namespace: bar\n", "");
+    write("base/b.yaml", &bare);
+    write("base/kustomization.yaml", "resources: [b.yaml]\n");
+    let lint = |more: &[&str]| {
+        let cli = world.cli(&[&["lint", "--format", "json"], more].concat());
+        cli.env("IRSA_GITOPS_DIRECTORY", &directory).run()
+    };
+    let run = lint(&[]).ends(4);
+    assert_eq!(run.codes(), ["commit-unknown", "not-rendered"]);
+    let run = lint(&["--exclude", "base/"]).ends(0);
+    let section = &run.json()["clusters"][0];
+    assert_eq!(section["ignored"], 2);
+    assert_eq!(section["checked"]["files"], 1);
+}
