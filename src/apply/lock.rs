@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// How long a call may take to arrive. So long before its lease ends a holder starts no more writes.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long a read may lag behind a write that another run has made.
+const SHOWS_WITHIN: Duration = Duration::from_secs(5);
+
 /// How many locks one cluster may have. More of them are there only where nobody may delete them.
 const MOST: u32 = 8;
 
@@ -81,6 +84,7 @@ pub async fn take(
 ) -> Result<Held, Refusal> {
     let start = Instant::now();
     let mut watched = Watched::new();
+    let run = &wish.holder.run;
     // Mostly nobody is there, so the first is made without looking.
     let mut next = Some(1);
     loop {
@@ -94,26 +98,34 @@ pub async fn take(
                 .iter()
                 .map(|(number, (seen, _))| (*number, seen.clone()))
                 .collect();
-            if is_alone(wish.cluster, number, &below, iam).await {
-                return Ok(Held {
-                    number,
-                    id,
-                    below,
-                    holder: wish.holder.clone(),
-                    renewed,
-                    is_lost: false,
-                });
+            // Whoever held the dead ones may be giving them back, which does not show at once.
+            if number > 1 {
+                tokio::time::sleep(SHOWS_WITHIN).await;
             }
-            remove(wish.cluster, number, &id, iam).await;
+            let held = Held {
+                number,
+                id,
+                below,
+                holder: wish.holder.clone(),
+                renewed,
+                is_lost: false,
+            };
+            if is_alone(wish.cluster, number, &held.below, iam).await {
+                return Ok(held);
+            }
+            held.delete(wish.cluster, iam).await;
         }
         let alive = watch(wish, &mut watched, iam).await?;
         next = match &alive {
-            Some(role) => {
+            // Made by a call whose reply was lost, and not shown then.
+            Some((number, role)) if is_of(role, run) => Some(*number),
+            Some((_, role)) => {
                 waiting(role);
                 None
             }
             None => Some(watched.keys().last().map_or(1, |top| top + 1)),
         };
+        let alive = alive.filter(|_| next.is_none()).map(|(_, role)| role);
         // Dead ones are passed, and what comes and goes is tried for, however short the timeout is.
         let patience = match &alive {
             Some(_) => wish.timeout,
@@ -139,7 +151,7 @@ async fn watch(
     wish: &Wish<'_>,
     watched: &mut Watched,
     iam: &impl IamWriter,
-) -> Result<Option<CurrentRole>, Refusal> {
+) -> Result<Option<(u32, CurrentRole)>, Refusal> {
     let mut alive = None;
     let mut gap = 0;
     for number in 1.. {
@@ -171,8 +183,15 @@ async fn watch(
         let unchanged = SignedDuration::try_from(now.duration_since(entry.1));
         let unchanged = unchanged.unwrap_or(SignedDuration::MAX);
         if !entry.0.is_dead(unchanged, wish.holder.lease) {
-            alive.get_or_insert(role);
+            alive.get_or_insert((number, role));
         }
+    }
+    // One of our own stands for nobody else.
+    let own = alive
+        .as_ref()
+        .filter(|(_, role)| is_of(role, &wish.holder.run));
+    if let Some((number, _)) = own {
+        watched.split_off(number);
     }
     Ok(alive)
 }
@@ -198,8 +217,13 @@ async fn make(
     if !lock::is_lock(&found, wish.cluster) {
         return Err(foreign(&role.arn.name));
     }
-    let is_ours = Holder::of(&found).is_some_and(|holder| holder.run == wish.holder.run);
+    let is_ours = is_of(&found, &wish.holder.run);
     Ok(is_ours.then_some((found.listed.id, sent)))
+}
+
+/// Whether a lock is that of a run.
+fn is_of(role: &CurrentRole, run: &str) -> bool {
+    Holder::of(role).is_some_and(|holder| holder.run == run)
 }
 
 /// Whether nobody stands above a lock that was made, and all below it are the dead ones that were seen.
@@ -211,8 +235,11 @@ async fn is_alone(
     iam: &impl IamWriter,
 ) -> bool {
     let look = async |n: u32| iam.reader().role(&lock::name(cluster, n)).await;
-    if !matches!(look(number + 1).await, Ok(None)) {
-        return false;
+    // A holder that stood still while it gave its locks back may have left a gap.
+    for above in [number + 1, number + 2] {
+        if !matches!(look(above).await, Ok(None)) {
+            return false;
+        }
     }
     for (n, seen) in below {
         match look(*n).await {
@@ -245,22 +272,13 @@ fn foreign(name: &RoleName) -> Refusal {
     )
 }
 
-/// Deletes a lock if it is still the one of that id. One that may not be deleted is marked as given
-/// back, so that nobody waits for it.
-async fn remove(cluster: &Cluster, number: u32, id: &RoleId, iam: &impl IamWriter) {
-    let name = lock::name(cluster, number);
-    let Ok(Some(role)) = iam.reader().role(&name).await else {
-        return;
-    };
-    // It is nobody's any more if its tags do not say whose it is.
-    if role.listed.id != *id || !lock::is_lock(&role, cluster) {
-        return;
-    }
-    let Err(error) = iam.delete_role(&name).await else {
+/// Deletes a lock. One that may not be deleted is marked as given back, so that nobody waits for it.
+async fn delete(name: &RoleName, iam: &impl IamWriter) {
+    let Err(error) = iam.delete_role(name).await else {
         return;
     };
     let marked = match error.kind {
-        Kind::AccessDenied => iam.tag_role(&name, &lock::given_back()).await.is_ok(),
+        Kind::AccessDenied => iam.tag_role(name, &lock::given_back()).await.is_ok(),
         Kind::NoSuchEntity => return,
         _ => false,
     };
@@ -282,7 +300,6 @@ impl Held {
             lock::name(cluster, self.number + 1),
         );
         let lease = self.holder.lease.unsigned_abs();
-        let ends = |renewed: Instant| renewed + lease.saturating_sub(ARRIVES_WITHIN.min(lease / 2));
         while !self.is_lost {
             tokio::time::sleep_until(self.renewed + lease / 4).await;
             let next = self.holder.renewed();
@@ -297,9 +314,9 @@ impl Held {
                 iam.tag_role(&name, &next.tag()).await?;
                 Ok::<_, Error>(iam.reader().role(&above).await?.is_none())
             };
-            let renewal = tokio::time::timeout_at(ends(self.renewed), renewal).await;
+            let renewal = tokio::time::timeout_at(self.ends(), renewal).await;
             // A machine that stood still may hear of a renewal when its lease is over.
-            let in_time = Instant::now() < ends(self.renewed);
+            let in_time = Instant::now() < self.ends();
             match renewal {
                 Ok(Ok(true)) if in_time => (self.holder, self.renewed) = (next, sent),
                 Ok(Err(error)) if in_time && error.kind != Kind::NoSuchEntity => {
@@ -311,15 +328,38 @@ impl Held {
         }
     }
 
+    /// Until when writes may be started: what is sent then arrives while the lock holds.
+    fn ends(&self) -> Instant {
+        let lease = self.holder.lease.unsigned_abs();
+        self.renewed + lease.saturating_sub(ARRIVES_WITHIN.min(lease / 2))
+    }
+
     /// Gives the lock back: the dead ones below it go first, so that nobody takes the lowest number
-    /// while a higher one is held. One that was lost is left to whoever passed it.
+    /// while a higher one is held. One that was lost is left to whoever passed it, and so is what is
+    /// not given back in time.
     pub async fn give_back(self, cluster: &Cluster, iam: &impl IamWriter) {
-        if self.is_lost {
-            return;
-        }
         for (number, seen) in &self.below {
-            remove(cluster, *number, &seen.id, iam).await;
+            let name = lock::name(cluster, *number);
+            if let Ok(Some(role)) = iam.reader().role(&name).await
+                && Seen::of(&role) == *seen
+                && lock::is_lock(&role, cluster)
+                && self.is_valid()
+            {
+                delete(&name, iam).await;
+            }
         }
-        remove(cluster, self.number, &self.id, iam).await;
+        self.delete(cluster, iam).await;
+    }
+
+    /// Deletes the lock itself. Nobody can have passed it while it holds, so it is not looked at again: a
+    /// read might not show it yet.
+    async fn delete(&self, cluster: &Cluster, iam: &impl IamWriter) {
+        if self.is_valid() {
+            delete(&lock::name(cluster, self.number), iam).await;
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        !self.is_lost && Instant::now() < self.ends()
     }
 }

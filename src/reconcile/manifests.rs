@@ -1,6 +1,6 @@
 //! The first step of every verb: from a repository or directory to what its manifests declare.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::rendered::{Files, Rendered};

@@ -60,8 +60,8 @@ mod settings;
 mod sources;
 mod superseded;
 mod tags;
-mod unrendered;
 mod typos;
+mod unrendered;
 mod witness;
 
 #[path = "../support"]

@@ -178,10 +178,10 @@ fn unreadable(from: usize) -> Script {
 
 #[test]
 fn c13_a_lost_reply_that_cannot_be_settled_is_unknown() {
-    // A record that is made is not read for the plan; one that is there is, and before the write.
+    // A record that is made is not read for the plans; one that is there is, and before the write.
     for (world, action, reads) in [
         (unapplied as fn() -> _, "CreateRole record", 0),
-        (applied, "TagRole record", 2),
+        (applied, "TagRole record", 3),
     ] {
         for fault in [Fault::LostReply, Fault::NotSent, Fault::Garbage(200, "<p>")] {
             let (repository, server) = world();
@@ -284,8 +284,8 @@ fn c14_a_record_that_another_run_made_meanwhile_is_left() {
 fn c14_a_record_that_another_run_wrote_meanwhile_is_left() {
     for change in [anothers, of_other_paths, deleted, made_again] {
         let (repository, server) = applied();
-        // Planned from the first, and looked at by the second before the write.
-        server.script(vec![("GetRole record", 2, Fault::Before(change))]);
+        // Planned from the first two, and looked at by the third before the write.
+        server.script(vec![("GetRole record", 3, Fault::Before(change))]);
         writes_nothing_else(&repository, &server, 7);
         assert_eq!(server.writes(), Vec::<String>::new());
         assert_ne!(server.recorded(), Some(repository.head()));
@@ -298,7 +298,7 @@ fn c14_another_run_has_the_last_word_after_a_lost_reply() {
         let (repository, server) = applied();
         server.script(vec![
             ("TagRole record", 1, Fault::NotSent),
-            ("GetRole record", 3, Fault::Before(change)),
+            ("GetRole record", 4, Fault::Before(change)),
         ]);
         writes_nothing_else(&repository, &server, 7);
         assert_eq!(server.writes(), [format!("TagRole {RECORD}")]);

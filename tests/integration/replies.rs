@@ -83,8 +83,8 @@ fn c3_a14_a_role_that_moves_between_two_writes_is_left() {
     let replaced: fn(&mut State) = |state| first(state).id = "AROAOTHER".to_owned();
     for (change, code) in [(newer, 9), (disowned, 7), (replaced, 7)] {
         let (repository, server) = drifted();
-        // Planned from the first, written to after the second, looked at again by the third.
-        server.script(vec![("GetRole", 3, Fault::Before(change))]);
+        // Planned from the first two, written to after the third, looked at again by the fourth.
+        server.script(vec![("GetRole", 4, Fault::Before(change))]);
         let run = apply(&repository, &server).ends(code);
         assert_eq!(run.changes(), ["k8s-sa_bar_app-0 update failed"]);
         assert_eq!(server.writes(), ["TagRole k8s-sa_bar_app-0"]);
@@ -103,10 +103,10 @@ fn c3_a_newer_run_has_the_last_word_after_a_lost_reply() {
         last.expect("tagged").value = "e".repeat(40);
     };
     let (repository, server) = drifted();
-    // The first call is lost, and the fourth look finds what a newer run has done meanwhile.
+    // The first call is lost, and the fifth look finds what a newer run has done meanwhile.
     server.script(vec![
         ("UpdateAssumeRolePolicy", 1, Fault::NotSent),
-        ("GetRole", 4, Fault::Before(newer)),
+        ("GetRole", 5, Fault::Before(newer)),
     ]);
     apply(&repository, &server).ends(9);
     let sent = server
