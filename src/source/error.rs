@@ -288,6 +288,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
+            Self::NotARepository { path, reason } if reason.contains("refstorage") => format!(
+                "its references are in the format reftable, which this program does not read: git clone --ref-format=files {} DIR makes a clone that has files",
+                quoted(&path.display().to_string())
+            ),
+            Self::NotARepository { reason, .. } if reason.contains("object format") => {
+                "this program reads repositories with SHA-1 objects only; a repository of SHA-256 has to be read as plain files: git archive HEAD | tar -x -C DIR, then --directory DIR --commit \"$(git rev-parse HEAD)\"".to_owned()
+            }
             Self::NotARepository { .. } => {
                 "give the path or URL of a Git repository, or read plain files with --directory".to_owned()
             }
@@ -313,8 +320,11 @@ impl Error {
                 format!("if that is what counts, name it in full: --revision {}", quoted(full))
             }
             Self::MissingPath { .. } => "correct --path; a path that is not there never means that its roles may go".to_owned(),
+            Self::Object { reason, .. } if reason.contains("not found") => {
+                "in a partial clone it was never fetched; to have all of them: git config --unset remote.origin.partialclonefilter; git fetch --refetch origin (in a checkout step: no `filter`); in any other repository check with git fsck".to_owned()
+            }
             Self::Object { .. } => {
-                "the object is damaged or was never fetched (a partial clone has no blobs): check with git fsck, or clone again in full".to_owned()
+                "the object is damaged: check with git fsck, or clone again in full".to_owned()
             }
             Self::Pack { .. } => {
                 "check with git fsck; git index-pack makes an index again, a damaged pack has to be cloned again".to_owned()

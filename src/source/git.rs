@@ -5,6 +5,8 @@
 //! gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, StatusOptions};
@@ -224,12 +226,27 @@ impl Repository {
         let Ok(statuses) = self.git.statuses(Some(&mut options)) else {
             return vec![];
         };
+        let index = self.git.index();
+        // What a sparse checkout leaves out is missing on purpose.
+        let is_left_out = |path: &RepoPath| {
+            let entry = index
+                .as_ref()
+                .ok()
+                .and_then(|index| index.get_path(Path::new(OsStr::from_bytes(path.as_bytes())), 0));
+            let skips = git2::IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
+            entry.is_some_and(|entry| entry.flags_extended & skips != 0)
+                && directory
+                    .join(OsStr::from_bytes(path.as_bytes()))
+                    .symlink_metadata()
+                    .is_err()
+        };
         let paths = statuses
             .iter()
             .map(|status| RepoPath::new(status.path_bytes()));
         let concerns_us = |path: &RepoPath| {
             is_manifest(path)
                 && scope.covers(path)
+                && !is_left_out(path)
                 && directory::content(directory, path).is_none_or(|bytes| matters(path, &bytes))
         };
         paths.filter(concerns_us).collect()

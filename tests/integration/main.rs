@@ -7,6 +7,7 @@ mod approvals;
 mod architecture;
 mod bulk;
 mod causes;
+mod checkouts;
 mod clones;
 mod comments;
 mod conformance;
