@@ -23,6 +23,8 @@ mod revision;
 mod revision_name;
 mod threads;
 mod tree;
+mod trusted;
+mod user_config;
 
 pub use crate::model::shell::quoted;
 pub use cache::Cache;
@@ -31,6 +33,7 @@ pub use error::{Class, Error, which};
 pub use git::{Alternates, Repository};
 pub use history::{Blob, Changed, Content};
 pub use remote::Phase;
+pub use user_config::ConfigVariables;
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
 /// accident or an attack.

@@ -13,7 +13,7 @@ use crate::model::location::RepoPath;
 use crate::reconcile::manifests::{Address, Place};
 use crate::reconcile::{self, Manifests};
 use crate::settings::{self, ClusterSettings};
-use crate::source::{Alternates, Cache, Credentials, Server, Token};
+use crate::source::{Alternates, Cache, ConfigVariables, Credentials, Server, Token};
 
 /// Reads everything below the paths; no path means everything.
 pub(super) fn read(
@@ -91,11 +91,28 @@ fn credentials(args: &RepositoryArgs) -> Credentials {
         env(source).map(|secret| Token {
             server: server.cloned(),
             source,
-            secret,
+            // A line break at its end is no part of it: most tools that write one add it.
+            secret: secret.trim().to_owned(),
         })
     };
     let proxies = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let file = |name: &str| env(name).map(PathBuf::from);
+    let count = env("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok());
+    let pair = |n: usize| {
+        let value = std::env::var(format!("GIT_CONFIG_VALUE_{n}")).ok()?;
+        Some((env(&format!("GIT_CONFIG_KEY_{n}"))?, value))
+    };
+    let is_true = |value: String| !matches!(&*value.to_lowercase(), "0" | "false" | "no" | "off");
+    let config = ConfigVariables {
+        global: file("GIT_CONFIG_GLOBAL"),
+        system: file("GIT_CONFIG_SYSTEM"),
+        no_system: env("GIT_CONFIG_NOSYSTEM").is_some_and(is_true),
+        pairs: (0..count.unwrap_or(0)).map_while(pair).collect(),
+        authorities: file("GIT_SSL_CAINFO"),
+        trusted: file("SSL_CERT_FILE"),
+    };
     Credentials {
+        config: Box::new(config),
         tokens: named.into_iter().filter_map(token).collect(),
         ssh_key: args.ssh_key.clone(),
         home: env("HOME").map(Into::into),

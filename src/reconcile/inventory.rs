@@ -77,9 +77,10 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
     let tag = |key| role.tags.get(key).map(str::to_owned);
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let quarantined = quarantine::is_quarantined(role);
-    let note = quarantined
-        .then(|| quarantine::note(role))
-        .unwrap_or_default();
+    let note = match quarantined {
+        true => quarantine::note(role),
+        false => quarantine::Note::default(),
+    };
     let created = role.created.as_deref().and_then(time);
     OwnedRole {
         role: role.listed.name.to_string(),

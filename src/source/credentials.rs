@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 use url::Url;
 
+use super::user_config::ConfigVariables;
+
 /// What may be used to authenticate with a Git host.
 #[derive(Clone, Default)]
 pub struct Credentials {
@@ -15,6 +17,8 @@ pub struct Credentials {
     pub ssh_key: Option<PathBuf>,
     /// Where a user's own ssh keys are.
     pub home: Option<PathBuf>,
+    /// What the variables say of Git's configuration.
+    pub config: Box<ConfigVariables>,
     /// Whether the environment names a proxy, so that the host need not be reachable directly.
     pub proxied: bool,
 }
@@ -185,6 +189,9 @@ impl Attempt<'_> {
     fn source(&self) -> String {
         match self {
             Self::Url => "the URL".to_owned(),
+            Self::Token(token) if token.secret.contains(char::is_whitespace) => {
+                format!("{} (which has a line break or a space in it)", token.source)
+            }
             Self::Token(token) => token.source.to_owned(),
             Self::Helper => "the credential helper".to_owned(),
             Self::Agent => "the ssh agent".to_owned(),

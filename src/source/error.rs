@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
+use crate::model::redact;
 use crate::model::shell::quoted;
 
 /// A repository or directory that cannot be read.
@@ -19,6 +20,16 @@ pub enum Error {
         url: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// The user: Git is told to trust other authorities than the ones that are asked.
+    #[error("{name} names `{}`, which is not read: {url} would be trusted for what other certificates say", file.display())]
+    Authorities {
+        /// The variable or key.
+        name: &'static str,
+        /// The file that it names.
+        file: PathBuf,
+        /// The host.
+        url: String,
     },
     /// The user: there is no repository at that path.
     #[error("cannot open `{}` as a Git repository: {reason}", path.display())]
@@ -241,7 +252,7 @@ impl Error {
     /// Whose fault it is.
     pub fn class(&self) -> Class {
         match self {
-            Self::Url { .. } => Class::Usage,
+            Self::Url { .. } | Self::Authorities { .. } => Class::Usage,
             Self::NotARepository { .. }
             | Self::Inside { .. }
             | Self::Owner { .. }
@@ -263,6 +274,20 @@ impl Error {
             | Self::Refused { .. }
             | Self::Identity { .. }
             | Self::Clone { .. } => Class::Unavailable,
+        }
+    }
+
+    /// The same error where the address came from another one by `insteadOf`.
+    pub(super) fn rewritten_from(self, address: &str) -> Self {
+        match self {
+            Self::Url { url, why } => Self::Url {
+                url: format!(
+                    "{url}`, which insteadOf makes of `{}",
+                    redact::address(address)
+                ),
+                why,
+            },
+            other => other,
         }
     }
 
@@ -288,6 +313,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
+            Self::Authorities { file, .. } => format!(
+                "set SSL_CERT_FILE, which is read: SSL_CERT_FILE={}",
+                quoted(&file.display().to_string())
+            ),
             Self::NotARepository { path, reason } if reason.contains("refstorage") => format!(
                 "its references are in the format reftable, which this program does not read: git clone --ref-format=files {} DIR makes a clone that has files",
                 quoted(&path.display().to_string())

@@ -17,7 +17,8 @@ use super::credentials::Credentials;
 use super::error::{damaged, reason};
 use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
-use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack};
+use super::user_config::UserConfig;
+use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack, trusted};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::model::redact;
@@ -32,8 +33,9 @@ pub struct Repository {
     is_shallow: bool,
     /// The repository for people: a URL without credentials, or a path.
     label: String,
-    /// The directory of a clone, which is deleted with this value.
-    _clone: Option<TempDir>,
+    /// The directory of a clone, or that by which a repository of another user is open; deleted with
+    /// this value.
+    _place: Option<TempDir>,
 }
 
 impl Repository {
@@ -52,36 +54,60 @@ impl Repository {
         alternates: Alternates,
         progress: &dyn Fn(Phase),
     ) -> Result<Self, Error> {
-        let url = match remote::address(address)? {
-            Address::Path(path) => return Self::local(&path, alternates),
+        let user = UserConfig::read(&credentials.config, credentials.home.as_deref());
+        let rewritten = match Path::new(address).exists() {
+            true => None,
+            false => user.rewritten(address),
+        };
+        let meant = rewritten.as_deref().unwrap_or(address);
+        let found = remote::address(meant).map_err(|error| match &rewritten {
+            Some(_) => error.rewritten_from(address),
+            None => error,
+        })?;
+        let url = match found {
+            Address::Path(path) => return Self::local(&path, alternates, &user),
             Address::Url(url) => url,
         };
-        let label = remote::label(&url);
+        // The repository is called what it was called by the user.
+        let label = match remote::address(address) {
+            Ok(Address::Url(given)) => remote::label(&given),
+            _ => remote::label(&url),
+        };
         // A clone of what is on this machine would be a copy of it, and take as long as that takes.
         if url.scheme() == "file"
             && let Ok(path) = url.to_file_path()
         {
-            let local = Self::local(&path, alternates);
-            let mut repository = local.map_err(|error| error.at_url(&url))?;
-            repository.label = label;
-            return Ok(repository);
+            let local = Self::local(&path, alternates, &user);
+            let local = local.map_err(|error| error.at_url(&url))?;
+            return Ok(Self { label, ..local });
         }
-        let (clone, git) = remote::clone(&url, revision, credentials, progress)?;
+        let (clone, git) = remote::clone(&url, revision, credentials, &user, progress)?;
         let mut repository = Self::new(git, label)?;
-        repository._clone = Some(clone);
+        repository._place = Some(clone);
         Ok(repository)
     }
 
-    fn local(path: &Path, alternates: Alternates) -> Result<Self, Error> {
+    fn local(path: &Path, alternates: Alternates, user: &UserConfig) -> Result<Self, Error> {
         // Before git2 does it: that would read all of this machine's certificates for https first.
         libgit2_sys::init();
-        let git = git2::Repository::open(path).map_err(|error| match error.code() {
-            ErrorCode::Owner => Error::Owner { path: root(path) },
-            _ => enclosing(path).unwrap_or_else(|| Error::NotARepository {
-                path: path.to_owned(),
-                reason: reason(&error),
-            }),
-        })?;
+        let (git, place) = match git2::Repository::open(path) {
+            Ok(git) => (git, None),
+            Err(error) if error.code() == ErrorCode::Owner && user.trusts(&root(path)) => {
+                let (git, place) = trusted::open(&root(path))?;
+                (git, Some(place))
+            }
+            Err(error) if error.code() == ErrorCode::Owner => {
+                return Err(Error::Owner { path: root(path) });
+            }
+            Err(error) => {
+                return Err(
+                    enclosing(path, user).unwrap_or_else(|| Error::NotARepository {
+                        path: path.to_owned(),
+                        reason: reason(&error),
+                    }),
+                );
+            }
+        };
         let borrowed = git.commondir().join("objects/info/alternates");
         if alternates == Alternates::Refused && names_a_place(&borrowed) {
             return Err(Error::Alternates {
@@ -93,10 +119,16 @@ impl Repository {
         let config = git.config().and_then(|mut config| config.snapshot());
         let origin = config.and_then(|config| config.get_string("remote.origin.url"));
         let url = origin.ok().map(|url| redact::address(&url));
-        let place = git.workdir().unwrap_or(git.path());
-        let label = url.unwrap_or_else(|| place.display().to_string());
+        let shown = git.workdir().unwrap_or(match &place {
+            Some(_) => git.commondir(),
+            None => git.path(),
+        });
+        let label = url.unwrap_or_else(|| shown.display().to_string());
         let label = label.trim_end_matches('/').to_owned();
-        Self::new(git, label)
+        Ok(Self {
+            _place: place,
+            ..Self::new(git, label)?
+        })
     }
 
     fn new(git: git2::Repository, label: String) -> Result<Self, Error> {
@@ -113,7 +145,7 @@ impl Repository {
             objects,
             is_shallow,
             label,
-            _clone: None,
+            _place: None,
         })
     }
 
@@ -284,7 +316,7 @@ fn root(path: &Path) -> PathBuf {
 
 /// What to say of a path that is no repository but inside one. Git would go up to that one, and all
 /// of it would be read where a part of it, or another repository, was meant.
-fn enclosing(path: &Path) -> Option<Error> {
+fn enclosing(path: &Path, user: &UserConfig) -> Option<Error> {
     let place = path.canonicalize().ok()?;
     let is_directory = place.is_dir();
     let from = if is_directory {
@@ -294,6 +326,9 @@ fn enclosing(path: &Path) -> Option<Error> {
     };
     let git = match git2::Repository::discover(from) {
         Ok(git) => git,
+        Err(error) if error.code() == ErrorCode::Owner && user.trusts(&root(path)) => {
+            trusted::open(&root(path)).ok()?.0
+        }
         Err(error) if error.code() == ErrorCode::Owner => {
             return Some(Error::Owner { path: root(path) });
         }

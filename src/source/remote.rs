@@ -19,6 +19,7 @@ use super::Error;
 use super::credentials::{Attempts, Credentials};
 use super::error::reason;
 use super::revision_name::split;
+use super::user_config::UserConfig;
 use crate::model::redact;
 
 /// How long one attempt to connect may take.
@@ -115,10 +116,22 @@ pub(super) fn clone(
     url: &Url,
     revision: &str,
     credentials: &Credentials,
+    user: &UserConfig,
     progress: &dyn Fn(Phase),
 ) -> Result<(TempDir, git2::Repository), Error> {
     progress(Phase::Connecting);
-    if !credentials.proxied {
+    let proxy = user.proxy(url);
+    if url.scheme() == "https"
+        && let Some((name, file)) = user.other_authorities(&credentials.config, url)
+    {
+        let url = host(url);
+        return Err(Error::Authorities { name, file, url });
+    }
+    let is_direct = match &proxy {
+        Some(proxy) if url.scheme() == "https" => proxy.is_empty(),
+        _ => !credentials.proxied,
+    };
+    if is_direct {
         connect(url)?;
     }
     let directory = tempfile::Builder::new().prefix("irsa-gitops-").tempdir();
@@ -130,6 +143,7 @@ pub(super) fn clone(
         url: url.clone(),
         revision: revision.to_owned(),
         credentials: credentials.clone(),
+        proxy,
         into: directory.path().to_owned(),
     };
     // libgit2 can wait for ever and has no safe way to tell it not to, so somebody else watches.
@@ -177,6 +191,8 @@ struct Fetch {
     url: Url,
     revision: String,
     credentials: Credentials,
+    /// The proxy that Git's configuration names; empty for none.
+    proxy: Option<String>,
     into: PathBuf,
 }
 
@@ -197,9 +213,10 @@ impl Fetch {
         let repository = git2::Repository::init_bare(&self.into)?;
         // Also holds for the first connection, which takes no such option. Within a host libgit2 follows
         // all the same; the credentials callback sees to who gets one.
-        repository
-            .config()?
-            .set_bool("http.followRedirects", false)?;
+        let mut own = repository.config()?.open_level(git2::ConfigLevel::Local)?;
+        own.set_bool("http.followRedirects", false)?;
+        // What the user's configuration says has been heeded, and would be so once more.
+        repository.set_config(&own)?;
         {
             let callbacks = || {
                 let mut callbacks = git2::RemoteCallbacks::new();
@@ -230,7 +247,11 @@ impl Fetch {
             };
             let proxy = || {
                 let mut proxy = git2::ProxyOptions::new();
-                proxy.auto();
+                match self.proxy.as_deref() {
+                    Some("") => {}
+                    Some(url) => _ = proxy.url(url),
+                    None => _ = proxy.auto(),
+                }
                 proxy
             };
             let mut options = FetchOptions::new();
@@ -306,6 +327,15 @@ impl Fetch {
                 }
             }
             (ErrorClass::Net | ErrorClass::Os, _) if self.url.scheme() != "file" => {
+                let reason = match self.proxy.as_deref() {
+                    None | Some("") => reason,
+                    Some(proxy) => {
+                        format!(
+                            "{reason} (by the proxy `{}` of http.proxy)",
+                            redact::address(proxy)
+                        )
+                    }
+                };
                 Error::Unreachable { host, reason }
             }
             _ => Error::Clone {

@@ -17,6 +17,7 @@ mod excluded;
 mod faults;
 mod flags;
 mod flaws;
+mod git_config;
 mod help;
 mod hints;
 mod limits;
