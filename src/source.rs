@@ -21,6 +21,7 @@ mod pack;
 mod remote;
 mod revision;
 mod revision_name;
+mod ssh;
 mod threads;
 mod tree;
 mod trusted;

@@ -172,6 +172,16 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The user: an alias of OpenSSH's configuration was given for a host.
+    #[error(
+        "cannot reach {alias}: that is an alias of ~/.ssh/config, which this program does not read"
+    )]
+    Alias {
+        /// The alias.
+        alias: String,
+        /// What it stands for: host, port and user.
+        meant: String,
+    },
     /// The network or the other side: it cannot be reached or does not answer.
     #[error("cannot reach {host}: {reason}; no roles were examined")]
     Unreachable {
@@ -271,6 +281,7 @@ impl Error {
             | Self::Outside { .. }
             | Self::Io { .. } => Class::Rejected,
             Self::Unreachable { .. }
+            | Self::Alias { .. }
             | Self::Refused { .. }
             | Self::Identity { .. }
             | Self::Clone { .. } => Class::Unavailable,
@@ -365,6 +376,12 @@ impl Error {
             Self::Unreachable { .. } => "check the URL, the network and the proxy settings (https_proxy)".to_owned(),
             Self::Refused { .. } => {
                 "give a token that may read the repository (IRSA_GITOPS_GIT_TOKEN), a credential helper, an ssh agent or --ssh-key".to_owned()
+            }
+            Self::Alias { meant, .. } => format!(
+                "give in its place what it stands for: {meant}; and the key of its IdentityFile, if it has one, with --ssh-key"
+            ),
+            Self::Identity { reason, .. } if reason.contains("is revoked") => {
+                "the key is not to be trusted any more: ask whoever runs the host for its new one, and remove nothing from known_hosts before".to_owned()
             }
             Self::Identity { .. } => {
                 "compare it with what the host publishes, then add it to ~/.ssh/known_hosts, or the CA to the system's certificates".to_owned()

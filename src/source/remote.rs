@@ -19,6 +19,7 @@ use super::Error;
 use super::credentials::{Attempts, Credentials};
 use super::error::reason;
 use super::revision_name::split;
+use super::ssh::{self, Known};
 use super::user_config::UserConfig;
 use crate::model::redact;
 
@@ -132,7 +133,19 @@ pub(super) fn clone(
         _ => !credentials.proxied,
     };
     if is_direct {
-        connect(url)?;
+        connect(url).map_err(|error| {
+            let home = credentials
+                .home
+                .as_deref()
+                .filter(|_| url.scheme() == "ssh");
+            match ssh::aliased(home, url) {
+                Some(meant) => Error::Alias {
+                    alias: host(url),
+                    meant,
+                },
+                None => error,
+            }
+        })?;
     }
     let directory = tempfile::Builder::new().prefix("irsa-gitops-").tempdir();
     let directory = directory.map_err(|source| Error::Io {
@@ -199,16 +212,16 @@ struct Fetch {
 impl Fetch {
     fn run(&self, events: &Sender<Event<Fetched>>) -> Fetched {
         let attempts = Attempts::new(&self.url, &self.credentials);
-        let fingerprint = RefCell::new(None);
-        let result = self.fetch(events, &attempts, &fingerprint);
-        result.map_err(|error| self.explain(&error, &attempts, fingerprint.take()))
+        let shown = RefCell::new(None);
+        let result = self.fetch(events, &attempts, &shown);
+        result.map_err(|error| self.explain(&error, &attempts, shown.take()))
     }
 
     fn fetch(
         &self,
         events: &Sender<Event<Fetched>>,
         attempts: &Attempts<'_>,
-        fingerprint: &RefCell<Option<String>>,
+        shown: &RefCell<Option<(String, Known)>>,
     ) -> Result<git2::Repository, git2::Error> {
         let repository = git2::Repository::init_bare(&self.into)?;
         // Also holds for the first connection, which takes no such option. Within a host libgit2 follows
@@ -229,12 +242,25 @@ impl Fetch {
                     attempts.next(user, allowed)
                 });
                 callbacks.certificate_check(|certificate, _| {
-                    let key = certificate
-                        .as_hostkey()
-                        .and_then(|key| key.hash_sha256().copied());
-                    *fingerprint.borrow_mut() = key.map(|hash| sha256(&hash));
-                    // Whether it is trusted is known_hosts' and the certificates' decision.
-                    Ok(CertificateCheckStatus::CertificatePassthrough)
+                    let Some(key) = certificate.as_hostkey() else {
+                        return Ok(CertificateCheckStatus::CertificatePassthrough);
+                    };
+                    let home = self.credentials.home.as_deref();
+                    let known = ssh::known(home, &self.url, key.hostkey().unwrap_or_default());
+                    let hash = key.hash_sha256().map(sha256);
+                    *shown.borrow_mut() = hash.map(|hash| (hash, known));
+                    match known {
+                        Known::Yes => Ok(CertificateCheckStatus::CertificateOk),
+                        Known::Revoked => Err(git2::Error::new(
+                            ErrorCode::Certificate,
+                            ErrorClass::Ssh,
+                            "the host key is revoked",
+                        )),
+                        // What libssh2 reads in known_hosts decides.
+                        Known::ByAuthority | Known::NotSaid => {
+                            Ok(CertificateCheckStatus::CertificatePassthrough)
+                        }
+                    }
                 });
                 // Who says what is of no interest, and not shown.
                 callbacks.sideband_progress(|_| events.send(Event::Busy).is_ok());
@@ -301,14 +327,20 @@ impl Fetch {
         &self,
         error: &git2::Error,
         attempts: &Attempts<'_>,
-        fingerprint: Option<String>,
+        shown: Option<(String, Known)>,
     ) -> Error {
         let host = host(&self.url);
         let reason = self.redacted(&reason(error));
         match (error.class(), error.code()) {
             (_, ErrorCode::Certificate) | (ErrorClass::Ssl, _) => {
-                let reason = match fingerprint {
-                    Some(key) => format!(
+                let reason = match shown {
+                    Some((key, Known::Revoked)) => {
+                        format!("its host key SHA256:{key} is revoked in known_hosts")
+                    }
+                    Some((key, Known::ByAuthority)) => format!(
+                        "its host key SHA256:{key} is not in known_hosts, only an authority (@cert-authority), whose certificates are not read"
+                    ),
+                    Some((key, Known::Yes | Known::NotSaid)) => format!(
                         "its host key SHA256:{key} is not in known_hosts, or another one is"
                     ),
                     None => reason,

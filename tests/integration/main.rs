@@ -21,6 +21,7 @@ mod git_config;
 mod help;
 mod hints;
 mod limits;
+mod host_keys;
 mod links;
 mod locks;
 mod long_names;
