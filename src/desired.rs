@@ -41,6 +41,8 @@ pub struct Declared {
     pub location: Location,
     /// The role-arn annotation, right or wrong.
     pub role_arn: Option<String>,
+    /// The audience that its own annotation names, if that is one.
+    pub own_audience: Option<Audience>,
     /// What is to become of the role.
     pub verdict: Verdict,
 }
@@ -149,6 +151,10 @@ pub fn resolve<'a>(
             role: role_name::label(naming, service_account),
             location: first.location.clone(),
             role_arn: first.role_arn.as_ref().map(|arn| arn.value.clone()),
+            own_audience: first
+                .audience
+                .as_ref()
+                .and_then(|audience| Audience::new(&audience.value).ok()),
             verdict,
         };
         resolved.declared.insert(service_account.clone(), declared);

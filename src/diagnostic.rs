@@ -103,6 +103,7 @@ codes! {
     DirtyWorkTree "dirty-work-tree" "The work tree has changes that are not part of the commit.",
     // What IAM has.
     ForeignRole "foreign-role" "A role of that name exists and is not owned by this cluster.",
+    ExistingRole "existing-role" "The role that the annotation names exists and serves the ServiceAccount; the new one starts without what is attached to it.",
     BoundaryDiffers "boundary-differs" "The role's permissions boundary is not the configured one.",
     TagsFull "tags-full" "The role has no room for tags that it lacks.",
     RoleRenamed "role-renamed" "A ServiceAccount was renamed, so another role takes the place of its role.",

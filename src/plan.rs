@@ -43,6 +43,7 @@ mod compare;
 mod decide;
 mod diff;
 mod elsewhere;
+mod existing;
 mod facts;
 pub mod fence;
 pub mod guard;

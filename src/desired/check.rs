@@ -85,7 +85,18 @@ fn check_role_arn(
         }
         (Err(error), _) => (Code::InvalidRoleArn, error.to_string(), desired.to_string()),
     };
-    let hint = if *value == desired.bare() {
+    let hint = if let (Ok(arn), true) = (&parsed, code == Code::RoleArnMismatch)
+        && role_name::parse(&naming.prefix, &arn.name).is_none()
+        && naming
+            .account
+            .as_ref()
+            .is_none_or(|account| *account == arn.account)
+    {
+        format!(
+            "use `{right}`; the new role starts without what is attached to `{}`: where that one is in use, see what to attach first with `plan` or `explain`",
+            arn.name
+        )
+    } else if *value == desired.bare() {
         format!("use `{right}`, or --compose-role-arn if the cluster's webhook has it")
     } else {
         format!("use `{right}`")

@@ -109,6 +109,9 @@ impl Code {
             Self::ForeignRole => {
                 "Somebody made a role of that name by hand, with another tool, or for another cluster, or its ownership tags were changed. It is never written to."
             }
+            Self::ExistingRole => {
+                "The ServiceAccount has a role already, which somebody else made under another name. Roles of this program are named `PREFIX_NAMESPACE_NAME`, so it gets a new one, to which nothing is attached."
+            }
             Self::BoundaryDiffers => {
                 "The permissions boundary of the role was changed or removed, or `--permissions-boundary` was. Somebody set it with a purpose, so it is reported and never swapped."
             }
@@ -223,6 +226,9 @@ impl Code {
             }
             Self::ForeignRole => {
                 "Run `irsa-gitops explain ROLE` to see whose it is. If it serves this ServiceAccount, take it over with `irsa-gitops adopt ROLE`; if another cluster uses it, give one of the two another `--role-prefix`."
+            }
+            Self::ExistingRole => {
+                "Attach the same to the new role before the annotation changes: `plan` and `explain` print the commands, in the order in which no pod loses access."
             }
             Self::BoundaryDiffers => {
                 "Set it with `aws iam put-role-permissions-boundary`, or change `--permissions-boundary`."

@@ -8,7 +8,7 @@ use super::history;
 use super::ownership::{self, Ownership};
 use super::prune::Leftover;
 use super::{
-    Action, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff,
+    Action, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff, existing,
     quarantine, retire, security,
 };
 use crate::desired::{DesiredRole, Verdict};
@@ -75,6 +75,7 @@ pub(super) fn plan(facts: &Facts) -> Plan {
         );
     }
     plan.diagnostics.extend(security::findings(&plan, facts));
+    plan.diagnostics.extend(existing::findings(facts));
     plan
 }
 

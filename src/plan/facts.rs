@@ -20,8 +20,8 @@ use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
 use super::provider::{self, Provider, Providers};
 use super::{
-    Action, Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, fence, ownership, prune,
-    record, security,
+    Action, Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, existing, fence,
+    ownership, prune, record, security,
 };
 use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
 use crate::model::arn::OidcProviderArn;
@@ -44,6 +44,8 @@ pub enum Need {
     History(Questions),
     /// What is attached to these roles.
     Attachments(Vec<RoleName>),
+    /// What is attached to these roles, which ServiceAccounts use and this program did not make.
+    Existing(Vec<RoleName>),
     /// These roles again, once their trust policies show principals by name instead of by id: they are
     /// about to be written to, and somebody who is new is shown by an id at first.
     Principals(Vec<RoleName>),
@@ -64,6 +66,8 @@ pub enum Answer {
     History(History),
     /// What is attached to roles.
     Attachments(Vec<(RoleName, Attachments)>),
+    /// What is attached to roles that are not ours; `None` where that may not be read.
+    Existing(Vec<(RoleName, Option<Attachments>)>),
     /// What is known of a provider.
     Provider(OidcProviderArn, Provider),
     /// The quotas; `None` where the account does not tell.
@@ -77,6 +81,7 @@ enum Stage {
     Roles,
     History,
     Attachments,
+    Existing,
     Principals,
     Providers,
     Quotas,
@@ -96,6 +101,7 @@ pub struct Facts {
     pub(super) current: CurrentRoles,
     pub(super) history: History,
     pub(super) allowed: Allowed,
+    existing: BTreeMap<RoleName, Option<Attachments>>,
     providers: Providers,
     quotas: Option<Quotas>,
     /// The roles that the user named.
@@ -119,6 +125,7 @@ impl Facts {
             current: CurrentRoles::default(),
             history: History::default(),
             allowed,
+            existing: BTreeMap::new(),
             providers: Providers::new(),
             quotas: None,
             named: BTreeSet::new(),
@@ -163,6 +170,7 @@ impl Facts {
                     .filter(Questions::is_any)
                     .map(Need::History),
                 Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
+                Stage::Existing => some(existing::to_inspect(self), Need::Existing),
                 Stage::Principals => some(self.unresolved(), Need::Principals),
                 Stage::Providers => self.unknown_provider().map(Need::Provider),
                 Stage::Quotas => self.writes_trust().then_some(Need::Quotas),
@@ -192,6 +200,7 @@ impl Facts {
                     self.current.add_attachments(&name, attachments);
                 }
             }
+            Answer::Existing(roles) => self.existing.extend(roles),
             Answer::Provider(arn, provider) => {
                 self.providers.insert(arn, provider);
                 // There may be another issuer.
@@ -241,6 +250,11 @@ impl Facts {
         &self.current
     }
 
+    /// What is attached to a role that is not ours, if it was asked for.
+    pub(super) fn existing(&self, role: &RoleName) -> Option<Option<&Attachments>> {
+        self.existing.get(role).map(Option::as_ref)
+    }
+
     /// The role that a ServiceAccount should have, if its manifest allows one.
     pub fn desired(&self, service_account: &ServiceAccountRef) -> Option<&DesiredRole> {
         self.desired.get(service_account)
@@ -251,7 +265,8 @@ impl Facts {
             Stage::Listing => Stage::Roles,
             Stage::Roles => Stage::History,
             Stage::History => Stage::Attachments,
-            Stage::Attachments => Stage::Principals,
+            Stage::Attachments => Stage::Existing,
+            Stage::Existing => Stage::Principals,
             Stage::Principals => Stage::Providers,
             Stage::Providers => Stage::Quotas,
             Stage::Quotas | Stage::Done => Stage::Done,

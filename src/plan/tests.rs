@@ -89,6 +89,7 @@ fn resolved(declared: &[(&str, Verdict)]) -> Resolved {
                 role,
                 location,
                 role_arn: None,
+                own_audience: None,
                 verdict: verdict.clone(),
             },
         )
@@ -171,6 +172,7 @@ fn facts_over(resolved: &Resolved, roles: &[CurrentRole], cluster: &Cluster, run
             }
             Need::History(_) => Answer::History(history(roles)),
             Need::Principals(_) => Answer::Roles(vec![]),
+            Need::Existing(_) => Answer::Existing(vec![]),
             Need::Attachments(_) => Answer::Attachments(vec![]),
             Need::Provider(arn) => {
                 Answer::Provider(arn, Provider::Accepts(vec!["sts.amazonaws.com".to_owned()]))

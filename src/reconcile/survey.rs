@@ -117,6 +117,19 @@ async fn answer(
             }
             Answer::Attachments(attachments)
         }
+        Need::Existing(names) => {
+            let mut existing = Vec::new();
+            for name in names {
+                let attached = match iam.attachments(&name).await {
+                    Ok(attached) => Some(attached),
+                    // Only advice: the policy of the job need not name roles that are not ours.
+                    Err(error) if error.kind == Kind::AccessDenied => None,
+                    Err(error) => return Err(error.into()),
+                };
+                existing.push((name, attached));
+            }
+            Answer::Existing(existing)
+        }
         Need::Provider(arn) => {
             let found = match facts.writes_trust() {
                 // What is written rests on it.

@@ -14,6 +14,7 @@ mod conformance;
 mod conventions;
 mod credentials;
 mod excluded;
+mod existing_roles;
 mod faults;
 mod flags;
 mod flaws;

@@ -225,6 +225,7 @@ impl World {
                 role: (&role).into(),
                 location,
                 role_arn: None,
+                own_audience: None,
                 verdict: Verdict::Managed(managed),
             };
             self.resolved.declared.insert(service_account, declared);
