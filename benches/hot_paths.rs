@@ -143,6 +143,7 @@ fn diff(c: &mut Criterion) {
         repository: repository.to_owned(),
         paths: vec![],
         commit: None,
+        source: None,
         mode: Mode::UpsertOnly,
         depth: Depth::Full,
         prune: Prune {

@@ -93,6 +93,7 @@
 //!         revision: "HEAD".to_owned(),
 //!         credentials: Credentials::default(),
 //!         alternates: Alternates::Refused,
+//!         trailer: None,
 //!     }),
 //!     None,
 //!     &[],

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::model::commit::CommitId;
+use crate::model::history::SourceCommit;
 use crate::model::location::{Location, RepoPath};
 use crate::model::role::RoleLabel;
 use crate::model::service_account::ServiceAccountRef;
@@ -107,6 +108,8 @@ pub struct Run {
     pub repository: String,
     /// The commit that was read; a plain directory may stand for none.
     pub commit: Option<CommitId>,
+    /// What that was rendered from, where its message tells.
+    pub source: Option<SourceCommit>,
     /// Which paths it reads; none means all.
     pub paths: Vec<RepoPath>,
     /// What the run may do.

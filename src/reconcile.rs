@@ -18,6 +18,7 @@ use crate::desired::Resolved;
 use crate::diagnostic::Diagnostic;
 use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
+use crate::model::history::SourceCommit;
 use crate::model::location::RepoPath;
 use crate::plan::guard::Allowed;
 use crate::plan::history::Questions;
@@ -72,6 +73,11 @@ pub trait Declarations {
 
     /// The commit that was read; plain files may stand for none.
     fn commit(&self) -> Option<&CommitId>;
+
+    /// What that commit was rendered from, where its message tells.
+    fn source_commit(&self) -> Option<&SourceCommit> {
+        None
+    }
 
     /// What the manifests below these paths declare; no path means all of them.
     fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests;
@@ -164,6 +170,7 @@ impl Terms {
         Run {
             repository: declarations.repository().to_owned(),
             commit: declarations.commit().cloned(),
+            source: declarations.source_commit().cloned(),
             paths: paths.to_vec(),
             mode: self.mode,
             depth: self.depth,

@@ -15,6 +15,7 @@ use crate::model::arn::AwsAccountId;
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Removal;
+use crate::model::history::SourceCommit;
 use crate::model::role::RoleLabel;
 use crate::plan::{Action, Change, Difference, Origin, Superseded};
 
@@ -90,6 +91,8 @@ pub struct Section {
     pub cluster: Option<ClusterName>,
     /// The account, where it is known.
     pub account: Option<AwsAccountId>,
+    /// What the commit was rendered from, where its message tells.
+    pub source: Option<SourceCommit>,
     /// What becomes of each role, by its name.
     pub entries: Vec<Entry>,
     /// What was found about manifests and roles.

@@ -437,7 +437,9 @@ fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
         }
         own.push((key, value));
     }
-    if own.len() + tags::RESERVED.len() > tags::MAX_TAGS {
+    // The source commit is only left out where there is no room for it.
+    let ours = tags::RESERVED.len() - 1;
+    if own.len() + ours > tags::MAX_TAGS {
         return Err(Error::Tag {
             tag: texts.join(" "),
             why: "IAM allows 50 tags on a role, ours among them",

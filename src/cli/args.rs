@@ -19,7 +19,7 @@ use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 use super::console::Console;
 use super::error::Error;
 use super::naming::NamingArgs;
-use super::rendered::BaseArgs;
+use super::rendered::{BaseArgs, TrailerArgs};
 
 /// Which repository is read, and how it is reached.
 #[derive(Clone, Debug, Args)]
@@ -55,6 +55,8 @@ pub(super) struct RepositoryArgs {
     /// Read everything, and remember nothing
     #[arg(long, env = "IRSA_GITOPS_NO_CACHE", value_parser = BoolishValueParser::new())]
     pub(super) no_cache: bool,
+    #[command(flatten)]
+    pub(super) trailer: TrailerArgs,
 }
 
 /// Which manifests are read.

@@ -53,6 +53,7 @@ pub(super) fn address(args: &RepositoryArgs, revision: &str) -> Address {
             true => Alternates::Allowed,
             false => Alternates::Refused,
         },
+        trailer: args.trailer.source_commit_trailer.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::SourceArgs;
 use super::error::Error;
 use super::input;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TrailerKey};
 use crate::reconcile::rendered::{Base, Files};
 use crate::settings;
 
@@ -22,6 +22,21 @@ pub(super) struct BaseArgs {
     /// With --base-directory: that commit
     #[arg(long, value_name = "ID", env = "IRSA_GITOPS_BASE_COMMIT")]
     base_commit: Option<String>,
+}
+
+/// What the commits of a rendered branch were rendered from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct TrailerArgs {
+    /// Trailer of commit messages that names the commit that each was rendered from, as ID or
+    /// ID AUTHOR; roles, plans and explanations name that one
+    #[arg(
+        long,
+        value_name = "KEY",
+        value_parser = TrailerKey::new,
+        env = "IRSA_GITOPS_SOURCE_COMMIT_TRAILER"
+    )]
+    pub(super) source_commit_trailer: Option<TrailerKey>,
 }
 
 /// The plain files of a directory, with all that the arguments say of them.

@@ -10,6 +10,29 @@ newtype! {
     CommitId
 }
 
+newtype! {
+    /// The key of a trailer at the end of a commit's message: letters, digits and `-`.
+    TrailerKey
+}
+
+/// The text is not the key of a trailer.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not the key of a trailer (letters, digits and `-`, such as `Source-Commit`)")]
+pub struct InvalidTrailer(String);
+
+impl TrailerKey {
+    /// Checks what Git takes for a key.
+    ///
+    /// See <https://git-scm.com/docs/git-interpret-trailers>.
+    pub fn new(text: &str) -> Result<Self, InvalidTrailer> {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        match !text.is_empty() && text.bytes().all(is_part) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(InvalidTrailer(text.to_owned())),
+        }
+    }
+}
+
 /// The text is not a full commit id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a full commit id (40 or 64 hexadecimal digits)")]

@@ -1,5 +1,7 @@
 //! What Git history says: who made a commit, whether one came before another, who removed what.
 
+use std::fmt;
+
 use super::commit::CommitId;
 use super::location::RepoPath;
 
@@ -14,6 +16,48 @@ pub struct CommitInfo {
     pub date: String,
     /// The first line of its message.
     pub subject: String,
+    /// The commit that it was rendered from, if a trailer of its message says so.
+    pub source: Option<Box<SourceCommit>>,
+}
+
+/// The commit that people know, where every commit of a branch is rendered from another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCommit {
+    /// Its full id.
+    pub id: CommitId,
+    /// Who wrote it, where that is known.
+    pub author: Option<String>,
+}
+
+impl fmt::Display for SourceCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id.short())?;
+        match &self.author {
+            Some(author) => write!(f, " of {author}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The commit and author that people know, and what was committed.
+impl fmt::Display for CommitInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            author,
+            date,
+            subject,
+            source,
+        } = self;
+        match source {
+            None => write!(f, "{} of {author} ({date}): {subject}", id.short()),
+            Some(source) => write!(
+                f,
+                "{source}, rendered as {} ({date}): {subject}",
+                id.short()
+            ),
+        }
+    }
 }
 
 /// What a commit, such as the one on a role, is to the commit of this run.

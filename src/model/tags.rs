@@ -21,6 +21,8 @@ pub const COMMIT: &str = "role.k8s.aws/commit";
 pub const LAST_COMMIT: &str = "role.k8s.aws/last-commit";
 /// Repository and path of the manifest.
 pub const SOURCE: &str = "role.k8s.aws/source";
+/// The commit that the run's commit was rendered from, and its author.
+pub const SOURCE_COMMIT: &str = "role.k8s.aws/source-commit";
 /// When the role was quarantined (RFC 3339).
 pub const QUARANTINED_AT: &str = "role.k8s.aws/quarantined-at";
 /// The commit of the run that quarantined the role.
@@ -40,6 +42,7 @@ pub const RESERVED: [&str; 9] = [
     COMMIT,
     LAST_COMMIT,
     SOURCE,
+    SOURCE_COMMIT,
     QUARANTINED_AT,
     QUARANTINED_BY,
     LOCK,

@@ -77,6 +77,10 @@ fn decide(
     if let (None, Some(commit)) = (role.tags.get(tags::COMMIT), &run.commit) {
         wanted.set(tags::COMMIT, commit.as_str());
     }
+    if !role.tags.part(wanted.iter()).1.is_empty() {
+        // Nothing rests on it.
+        wanted.remove(tags::SOURCE_COMMIT);
+    }
     let (_, left_out) = role.tags.part(wanted.iter());
     if !left_out.is_empty() {
         let finding = no_room(desired, role, &left_out);

@@ -14,10 +14,10 @@ use super::{
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::Cluster;
-use crate::model::history::Ancestry;
+use crate::model::history::{Ancestry, SourceCommit};
 use crate::model::quotas::Limit;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
-use crate::model::tags::{self, Tags};
+use crate::model::tags::{self, TagValue, Tags};
 
 /// Decides what becomes of every role; a role that was to be read and is not there is absent. The
 /// order of the declarations and of the listing does not matter.
@@ -105,7 +105,20 @@ pub(super) fn provenance(desired: &DesiredRole, run: &Run) -> Tags {
     if let Some(commit) = &run.commit {
         tags.set(tags::LAST_COMMIT, commit.as_str());
     }
+    if let Some(source) = source_commit(run) {
+        tags.set(tags::SOURCE_COMMIT, source.as_str());
+    }
     tags
+}
+
+/// What the run's commit was rendered from, as a tag.
+fn source_commit(run: &Run) -> Option<TagValue> {
+    let SourceCommit { id, author } = run.source.as_ref()?;
+    let author = author.as_ref().map(|author| format!(" {author}"));
+    Some(TagValue::fitted(&format!(
+        "{id}{}",
+        author.unwrap_or_default()
+    )))
 }
 
 fn decide(
@@ -241,6 +254,12 @@ fn tags_to_write(
                 Difference::Tag { key, desired, .. } => Some((key.as_str(), desired.as_str())),
                 Difference::TrustPolicy { .. } | Difference::SessionDuration { .. } => None,
             }),
+    );
+    let source_commit = source_commit(run);
+    wanted.extend(
+        source_commit
+            .iter()
+            .map(|source| (tags::SOURCE_COMMIT, source.as_str())),
     );
     let mut kept = role.tags.clone();
     for key in untag {

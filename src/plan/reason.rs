@@ -283,18 +283,11 @@ impl fmt::Display for Reason {
                     Undeclared::Gone => "removed",
                     Undeclared::Unmanaged => "un-managed",
                 };
-                let CommitInfo {
-                    id,
-                    author,
-                    date,
-                    subject,
-                } = commit;
-                let id = id.short();
                 let by = since.as_ref().map_or_else(
                     || "by".to_owned(),
                     |since| format!("after commit {} and by", since.short()),
                 );
-                write!(f, "{done} {by} commit {id} of {author} ({date}): {subject}")?;
+                write!(f, "{done} {by} commit {commit}")?;
                 match last_used {
                     Some(used) => write!(f, "; last used {used}"),
                     None => f.write_str("; last use unknown"),

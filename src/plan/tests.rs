@@ -43,6 +43,7 @@ fn run() -> Run {
         repository: "github.com/acme/apps".to_owned(),
         paths: vec![],
         commit: CommitId::new(NOW).ok(),
+        source: None,
         mode: Mode::UpsertOnly,
         depth: Depth::Listing,
         prune: Prune {

@@ -127,6 +127,7 @@ fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentFie
         role_id: role.listed.id.to_string(),
         commit: tag(tags::COMMIT),
         last_commit: tag(tags::LAST_COMMIT),
+        source_commit: tag(tags::SOURCE_COMMIT),
         quarantined_at: note.since,
         quarantined_by: note.by.map(|by| by.to_string()),
         quarantined_until: quarantine::until(role, terms.prune_after)

@@ -9,9 +9,9 @@ use crate::desired;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::manifest::{self, Extract, Extractor};
 use crate::model::cluster::Naming;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::conventions::{Conventions, IgnoreRules, NamespaceRules};
-use crate::model::history::Ancestry;
+use crate::model::history::{Ancestry, SourceCommit};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
@@ -28,6 +28,8 @@ pub struct Manifests {
     pub(super) snapshot: Snapshot<Extract>,
     /// How files are read, of this revision and of others.
     pub(super) extractor: Rc<Extractor>,
+    /// What the commit was rendered from.
+    source: Option<SourceCommit>,
     /// What was read: all paths of all clusters.
     pub(super) scope: Scope,
     diagnostics: Vec<Diagnostic>,
@@ -107,6 +109,8 @@ pub struct Address {
     pub credentials: Credentials,
     /// Whether it may borrow objects from another place.
     pub alternates: Alternates,
+    /// Which trailer of a message says what a commit was rendered from.
+    pub trailer: Option<TrailerKey>,
 }
 
 impl Address {
@@ -121,13 +125,14 @@ impl Address {
             Phase::Connecting => {}
             Phase::Receiving(done, of) => observe(Event::Receiving(done, of)),
         };
-        Ok(Repository::open(
+        let repository = Repository::open(
             &self.repository,
             &self.revision,
             &self.credentials,
             self.alternates,
             &report,
-        )?)
+        )?;
+        Ok(repository.with_trailer(self.trailer.clone()))
     }
 }
 
@@ -191,6 +196,7 @@ impl Manifests {
             ));
         }
         Ok(Self {
+            source: source(rendered.as_ref().map(|it| &*it.repository), &snapshot)?,
             snapshot,
             extractor,
             scope,
@@ -234,6 +240,7 @@ impl Manifests {
             "manifests read"
         );
         Ok(Self {
+            source: source(Some(repository), &snapshot)?,
             snapshot,
             extractor: extractor.clone(),
             scope,
@@ -368,6 +375,10 @@ impl Declarations for Manifests {
         self.snapshot.commit.as_ref()
     }
 
+    fn source_commit(&self) -> Option<&SourceCommit> {
+        self.source.as_ref()
+    }
+
     fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests {
         let conventions = &naming.conventions;
         let scope = scope(paths, &conventions.ignore);
@@ -431,6 +442,17 @@ impl Declarations for Manifests {
         whole.diagnostics.clone_from(&self.diagnostics);
         Ok(Some(whole))
     }
+}
+
+/// What the commit that was read was rendered from.
+fn source<T>(
+    repository: Option<&Repository>,
+    snapshot: &Snapshot<T>,
+) -> Result<Option<SourceCommit>, Error> {
+    let (Some(repository), Some(commit)) = (repository, &snapshot.commit) else {
+        return Ok(None);
+    };
+    Ok(repository.commit(commit)?.source.map(|source| *source))
 }
 
 /// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.

@@ -275,6 +275,7 @@ impl Survey {
         Section {
             cluster: Some(self.facts.cluster.name),
             account: Some(self.facts.cluster.account),
+            source: self.facts.run.source,
             entries: self.plan.changes.into_values().map(entry).collect(),
             diagnostics: self.diagnostics,
             superseded: match self.obstacle {

@@ -50,6 +50,17 @@ pub struct CommitField {
     author: String,
     date: String,
     subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceField>,
+    #[serde(skip)]
+    in_words: String,
+}
+
+/// The commit that one was rendered from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct SourceField {
+    commit: String,
+    author: Option<String>,
 }
 
 /// A role as it is in IAM.
@@ -62,6 +73,8 @@ pub struct CurrentField {
     pub commit: Option<String>,
     /// The commit of the run that last wrote to it.
     pub last_commit: Option<String>,
+    /// What that was rendered from, and by whom it was written.
+    pub source_commit: Option<String>,
     /// Since when it is quarantined.
     pub quarantined_at: Option<String>,
     /// The commit of the run that quarantined it.
@@ -81,19 +94,18 @@ impl From<&CommitInfo> for CommitField {
             author: info.author.clone(),
             date: info.date.clone(),
             subject: info.subject.clone(),
+            source: info.source.as_ref().map(|source| SourceField {
+                commit: source.id.to_string(),
+                author: source.author.clone(),
+            }),
+            in_words: info.to_string(),
         }
     }
 }
 
 impl CommitField {
     fn in_words(&self) -> String {
-        let Self {
-            commit,
-            author,
-            date,
-            subject,
-        } = self;
-        format!("{} of {author} ({date}): {subject}", &commit[..12])
+        self.in_words.clone()
     }
 }
 
@@ -135,6 +147,7 @@ impl Explanation {
             fact("role id", Some(current.role_id.clone()));
             fact("created for", current.commit.clone());
             fact("last written for", current.last_commit.clone());
+            fact("rendered from", current.source_commit.clone());
             fact("quarantined since", current.quarantined_at.clone());
             fact("quarantined by", current.quarantined_by.clone());
             fact("quarantined until", current.quarantined_until.clone());

@@ -82,6 +82,9 @@ fn heading(report: &Report, section: &Section, out: &mut dyn Write) -> io::Resul
     if let Some(commit) = &report.commit {
         write!(out, " at commit {}", commit.short())?;
     }
+    if let Some(source) = &section.source {
+        write!(out, ", rendered from {}", line(&source.to_string()))?;
+    }
     if section.superseded.is_some() {
         write!(out, ", superseded")?;
     }

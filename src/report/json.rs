@@ -16,6 +16,7 @@ use super::{Entry, Report, Section, Stopped, action_word, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::model::commit::CommitId;
+use crate::model::history::SourceCommit;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
@@ -67,6 +68,8 @@ struct ErrorField<'a> {
 struct ClusterField<'a> {
     name: Option<&'a str>,
     account: Option<&'a str>,
+    #[serde(rename = "sourceCommit", skip_serializing_if = "Option::is_none")]
+    source_commit: Option<SourceField<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded: Option<SupersededField>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +161,21 @@ struct CommitField<'a> {
     date: &'a str,
     subject: &'a str,
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceField<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceField<'a> {
+    commit: &'a str,
+    author: Option<&'a str>,
+}
+
+fn source(source: &SourceCommit) -> SourceField<'_> {
+    SourceField {
+        commit: source.id.as_str(),
+        author: source.author.as_deref(),
+    }
 }
 
 #[derive(Serialize)]
@@ -237,6 +255,7 @@ fn cluster<'a>(report: &Report, section: &'a Section) -> ClusterField<'a> {
     ClusterField {
         name: section.cluster.as_ref().map(|name| name.as_str()),
         account: section.account.as_ref().map(|account| account.as_str()),
+        source_commit: section.source.as_ref().map(source),
         superseded: section.superseded.as_ref().map(superseded),
         ignored: section.ignored,
         checked: section.checked.as_ref().map(checked),
@@ -313,6 +332,7 @@ fn change<'a>(section: &'a Section, entry: &'a Entry) -> ChangeField<'a> {
             date: &removal.commit.date,
             subject: &removal.commit.subject,
             path: removal.path.to_string(),
+            source: removal.commit.source.as_deref().map(source),
         }),
         quarantine: change.reason.quarantine().map(|note| QuarantineField {
             since: note.since.as_deref(),

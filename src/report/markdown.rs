@@ -152,7 +152,12 @@ impl Page<'_> {
     fn where_from(&self, context: &Context) -> String {
         let commit = self.report.commit.as_ref().map(|commit| {
             let page = self.web.as_ref().map(|web| web.commit(commit));
-            format!("Commit {}", link(&code(commit.short()), page))
+            let sections = self.report.clusters.iter();
+            let source = sections.filter_map(|section| section.source.as_ref()).next();
+            let source = source.map_or_else(String::new, |source| {
+                format!(", rendered from {}", code(&source.to_string()))
+            });
+            format!("Commit {}{source}", link(&code(commit.short()), page))
         });
         let run = context.run().map(|page| link("run", Some(page)));
         let facts: Vec<String> = commit.into_iter().chain(run).collect();

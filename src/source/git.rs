@@ -19,7 +19,7 @@ use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
 use super::user_config::UserConfig;
 use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack, trusted};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::location::RepoPath;
 use crate::model::redact;
 
@@ -33,6 +33,8 @@ pub struct Repository {
     is_shallow: bool,
     /// The repository for people: a URL without credentials, or a path.
     label: String,
+    /// Which trailer says what a commit was rendered from.
+    pub(super) trailer: Option<TrailerKey>,
     /// The directory of a clone, or that by which a repository of another user is open; deleted with
     /// this value.
     _place: Option<TempDir>,
@@ -131,6 +133,12 @@ impl Repository {
         })
     }
 
+    /// The same, in which a trailer says what commits were rendered from.
+    #[must_use]
+    pub fn with_trailer(self, trailer: Option<TrailerKey>) -> Self {
+        Self { trailer, ..self }
+    }
+
     fn new(git: git2::Repository, label: String) -> Result<Self, Error> {
         let objects = git.odb().and_then(git2::Repository::from_odb);
         let objects = objects.map_err(|error| Error::NotARepository {
@@ -145,6 +153,7 @@ impl Repository {
             objects,
             is_shallow,
             label,
+            trailer: None,
             _place: None,
         })
     }

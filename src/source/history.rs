@@ -14,7 +14,7 @@ use super::error::damaged;
 use super::tree::{DIRECTORY, SYMLINK, is_kind, joined, kind_of};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
-use crate::model::history::{Ancestry, CommitInfo};
+use crate::model::history::{Ancestry, CommitInfo, SourceCommit};
 use crate::model::location::RepoPath;
 use crate::model::text::cut;
 
@@ -98,7 +98,7 @@ impl Repository {
         let broken = |error| damaged(Oid::ZERO_SHA1, b"history", &error);
         let id = Oid::from_str(commit.as_str()).map_err(broken)?;
         let found = self.objects().find_commit(id);
-        Ok(info(&found.map_err(|e| damaged(id, b"history", &e))?))
+        Ok(self.info(&found.map_err(|e| damaged(id, b"history", &e))?))
     }
 
     /// Whether a commit is ours, or one of its first parents.
@@ -190,7 +190,7 @@ impl Repository {
             if changed.is_empty() {
                 continue;
             }
-            let commit = info(&commit);
+            let commit = self.info(&commit);
             for (path, before, after) in changed {
                 let (before, after) = (before.map(Blob), after.map(Blob));
                 let changed = Changed {
@@ -372,17 +372,47 @@ impl Repository {
     }
 }
 
-fn info(commit: &git2::Commit<'_>) -> CommitInfo {
-    let author = commit.author();
-    let seconds = author.when().seconds();
-    let date =
-        jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |t| t.to_string());
-    CommitInfo {
-        // libgit2 only has full ids.
-        id: CommitId::new(&commit.id().to_string()).expect("an object id is a full id"),
-        author: shortened(author.name_bytes()),
-        date,
-        subject: commit.summary_bytes().map_or_else(String::new, shortened),
+impl Repository {
+    fn info(&self, commit: &git2::Commit<'_>) -> CommitInfo {
+        let author = commit.author();
+        let seconds = author.when().seconds();
+        let date =
+            jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |t| t.to_string());
+        CommitInfo {
+            // libgit2 only has full ids.
+            id: CommitId::new(&commit.id().to_string()).expect("an object id is a full id"),
+            author: shortened(author.name_bytes()),
+            date,
+            subject: commit.summary_bytes().map_or_else(String::new, shortened),
+            source: self.source_commit(commit).map(Box::new),
+        }
+    }
+
+    /// What the trailer of a commit's message says that it was rendered from: an id and, behind it,
+    /// the author; else the author is that of the commit, if it is here.
+    fn source_commit(&self, commit: &git2::Commit<'_>) -> Option<SourceCommit> {
+        let key = self.trailer.as_ref()?;
+        let message = String::from_utf8_lossy(commit.message_raw_bytes());
+        let trailers = git2::message_trailers_strs(&message).ok()?;
+        let mut named = trailers
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(key.as_str()));
+        // Of several, the last one was written last.
+        let (_, value) = named.next_back()?;
+        let value = value.trim();
+        let (id, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+        let id = CommitId::new(id).ok()?;
+        let author = rest.split('<').next().unwrap_or_default().trim();
+        let known = || {
+            let commit = Oid::from_str(id.as_str()).ok()?;
+            let commit = self.objects().find_commit(commit).ok()?;
+            Some(shortened(commit.author().name_bytes()))
+        };
+        let author = match author {
+            "" => known(),
+            author => Some(shortened(author.as_bytes())),
+        };
+        Some(SourceCommit { id, author })
     }
 }
 

@@ -66,6 +66,7 @@ mod superseded;
 mod tags;
 mod typos;
 mod unrendered;
+mod trailers;
 mod witness;
 
 #[path = "../support"]

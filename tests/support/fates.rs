@@ -210,6 +210,7 @@ impl World {
                 author: "Ann".into(),
                 date: String::new(),
                 subject: String::new(),
+                source: None,
             };
             let removal = Removal {
                 commit,

@@ -192,8 +192,7 @@ impl fmt::Display for Kept {
             ),
             Self::RemovedEarlier(commit) => write!(
                 f,
-                " since commit {} of {} ({}): {}; but the commit that last wrote the role is not older than that, as after a rewritten history, so it is no witness and nothing is pruned",
-                commit.id.short(), commit.author, commit.date, commit.subject
+                " since commit {commit}; but the commit that last wrote the role is not older than that, as after a rewritten history, so it is no witness and nothing is pruned"
             ),
             Self::OnSideBranch => f.write_str(
                 ", but the commit that last wrote it came in by a merge, and no first parent ever declared it, so no commit removed it and nothing is pruned",

@@ -114,10 +114,13 @@ impl Page<'_> {
             Undeclared::Unmanaged => "un-managed",
         };
         let page = self.web.as_ref().map(|web| web.commit(&commit.id));
+        let own = link(&code(commit.id.short()), page);
+        let whose = match &commit.source {
+            None => format!("{own} of {}", short_cell(&commit.author)),
+            Some(source) => format!("{}, rendered as {own}", code(&source.to_string())),
+        };
         format!(
-            "{done} by commit {} of {} ({}): {}",
-            link(&code(commit.id.short()), page),
-            short_cell(&commit.author),
+            "{done} by commit {whose} ({}): {}",
             short_cell(&commit.date),
             short_cell(&commit.subject)
         )

@@ -98,6 +98,7 @@ fn everything() -> Report {
             author: "Ann".to_owned(),
             date: "2026-01-02T03:04:05Z".to_owned(),
             subject: "Remove it".to_owned(),
+            source: None,
         },
         since: None,
         path: RepoPath::from("apps/gone.yaml"),
@@ -211,6 +212,7 @@ fn everything() -> Report {
         commit: Some(commit),
         exit: Exit::OutcomeUnknown,
         clusters: vec![Section {
+            source: None,
             cluster: ClusterName::new("prod").ok(),
             account: AwsAccountId::new("123456789012").ok(),
             entries,
