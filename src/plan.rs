@@ -62,6 +62,7 @@ mod retire;
 pub mod saved;
 mod security;
 mod shared_name;
+pub mod verdict;
 
 pub use adopt::adopt;
 pub use again::Again;
@@ -78,6 +79,7 @@ pub use reason::{Kept, Reason, ReasonCode, Undeclared};
 pub use rename::{Rename, renames};
 pub use retire::retire;
 pub use shared_name::hold_shared_names;
+pub use verdict::{Cause, Verdict};
 
 /// What a run may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

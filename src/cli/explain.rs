@@ -10,8 +10,9 @@ use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::plan::Depth;
 use crate::reconcile::manifests::all_paths;
-use crate::reconcile::{Terms, explain};
+use crate::reconcile::{self, Terms, explain};
 use crate::report::explanation;
+use crate::settings::ClusterSettings;
 use crate::source;
 
 const EXAMPLES: &str = "\
@@ -31,15 +32,17 @@ const EXITS: &[Exit] = &[
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
 ///
-/// Says where the ServiceAccount is declared, which commits introduced and last changed it, which
+/// The first lines answer: can its pods assume the role now; if not why, since which commit and whose;
+/// what to run, and what to ask CloudTrail. Then where the ServiceAccount is declared, which commits introduced and last changed it, which
 /// role is or would be its own, what the next run would do with that role and why, and whether a
 /// drifted trust policy is that of an earlier commit or was edited by somebody. Of several clusters
-/// it takes the one that declares it, or the one of --cluster-name.
+/// it takes the one that declares it, or once did, or has its role, or the one of --cluster-name.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct ExplainArgs {
-    /// A ServiceAccount as NAMESPACE/NAME, or the name of a role
-    #[arg(value_name = "NAMESPACE/NAME|ROLE")]
+    /// A ServiceAccount (NAMESPACE/NAME, its bare name, or system:serviceaccount:NAMESPACE:NAME) or a
+    /// role (its name or ARN, also that of a session)
+    #[arg(value_name = "NAMESPACE/NAME|ROLE|ARN")]
     what: String,
     #[command(flatten)]
     source: NamedSourceArgs,
@@ -79,23 +82,29 @@ pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Re
         let before = format!("explain {} --repo", source::quoted(&args.what));
         error.at_root(&before, &source.repository.paths, &paths)
     })?;
-    let settings = match &clusters[..] {
-        [only] => only,
-        _ => explain::only_one(&args.what, &clusters, &manifests)?,
+    let candidates = explain::candidates(&args.what, &clusters, &manifests)?;
+    // The account is asked where the manifests leave open which cluster is meant.
+    let asked = match &candidates[..] {
+        [(only, _)] => std::slice::from_ref(*only),
+        _ => &clusters,
     };
     // Tags and boundary are compared as well, for one who wants to know all.
     let terms = Terms {
         depth: Depth::Full,
         ..args.changes.terms()?
     };
-    let endpoint = args.iam.endpoint(std::slice::from_ref(settings), console)?;
+    let endpoint = args.iam.endpoint(asked, console)?;
     let explanation = async {
+        let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
+        let meant = explain::only_one(&args.what, &clusters, &manifests, candidates, connect);
+        let (settings, service_account) = meant.await?;
         let iam = endpoint.reader(settings).await?;
-        explain::explain(&args.what, settings, &manifests, &terms, &iam).await
+        let explained = explain::explain(&service_account, settings, &manifests, &terms, &iam);
+        let mut explained = explained.await?;
+        explained.complete(&|text| run.complete(text, Some(settings.name().as_str())));
+        Ok::<_, reconcile::Error>(explained)
     };
-    let mut explanation = super::runtime()?.block_on(explanation)?;
-    let cluster = Some(settings.name().as_str());
-    explanation.reason = run.complete(&explanation.reason, cluster);
+    let explanation = super::runtime()?.block_on(explanation)?;
     let mut text = Vec::new();
     let written = match args.format {
         Format::Human => explanation::render_human(&explanation, &mut text),

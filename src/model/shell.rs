@@ -9,6 +9,11 @@ const PROGRAM: &str = "irsa-gitops ";
 /// knows them puts them there: [`Flags::complete`].
 pub const REST: &str = " …";
 
+/// A command of this program that a message prints, not yet with the flags of the run.
+pub fn command(verb: &str) -> String {
+    format!("{PROGRAM}{verb}{REST}")
+}
+
 /// A word as a shell takes it.
 pub fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);

@@ -10,8 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod pod_identity;
+mod tokens;
 mod view;
 
+pub use tokens::Token;
 pub use view::{OneOrMany, Principal, StatementView};
 
 /// The version of the policy language every document states.

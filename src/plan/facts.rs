@@ -255,6 +255,11 @@ impl Facts {
         self.existing.get(role).map(Option::as_ref)
     }
 
+    /// The providers of the cluster, as far as they were looked at.
+    pub(super) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     /// The role that a ServiceAccount should have, if its manifest allows one.
     pub fn desired(&self, service_account: &ServiceAccountRef) -> Option<&DesiredRole> {
         self.desired.get(service_account)

@@ -12,6 +12,7 @@ use crate::model::cluster::{Audience, Cluster, Issuer};
 use crate::model::commit::CommitId;
 use crate::model::quotas::{Limit, Quotas};
 use crate::model::role::RoleLabel;
+use crate::model::shell::quoted;
 use crate::model::trust_policy::TrustDocument;
 
 mod trust;
@@ -143,14 +144,12 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::NoProvider(arn, audience) => format!(
-                "register it: aws iam create-open-id-connect-provider --url https://{} --client-id-list {}; or correct --oidc-provider",
-                arn.issuer,
-                audience.as_str()
+                "register it: {}; or correct --oidc-provider",
+                register(arn, audience)
             ),
-            Self::NoAudience { provider, audience } => format!(
-                "add it: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {}; or set --audience",
-                audience.as_str()
-            ),
+            Self::NoAudience { provider, audience } => {
+                format!("add it: {}; or set --audience", add_audience(provider, audience))
+            }
             Self::Empty(_) => "check --path, --revision and what was rendered; if all of them are to go, use --allow-empty".to_owned(),
             Self::ManyRemovals { roles, .. } => format!(
                 "look at every one of them; if they are to go, use --allow-removals {}",
@@ -173,6 +172,23 @@ impl Refusal {
             Self::TrustPolicyQuota { .. } => Limit::TrustPolicy.hint(None),
         }
     }
+}
+
+/// The command that registers a provider.
+pub(super) fn register(arn: &OidcProviderArn, audience: &Audience) -> String {
+    format!(
+        "aws iam create-open-id-connect-provider --url https://{} --client-id-list {}",
+        arn.issuer,
+        quoted(audience.as_str())
+    )
+}
+
+/// The command that has a provider accept an audience.
+pub(super) fn add_audience(arn: &OidcProviderArn, audience: &Audience) -> String {
+    format!(
+        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id {}",
+        quoted(audience.as_str())
+    )
 }
 
 /// Refuses to make roles that no pod could assume.
@@ -310,7 +326,8 @@ pub(super) fn hold_refused_audiences(
         let mut diagnostic = Diagnostic::error(Code::InvalidAudience, reason.to_string())
             .on(&change.service_account)
             .with_hint(format!(
-                "add it to the provider: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {audience}; or correct the annotation"
+                "add it to the provider: {}; or correct the annotation",
+                add_audience(provider, own)
             ));
         diagnostic.location.clone_from(&change.location);
         plan.diagnostics.push(diagnostic);

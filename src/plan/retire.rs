@@ -5,7 +5,7 @@ use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune,
 use crate::desired::Verdict;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::shell::{REST, quoted};
+use crate::model::shell::{self, quoted};
 
 /// Plans to quarantine each named role, as mode sync would if history explained it.
 ///
@@ -107,5 +107,5 @@ fn attached(role: &CurrentRole, facts: &Facts) -> Option<Vec<String>> {
 
 /// The command that retires a role.
 pub(super) fn command(role: &RoleName) -> String {
-    format!("irsa-gitops retire {}{REST}", quoted(role.as_str()))
+    shell::command(&format!("retire {}", quoted(role.as_str())))
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::iam;
+use crate::model::arn::{AwsAccountId, InvalidArn};
 use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::{InvalidRole, RoleName};
-use crate::model::service_account::InvalidName;
+use crate::model::service_account::{InvalidName, ServiceAccountRef};
 use crate::plan::guard::Refusal;
 use crate::plan::{Obstacle, Superseded};
 use crate::settings;
@@ -44,6 +45,18 @@ pub enum Error {
     /// The user: a role whose name is not one that this cluster gives.
     #[error("role `{0}` is not named `{1}_NAMESPACE_NAME`, so it can be no ServiceAccount's role")]
     NoServiceAccount(RoleName, RolePrefix),
+    /// The user: an ARN that is not that of a role.
+    #[error("ARN")]
+    Arn(#[source] InvalidArn),
+    /// The user: an ARN of an account that no cluster is in.
+    #[error("the ARN is of account {0}, and that is not the account of cluster `{1}`")]
+    OtherAccount(AwsAccountId, ClusterName),
+    /// The user: a name that nothing has.
+    #[error("no ServiceAccount and no role of them is called `{0}`")]
+    UnknownName(String, Vec<ServiceAccountRef>),
+    /// The user: a name that several ServiceAccounts have.
+    #[error("several ServiceAccounts could be meant: {}", accounts(.0))]
+    WhichServiceAccount(Vec<ServiceAccountRef>),
     /// The user: several clusters where one is meant.
     #[error("this is about one cluster, and several could be meant: {}", list(.0))]
     WhichCluster(Vec<ClusterName>),
@@ -80,6 +93,11 @@ fn list(names: &[ClusterName]) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
+fn accounts(all: &[ServiceAccountRef]) -> String {
+    let quoted = all.iter().map(|one| format!("`{one}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
 impl Error {
     /// How a run ends that this stopped.
     pub fn exit(&self) -> Exit {
@@ -89,6 +107,10 @@ impl Error {
             | Self::Role(_)
             | Self::ServiceAccount(_)
             | Self::NoServiceAccount(..)
+            | Self::Arn(_)
+            | Self::OtherAccount(..)
+            | Self::UnknownName(..)
+            | Self::WhichServiceAccount(_)
             | Self::WhichCluster(_)
             | Self::NoMergeBase(..) => Exit::Usage,
             Self::Superseded(_) => Exit::Superseded,
@@ -131,7 +153,13 @@ impl Error {
             Self::LockLost => Some(
                 "run again; if it happens again, a longer --lock-lease bears slower calls".to_owned(),
             ),
-            Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Stopped => None,
+            Self::OtherAccount(..) => Some("name the cluster of that account with --cluster-name, or use its credentials".to_owned()),
+            Self::UnknownName(_, near) if near.is_empty() => {
+                Some("give it as NAMESPACE/NAME, or check --path and --role-prefix".to_owned())
+            }
+            Self::UnknownName(_, near) => Some(format!("did you mean {}?", accounts(near))),
+            Self::WhichServiceAccount(_) => Some("give it as NAMESPACE/NAME".to_owned()),
+            Self::Arn(_) | Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Stopped => None,
         }
     }
 }

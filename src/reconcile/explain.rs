@@ -1,53 +1,60 @@
 //! Everything about one ServiceAccount and its role.
 
-use super::history::Version;
 use super::survey::{Survey, survey};
-use super::{Declarations, Error, Manifests, Terms};
-use crate::desired::{self, role_name};
+use super::{Error, Manifests, Terms};
+use crate::desired::role_name;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::iam::IamReader;
-use crate::model::cluster::{ClusterName, RolePrefix};
-use crate::model::redact;
+use crate::iam::{IamReader, Kind};
+use crate::model::cluster::ClusterName;
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
-use crate::plan::{Action, Change, Difference, quarantine};
+use crate::plan::{Action, Change, quarantine};
 use crate::report::action_word;
 use crate::report::explanation::{CurrentField, Explanation};
 use crate::report::record::RecordField;
 use crate::settings::ClusterSettings;
 
-/// Everything about the ServiceAccount, or the role, that `what` names.
+mod answer;
+mod drift;
+mod lenient;
+mod subject;
+
+use answer::Known;
+use drift::Drift;
+use lenient::Lenient;
+pub use subject::{Meant, candidates, only_one};
+
+/// Everything about a ServiceAccount and its role.
 ///
 /// # Errors
 ///
-/// If `what` names none, or anything cannot be read.
+/// If anything cannot be read that has to do with it.
 pub async fn explain(
-    what: &str,
+    service_account: &ServiceAccountRef,
     settings: &ClusterSettings,
     manifests: &Manifests,
     terms: &Terms,
     iam: &impl IamReader,
 ) -> Result<Explanation, Error> {
-    let survey = survey(settings, manifests, terms, iam).await?;
-    let obstacle = survey.obstacle.clone().map(Error::from);
-    let cluster = survey.cluster();
-    let service_account = named(what, &cluster.prefix, |role| survey.facts.whose(role))?;
-    let label = role_name::label(&cluster.naming(), &service_account);
+    let label = role_name::label(settings.naming(), service_account);
     let role = RoleName::new(label.as_str()).ok();
-    let (mut current, mut attached) = (None, Vec::new());
+    let reader = Lenient::new(iam, role.clone());
+    let survey = survey(settings, manifests, terms, &reader).await?;
+    let unread = reader.unread();
+    let obstacle = survey.obstacle.clone().map(Error::from);
+    let (mut current, mut attached) = (None, Some(Vec::new()));
     if let Some(name) = &role {
         current = iam.role(name).await?;
         if current.is_some() {
-            attached = iam
-                .attachments(name)
-                .await?
-                .names()
-                .map(str::to_owned)
-                .collect();
+            attached = match iam.attachments(name).await {
+                Ok(found) => Some(found.names().map(str::to_owned).collect()),
+                Err(error) if error.kind == Kind::AccessDenied => None,
+                Err(error) => return Err(error.into()),
+            };
         }
     }
-    let versions = manifests.versions(&service_account, settings)?;
+    let versions = manifests.versions(service_account, settings)?;
     // The newest comes first; it may have been removed and brought back since.
     let introduced = versions
         .iter()
@@ -70,7 +77,47 @@ pub async fn explain(
     let declared = versions.first().and_then(|version| version.after.as_ref());
     let location = change.and_then(|change| change.location.as_ref());
     let location = location.or(declared.map(|declaration| &declaration.location));
+    // Plain files have no history that could have declared it.
+    let has_history = manifests.repository.is_some();
+    let drift = Drift::of(&survey, &label, service_account, &versions).filter(|_| has_history);
+    let findings = findings(&survey, service_account);
+    let known = Known {
+        survey: &survey,
+        settings,
+        manifests,
+        service_account,
+        label: &label,
+        role: current.as_ref(),
+        versions: &versions,
+        change,
+        drift: drift.as_ref(),
+        obstacle: obstacle.as_ref(),
+        findings: &findings,
+        near: subject::near(
+            &service_account.to_string(),
+            std::slice::from_ref(settings),
+            manifests,
+        ),
+    };
+    let mut answer = known.answer();
+    if !unread.is_empty() {
+        let names: Vec<String> = unread.iter().map(|name| format!("`{name}`")).collect();
+        answer.notes.push(format!(
+            "not all of the cluster was looked at: iam:GetRole is denied for {}",
+            names.join(", ")
+        ));
+    }
+    if attached.is_none() {
+        answer
+            .notes
+            .push("what is attached to the role could not be read: access denied".to_owned());
+    }
+    let differences = match change.map(|change| &change.action) {
+        Some(Action::Update(update) | Action::Restore(update)) => update.differences.clone(),
+        _ => vec![],
+    };
     Ok(Explanation {
+        answer,
         service_account: service_account.to_string(),
         role: label.as_str().to_owned(),
         location: location.map(ToString::to_string),
@@ -78,15 +125,12 @@ pub async fn explain(
         last_changed_by: versions.first().map(|version| (&version.commit).into()),
         state: state.to_owned(),
         reason,
-        // Plain files have no history that could have declared it.
-        drift: manifests
-            .repository
-            .as_ref()
-            .and_then(|_| drift(&survey, &label, &service_account, &versions)),
-        others: others(&survey, &service_account),
-        findings: findings(&survey, &service_account),
+        drift: drift.map(|drift| drift.in_words(&versions)),
+        others: others(&survey, service_account),
+        findings,
         current: current.map(|role| facts(&role, attached, terms)),
         record: survey.facts.record().map(RecordField::from),
+        differences,
     })
 }
 
@@ -120,7 +164,7 @@ fn held_back(change: &Change, obstacle: &Error) -> String {
     format!("to be changed ({action}: {reason}), but no run writes anything: {obstacle}{hint}")
 }
 
-fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentField {
+fn facts(role: &CurrentRole, attached: Option<Vec<String>>, terms: &Terms) -> CurrentField {
     let tag = |key| role.tags.get(key).map(str::to_owned);
     let note = quarantine::note(role);
     CurrentField {
@@ -133,107 +177,10 @@ fn facts(role: &CurrentRole, attached: Vec<String>, terms: &Terms) -> CurrentFie
         quarantined_until: quarantine::until(role, terms.prune_after)
             .map(|until| until.to_string()),
         last_used: role.last_used.clone(),
-        attached,
+        attached: attached.unwrap_or_default(),
+        created: role.created.clone(),
+        permissions_boundary: role.permissions_boundary.clone(),
     }
-}
-
-/// The ServiceAccount that is meant.
-fn named(
-    what: &str,
-    prefix: &RolePrefix,
-    whose: impl Fn(&RoleName) -> Option<ServiceAccountRef>,
-) -> Result<ServiceAccountRef, Error> {
-    if what.contains('/') {
-        // An address that was given instead would be told part by part, a password among them.
-        let what = redact::sentence(what);
-        return ServiceAccountRef::parse(&what).map_err(Error::ServiceAccount);
-    }
-    let role = RoleName::new(what).map_err(Error::Role)?;
-    whose(&role).ok_or_else(|| Error::NoServiceAccount(role, prefix.clone()))
-}
-
-/// The only cluster that declares what is meant or, if none does, that could have such a role.
-///
-/// # Errors
-///
-/// [`Error::WhichCluster`] if there are several of them.
-pub fn only_one<'a>(
-    what: &str,
-    clusters: &'a [ClusterSettings],
-    manifests: &Manifests,
-) -> Result<&'a ClusterSettings, Error> {
-    let mut possible = Vec::new();
-    let mut refused = None;
-    for cluster in clusters {
-        let prefix = &cluster.naming().prefix;
-        let whose = |role: &RoleName| {
-            let of_declared = || {
-                let declared = manifests
-                    .declared(&cluster.paths, cluster.naming())
-                    .resolved;
-                let mut all = declared.declared.into_iter();
-                let (whose, _) = all.find(|(_, it)| it.role.as_str() == role.as_str())?;
-                Some(whose)
-            };
-            role_name::parse(prefix, role).or_else(of_declared)
-        };
-        match named(what, prefix, whose) {
-            Ok(service_account) => possible.push((cluster, service_account)),
-            Err(error) => refused = Some(error),
-        }
-    }
-    let declares = |(cluster, service_account): &&(&ClusterSettings, ServiceAccountRef)| {
-        let declared = manifests.declared(&cluster.paths, cluster.naming());
-        declared.resolved.declared.contains_key(service_account)
-    };
-    let declaring: Vec<_> = possible.iter().filter(declares).collect();
-    match (&declaring[..], &possible[..], refused) {
-        ([(only, _)], ..) | ([], [(only, _)], _) => Ok(only),
-        (_, [], Some(error)) => Err(error),
-        _ => Err(Error::WhichCluster(names(clusters))),
-    }
-}
-
-/// Whether a trust policy that is not the declared one was declared by an earlier commit.
-fn drift(
-    survey: &Survey,
-    label: &crate::model::role::RoleLabel,
-    service_account: &ServiceAccountRef,
-    versions: &[Version],
-) -> Option<String> {
-    let Action::Update(update) = &survey.plan.changes.get(label)?.action else {
-        return None;
-    };
-    let current = update
-        .differences
-        .iter()
-        .find_map(|difference| match difference {
-            Difference::TrustPolicy { current, .. } => Some(current),
-            Difference::Tag { .. } | Difference::SessionDuration { .. } => None,
-        })?;
-    let cluster = survey.cluster();
-    let declared_so = versions.iter().find(|version| {
-        let Some(declaration) = &version.after else {
-            return false;
-        };
-        let resolved = desired::resolve([declaration], &cluster.naming());
-        let desired = desired::for_cluster(&resolved, cluster, &survey.facts.run.repository);
-        let role = desired.get(service_account);
-        role.is_some_and(|role| {
-            let declared = cluster.trust_policy_over(&role.trust_policy, current);
-            declared.same_meaning(current)
-        })
-    });
-    Some(match declared_so {
-        Some(version) => {
-            let id = &version.commit.id;
-            format!(
-                "the trust policy is the one that commit {} declared",
-                id.short()
-            )
-        }
-        None => "an out-of-band edit: no commit declared this trust policy".to_owned(),
-    })
 }
 
 /// The names of several clusters, for whoever has to choose one.

@@ -359,6 +359,65 @@ impl Manifests {
         Ok(unseen.iter().map(absence).collect())
     }
 
+    /// The ServiceAccount that came where a commit took another one away, or that went where it brought
+    /// one in: in the same file, or the only one of the whole commit.
+    pub(super) fn counterpart(
+        &self,
+        service_account: &ServiceAccountRef,
+        version: &Version,
+        settings: &ClusterSettings,
+    ) -> Result<Option<ServiceAccountRef>, Error> {
+        let Some(repository) = &self.repository else {
+            return Ok(None);
+        };
+        let id = &version.commit.id;
+        let since: Vec<CommitId> = repository.parent(id).into_iter().collect();
+        if since.is_empty() {
+            return Ok(None);
+        }
+        let scope = Scope {
+            paths: settings.paths.clone(),
+        };
+        let rules = &settings.naming().conventions.namespaces;
+        let mut gone: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();
+        let mut come: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();
+        let mut visit = |changed: &Changed<'_>| {
+            for (side, found) in [(changed.before, &mut gone), (changed.after, &mut come)] {
+                let Some(blob) = side else { continue };
+                let bytes = repository.blob(blob, changed.path)?;
+                let declared = declared(&self.extractor, rules, changed.path, &bytes);
+                found.extend(declared.into_iter().map(|one| (one, changed.path.clone())));
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        repository.changes(id, &since, &scope, &mut visit)?;
+        let stayed: Vec<_> = gone
+            .keys()
+            .filter(|one| come.contains_key(one))
+            .cloned()
+            .collect();
+        for one in &stayed {
+            gone.remove(one);
+            come.remove(one);
+        }
+        let (own, others) = match gone.contains_key(service_account) {
+            true => (&gone, &come),
+            false => (&come, &gone),
+        };
+        let Some(path) = own.get(service_account) else {
+            return Ok(None);
+        };
+        let mut beside = others.iter().filter(|(_, at)| *at == path);
+        let only = match (own.len(), others.len()) {
+            (1, 1) => others.keys().next(),
+            _ => beside
+                .next()
+                .map(|(one, _)| one)
+                .filter(|_| beside.next().is_none()),
+        };
+        Ok(only.cloned())
+    }
+
     /// Every commit that changed what is declared of a ServiceAccount, the newest first.
     pub(super) fn versions(
         &self,

@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::human::Medium;
 use super::record::RecordField;
 use super::sanitize::line;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::history::CommitInfo;
+use crate::plan::Difference;
 
 /// The version of the JSON document.
 const SCHEMA: &str = "irsa-gitops/explanation/v1";
@@ -16,6 +18,8 @@ const SCHEMA: &str = "irsa-gitops/explanation/v1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
+    /// Whether the pods can assume the role now, and what to do.
+    pub answer: Answer,
     /// Whose role it is.
     pub service_account: String,
     /// The role that is, or would be, its own.
@@ -41,6 +45,46 @@ pub struct Explanation {
     pub findings: Vec<Diagnostic>,
     /// The record of the cluster: what was applied last, whether it wrote to the role or not.
     pub record: Option<RecordField>,
+    /// What differs between the role as it is and as it should be.
+    #[serde(serialize_with = "super::json::differences")]
+    pub differences: Vec<Difference>,
+}
+
+/// Whether the pods of a ServiceAccount can assume its role now, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// Whether they can; `null` if that hangs on what is not known here.
+    pub can_assume: Option<bool>,
+    /// What decides it: a stable code.
+    pub code: &'static str,
+    /// The answer in a sentence.
+    #[serde(rename = "message")]
+    pub said: String,
+    /// Since when (RFC 3339), if the role says it.
+    pub since: Option<String>,
+    /// The commit that made it so, and whose it is.
+    pub by: Option<CommitField>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The commands for it.
+    pub run: Vec<String>,
+    /// The commands that ask CloudTrail, where it knows more.
+    pub cloud_trail: Vec<String>,
+    /// What else whoever asks should know.
+    pub notes: Vec<String>,
+}
+
+impl Explanation {
+    /// Completes the commands in it.
+    pub fn complete(&mut self, complete: &dyn Fn(&str) -> String) {
+        let hints = self.findings.iter_mut().map(|found| &mut found.hint);
+        let hints = hints.chain([&mut self.answer.hint]).flatten();
+        let texts = hints.chain(&mut self.answer.run);
+        for text in texts.chain([&mut self.reason]) {
+            *text = complete(text);
+        }
+    }
 }
 
 /// A commit.
@@ -85,6 +129,10 @@ pub struct CurrentField {
     pub last_used: Option<String>,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
+    /// When it was made (RFC 3339).
+    pub created: Option<String>,
+    /// The ARN of its permissions boundary.
+    pub permissions_boundary: Option<String>,
 }
 
 impl From<&CommitInfo> for CommitField {
@@ -109,6 +157,27 @@ impl CommitField {
     }
 }
 
+impl Answer {
+    /// What somebody on call reads first.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("answer", self.said.clone())];
+        let since = [
+            self.since.clone(),
+            self.by.as_ref().map(CommitField::in_words),
+        ];
+        let since: Vec<String> = since.into_iter().flatten().collect();
+        if !since.is_empty() {
+            facts.push(("since", since.join(", ")));
+        }
+        facts.extend(self.hint.iter().map(|hint| ("hint", hint.clone())));
+        facts.extend(self.run.iter().map(|command| ("run", command.clone())));
+        let asked = self.cloud_trail.iter();
+        facts.extend(asked.map(|command| ("ask CloudTrail", command.clone())));
+        facts.extend(self.notes.iter().map(|note| ("note", note.clone())));
+        facts
+    }
+}
+
 impl Explanation {
     /// Whether pods are kept from assuming any role of the cluster.
     pub fn is_cluster_shut(&self) -> bool {
@@ -120,7 +189,8 @@ impl Explanation {
 
     /// Every fact with its name, in the order in which people ask.
     fn facts(&self) -> Vec<(&'static str, String)> {
-        let mut facts = vec![("ServiceAccount", self.service_account.clone())];
+        let mut facts = self.answer.facts();
+        facts.push(("ServiceAccount", self.service_account.clone()));
         let mut fact = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
         fact(
             "declared at",
@@ -145,6 +215,7 @@ impl Explanation {
         }
         if let Some(current) = &self.current {
             fact("role id", Some(current.role_id.clone()));
+            fact("boundary", current.permissions_boundary.clone());
             fact("created for", current.commit.clone());
             fact("last written for", current.last_commit.clone());
             fact("rendered from", current.source_commit.clone());
@@ -176,6 +247,9 @@ pub fn render_human(explanation: &Explanation, out: &mut dyn Write) -> io::Resul
     for (name, value) in explanation.facts() {
         writeln!(out, "{name:<18} {}", line(&value))?;
     }
+    for difference in &explanation.differences {
+        super::human::detail(difference, Medium::Plain, out)?;
+    }
     Ok(())
 }
 
@@ -201,6 +275,10 @@ pub fn render_markdown(explanation: &Explanation, out: &mut dyn Write) -> io::Re
     writeln!(out, "| | |\n|---|---|")?;
     for (name, value) in explanation.facts() {
         writeln!(out, "| {name} | {} |", super::markdown::cell(&value))?;
+    }
+    for difference in &explanation.differences {
+        let words = super::difference::in_words(difference);
+        writeln!(out, "| differs | {} |", super::markdown::cell(&words))?;
     }
     Ok(())
 }

@@ -200,7 +200,11 @@ fn colour_of(entry: &Entry) -> Colour {
     colour.on_default()
 }
 
-fn detail(difference: &Difference, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn detail(
+    difference: &Difference,
+    medium: Medium,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let Difference::TrustPolicy { current, desired } = difference else {
         return writeln!(out, "      {}", difference::in_words(difference));
     };

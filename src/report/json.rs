@@ -378,6 +378,14 @@ fn document(document: &TrustDocument) -> Value {
     serde_json::from_str(document.as_str()).unwrap_or_else(|_| document.as_str().into())
 }
 
+/// Differences in the form that they have in a report.
+pub(super) fn differences<S: Serializer>(
+    differences: &[Difference],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(differences.iter().map(difference))
+}
+
 /// Findings in the form that they have in a report.
 pub(super) fn findings<S: Serializer>(
     findings: &[Diagnostic],

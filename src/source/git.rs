@@ -164,7 +164,7 @@ impl Repository {
     }
 
     /// Whether a part of the history is missing here.
-    pub(super) fn is_shallow(&self) -> bool {
+    pub fn is_shallow(&self) -> bool {
         self.is_shallow
     }
 

@@ -27,6 +27,7 @@ mod links;
 mod locks;
 mod long_names;
 mod manifests;
+mod meant;
 mod merges;
 mod migration;
 mod mismatches;

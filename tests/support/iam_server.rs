@@ -37,7 +37,7 @@ pub enum Fault {
 
 /// A fault at the n-th call of an action, counted from 1; 0 means every call. `TagRole` means the
 /// calls about roles of ServiceAccounts, `TagRole record` those about the cluster's record, and
-/// `CreateRole lock` those about its locks.
+/// `CreateRole lock` those about its locks; `GetRole NAME` means every call about that role.
 pub type Script = Vec<(&'static str, usize, Fault)>;
 
 /// What the record of the test cluster is called.
@@ -267,10 +267,10 @@ async fn answer(
             parameters: parameters.clone(),
             role,
         });
-        let fault = inner
-            .script
-            .iter()
-            .find(|(of, nth, _)| *of == scripted && (*nth == 0 || *nth == count));
+        let fault = inner.script.iter().find(|(of, nth, _)| {
+            let called = of.split_once(' ') == Some((action.as_str(), name.as_str()));
+            called || (*of == scripted && (*nth == 0 || *nth == count))
+        });
         fault.map(|(_, _, fault)| fault.clone())
     };
     let closed = || std::io::Error::other("closed by the script");

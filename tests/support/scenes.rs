@@ -31,6 +31,8 @@ impl Scene {
             "many" => Self::many(),
             "quarantined" => Self::quarantined(),
             "rebuilt" => Self::rebuilt(),
+            "on-call" => Self::on_call(),
+            "refused" => Self::refused(),
             _ => panic!("there is no scene `{name}`"),
         }
     }
@@ -184,6 +186,58 @@ impl Scene {
         scene
     }
 
+    /// A night on which much is wrong: a role was quarantined, another one is let in by hand to somebody
+    /// else, a third was deleted and made again; a ServiceAccount was renamed, and one has a typo.
+    fn on_call() -> Self {
+        let scene = Self::empty();
+        for name in ["cart", "mail", "orders", "prices", "stock"] {
+            scene.write(name, &service_account("shop", name));
+        }
+        scene.commit(1, "The shop");
+        scene.apply(&["apply"]);
+        scene.remove("cart");
+        scene.write("prices", &service_account("shop", "pricing"));
+        scene.commit(2, "Remove shop/cart, and give shop/prices another name");
+        scene.apply(&["apply", "--mode", "sync"]);
+        let mut account = state(&scene.iam());
+        let roles = account["roles"].as_array_mut().expect("roles");
+        for role in roles {
+            let name = role["name"].as_str().unwrap_or_default().to_owned();
+            match name.as_str() {
+                "k8s-sa_shop_cart" | "k8s-sa_shop_prices" => {
+                    *tag(role, "role.k8s.aws/quarantined-at") = "2026-03-02T12:05:00Z".into();
+                }
+                "k8s-sa_shop_mail" => {
+                    let equals = &mut role["trustPolicy"]["Statement"][0]["Condition"];
+                    let subject = format!("{ISSUER}:sub");
+                    equals["StringEquals"][subject] = "system:serviceaccount:shop:mails".into();
+                }
+                "k8s-sa_shop_orders" => role["createDate"] = "2026-03-03T02:40:00Z".into(),
+                _ => {}
+            }
+        }
+        scene.keep(&account);
+        let stock = service_account("shop", "stock");
+        scene.write(
+            "stock",
+            &stock.replace("k8s-sa_shop_stock", "k8s-sa_shop_stok"),
+        );
+        scene.commit(3, "Another label for shop/stock");
+        scene
+    }
+
+    /// Roles as declared, and a provider that refuses the audience of their pods.
+    fn refused() -> Self {
+        let scene = Self::empty();
+        scene.write("cart", &service_account("shop", "cart"));
+        scene.commit(1, "A role for shop/cart");
+        scene.apply(&["apply"]);
+        let mut account = state(&scene.iam());
+        account["oidcProviders"][0]["audiences"] = json!(["sts.example.com"]);
+        scene.keep(&account);
+        scene
+    }
+
     fn empty() -> Self {
         let scene = Self {
             directory: TempDir::new().expect("a directory"),
@@ -202,6 +256,12 @@ impl Scene {
         self.run(arguments).ends(0);
         let mut account = state(&self.iam());
         for role in account["roles"].as_array_mut().expect("roles") {
+            let name = role["name"].as_str().unwrap_or_default();
+            let name = name.rsplit('_').next().unwrap_or_default();
+            let letters = name.chars().filter(char::is_ascii_alphanumeric);
+            let id: String = letters.collect::<String>().to_uppercase();
+            role["id"] = format!("AROAEXAMPLE{id}").into();
+            role["createDate"] = "2026-03-01T12:05:00Z".into();
             let tags = role["tags"].as_array_mut().expect("tags").iter_mut();
             for tag in tags.filter(|tag| tag["key"] == "role.k8s.aws/applied") {
                 let commit = tag["value"].as_str().unwrap_or_default()[..40].to_owned();

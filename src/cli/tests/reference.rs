@@ -12,6 +12,7 @@ use super::Cli;
 use crate::diagnostic::Code;
 use crate::exit::Exit;
 use crate::plan::ReasonCode;
+use crate::plan::verdict::CauseCode;
 
 /// The page, from the root of the repository.
 const PAGE: &str = "docs/reference.md";
@@ -78,7 +79,7 @@ fn page() -> String {
     [HEAD.to_owned()]
         .into_iter()
         .chain(sections)
-        .chain([exit_codes(), reasons(), diagnostics()])
+        .chain([exit_codes(), reasons(), answers(), diagnostics()])
         .collect()
 }
 
@@ -248,6 +249,24 @@ Why something becomes of a role, or nothing: `reasonCode` in JSON and SARIF. The
             &mut text,
             &format!("| `{code}` | {} |", cell(code.description())),
         );
+    }
+    text
+}
+
+fn answers() -> String {
+    let mut text = "
+## Answers
+
+What decides whether pods can assume their role, as `explain` tells it: `answer.code` in its JSON, beside `canAssume` (`null` where that
+hangs on what is not known here), `message`, `since`, `by` (the commit), `hint`, `run`, `cloudTrail` (commands) and `notes`.
+
+| code | meaning |
+|---|---|
+"
+    .to_owned();
+    for code in CauseCode::ALL {
+        let meaning = cell(code.description());
+        line(&mut text, &format!("| `{}` | {meaning} |", code.as_str()));
     }
     text
 }

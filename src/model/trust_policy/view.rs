@@ -26,10 +26,10 @@ const POD_IDENTITY: (&str, [&str; 2]) = (
 pub struct StatementView {
     sid: Value,
     effect: Effect,
-    action: OneOrMany,
+    pub(super) action: OneOrMany,
     /// Whom it is about.
     pub principal: Principal,
-    condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+    pub(super) condition: BTreeMap<String, BTreeMap<String, OneOrMany>>,
     /// Whatever else stands in it, such as `NotAction`.
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
@@ -184,7 +184,7 @@ impl StatementView {
     }
 }
 
-fn is_web_identity(action: &str) -> bool {
+pub(super) fn is_web_identity(action: &str) -> bool {
     action.eq_ignore_ascii_case(WEB_IDENTITY)
 }
 
