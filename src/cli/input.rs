@@ -32,7 +32,7 @@ pub(super) fn read(
     let observe = |event: crate::reconcile::Event<'_>| watcher.hear(event);
     let cache = cache.as_ref();
     let read = Manifests::read(&place, cache, paths, &conventions, &observe);
-    Ok(read.map_err(|error| match (error, &args.directory) {
+    read.map_err(|error| match (error, &args.directory) {
         (reconcile::Error::Source(source), Some(directory)) if source.is_about(directory) => {
             Error::Directory {
                 flag: "--directory".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn read(
             }
         }
         (error, _) => error.into(),
-    })?)
+    })
 }
 
 /// How the repository is reached, with whatever credentials the environment offers.

@@ -33,6 +33,7 @@ impl Resolved {
                 role: role_name::label(naming, service_account),
                 location: declaration.location.clone(),
                 role_arn: declaration.role_arn.as_ref().map(|arn| arn.value.clone()),
+                own_audience: None,
                 verdict: Verdict::Held { reason },
             };
             self.declared.insert(service_account.clone(), declared);

@@ -35,7 +35,7 @@ pub const LOCK: &str = "role.k8s.aws/lock";
 pub const APPLIED: &str = "role.k8s.aws/applied";
 
 /// Every key this program writes itself to roles, which a user's own `--tag` may not use.
-pub const RESERVED: [&str; 9] = [
+pub const RESERVED: [&str; 10] = [
     MANAGED_BY,
     STACK,
     CLUSTER,

@@ -375,9 +375,7 @@ impl Manifests {
         if since.is_empty() {
             return Ok(None);
         }
-        let scope = Scope {
-            paths: settings.paths.clone(),
-        };
+        let scope = scope(&settings.paths, &settings.naming().conventions.ignore);
         let rules = &settings.naming().conventions.namespaces;
         let mut gone: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();
         let mut come: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();

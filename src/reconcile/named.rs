@@ -8,6 +8,7 @@ use super::{Declarations, Error, adopt, retire, unless_stopped};
 use crate::apply::{self, Outcomes};
 use crate::iam::audit::Audited;
 use crate::iam::{self, IamReader, IamWriter};
+use crate::model::cluster::Cluster;
 use crate::model::role::RoleName;
 use crate::plan::{Change, Facts, Plan};
 use crate::report::{Entry, Section};
@@ -36,7 +37,7 @@ pub async fn show(
     declarations: &impl Declarations,
     iam: &impl IamReader,
 ) -> Result<Vec<Section>, Error> {
-    let (section, plan) = planned(verb, names, settings, declarations, iam).await?;
+    let (section, plan, _) = planned(verb, names, settings, declarations, iam).await?;
     Ok(vec![with_entries(section, plan, &mut |_| None)])
 }
 
@@ -57,12 +58,13 @@ pub async fn carry_out<W: IamWriter>(
     let stop = bounds.stop;
     let iam = Audited::new(connect(settings).await?, bounds.log);
     let for_lock = Audited::new(connect(settings).await?, bounds.log);
-    let caller = async { Ok(iam.reader().caller().await?) };
-    let caller = unless_stopped(stop, caller).await?;
-    let cluster = settings.for_caller(&caller.account, &caller.partition)?;
+    let plan = || planned(verb, names, settings, declarations, iam.reader());
+    let (section, shown, cluster) = unless_stopped(stop, plan()).await?;
+    if shown.writes().next().is_none() {
+        return Ok(vec![with_entries(section, shown, &mut |_| None)]);
+    }
     let work = async {
-        let planning = planned(verb, names, settings, declarations, iam.reader());
-        let (section, plan) = unless_stopped(stop, planning).await?;
+        let (section, plan, _) = unless_stopped(stop, plan()).await?;
         let outcomes = Outcomes::new(&plan);
         apply::apply(&plan, &iam, stop, &outcomes, &|_, _| {}, &apply::as_planned).await;
         let mut outcomes = outcomes.into_map();
@@ -84,7 +86,7 @@ async fn planned(
     settings: &ClusterSettings,
     declarations: &impl Declarations,
     iam: &impl IamReader,
-) -> Result<(Section, Plan), Error> {
+) -> Result<(Section, Plan, Cluster), Error> {
     let (plan, others, facts): (Plan, Vec<RoleName>, Facts) = match verb {
         Verb::Adopt => adopt::adoption(names, settings, declarations, iam).await?,
         Verb::Retire(now) => retire::retirement(names, settings, declarations, now, iam).await?,
@@ -93,12 +95,12 @@ async fn planned(
         return Err(Error::NoServiceAccount(name.clone(), facts.cluster.prefix));
     }
     let section = Section {
-        cluster: Some(facts.cluster.name),
-        account: Some(facts.cluster.account),
+        cluster: Some(facts.cluster.name.clone()),
+        account: Some(facts.cluster.account.clone()),
         diagnostics: plan.diagnostics.clone(),
         ..Section::default()
     };
-    Ok((section, plan))
+    Ok((section, plan, facts.cluster))
 }
 
 fn with_entries(

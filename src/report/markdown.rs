@@ -153,7 +153,9 @@ impl Page<'_> {
         let commit = self.report.commit.as_ref().map(|commit| {
             let page = self.web.as_ref().map(|web| web.commit(commit));
             let sections = self.report.clusters.iter();
-            let source = sections.filter_map(|section| section.source.as_ref()).next();
+            let source = sections
+                .filter_map(|section| section.source.as_ref())
+                .next();
             let source = source.map_or_else(String::new, |source| {
                 format!(", rendered from {}", code(&source.to_string()))
             });

@@ -282,7 +282,7 @@ impl Repository {
             if self.entry(&before, path)? != now {
                 let commit = Oid::from_str(at.as_str()).ok();
                 let commit = commit.and_then(|id| self.objects().find_commit(id).ok());
-                return Ok(commit.map(|commit| info(&commit)));
+                return Ok(commit.map(|commit| self.info(&commit)));
             }
             at = before;
         }

@@ -75,8 +75,8 @@ fn i65_what_is_attached_to_the_old_role_is_told_with_the_way_to_keep_it() {
         .collect();
     assert!(places.is_sorted(), "{hint}");
     let explained = world.run(&["explain", "bar/web"]).ends(0).json();
-    let found = explained["diagnostics"].as_array().expect("a list");
-    assert!(found.contains(&finding), "{explained}");
+    let listed = explained["diagnostics"].as_array().expect("a list");
+    assert!(listed.contains(&finding), "{explained}");
     assert_eq!(state(&world.iam()), before, "nothing was written");
 
     // A role that is made with that command is ours, and nothing is left to do once the annotation is right.

@@ -21,8 +21,8 @@ mod flaws;
 mod git_config;
 mod help;
 mod hints;
-mod limits;
 mod host_keys;
+mod limits;
 mod links;
 mod locks;
 mod long_names;
@@ -65,9 +65,9 @@ mod settings;
 mod sources;
 mod superseded;
 mod tags;
+mod trailers;
 mod typos;
 mod unrendered;
-mod trailers;
 mod witness;
 
 #[path = "../support"]

@@ -66,6 +66,7 @@ fn declared(verdict: Manifest, role_arn: Option<&str>) -> Declared {
             column: 1,
         },
         role_arn: role_arn.map(str::to_owned),
+        own_audience: None,
         verdict,
     }
 }

@@ -250,7 +250,10 @@ impl Known<'_> {
         let issuers: Vec<&str> = issuers.map(|(_, issuer)| issuer).collect();
         let accept = match (&issuers[..], self.change.map(|change| &change.action)) {
             ([old], Some(Action::Update(_))) => {
-                vec![command(&format!("apply --allow-issuer-change {}", quoted(old)))]
+                vec![command(&format!(
+                    "apply --allow-issuer-change {}",
+                    quoted(old)
+                ))]
             }
             _ => vec![],
         };
