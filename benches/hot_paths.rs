@@ -136,6 +136,7 @@ fn diff(c: &mut Criterion) {
             permissions_boundary: None,
             created: None,
             last_used: None,
+            never_used: false,
         }
     });
     let roles: Vec<CurrentRole> = roles.collect();

@@ -100,6 +100,19 @@ impl Console {
         }
     }
 
+    /// How many characters a line of standard output has: those of the terminal, or what COLUMNS says.
+    pub(super) fn width(&self) -> usize {
+        let set = std::env::var("COLUMNS").ok();
+        let set = set
+            .and_then(|text| text.parse().ok())
+            .filter(|width| *width > 0);
+        let terminal = || {
+            let size = terminal_size::terminal_size_of(io::stdout())?;
+            Some(usize::from(size.0.0))
+        };
+        set.or_else(terminal).unwrap_or(80)
+    }
+
     /// Whether a person watches standard error, so that a progress bar makes sense.
     pub(super) fn is_watched(&self) -> bool {
         io::stderr().is_terminal() && self.log_format == LogFormat::Text

@@ -73,7 +73,10 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
     let endpoint = args.iam.endpoint(&clusters, console)?;
     let inventory = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");
-        let mut inventory = Inventory { clusters: vec![] };
+        let mut inventory = Inventory {
+            time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            clusters: vec![],
+        };
         for settings in &clusters {
             let iam = endpoint.reader(settings).await?;
             let (after, now) = (args.prune_after, Timestamp::now());
@@ -84,7 +87,9 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
     })?;
     let mut text = Vec::new();
     let written = match args.format {
-        Format::Human => inventory::render_human(&inventory, console.medium(), &mut text),
+        Format::Human => {
+            inventory::render_human(&inventory, console.medium(), console.width(), &mut text)
+        }
         Format::Json => inventory::render_json(&inventory, &mut text),
         Format::Markdown => inventory::render_markdown(&inventory, &mut text),
         Format::Html => inventory::render_html(&inventory, &mut text),

@@ -188,6 +188,7 @@ fn current(role: &Role) -> Option<CurrentRole> {
         permissions_boundary: role.permissions_boundary.clone(),
         created: Some(role.create_date.clone()),
         last_used: role.last_used.clone(),
+        never_used: role.last_used.is_none(),
     })
 }
 

@@ -40,6 +40,8 @@ pub struct CurrentRole {
     pub created: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows; absent means unknown, not unused.
     pub last_used: Option<String>,
+    /// Whether IAM says that it was not used in the 400 days that it remembers.
+    pub never_used: bool,
 }
 
 /// A role to be made, complete in one call: IAM makes it with all its tags or not at all.

@@ -37,6 +37,7 @@ fn as_made(role: DesiredRole) -> CurrentRole {
         permissions_boundary: role.permissions_boundary,
         created: None,
         last_used: None,
+        never_used: false,
     }
 }
 

@@ -81,7 +81,7 @@ fn since_text(role: &CurrentRole) -> Option<String> {
 }
 
 /// The commit of the run that quarantined a role, or once did.
-pub(super) fn by(role: &CurrentRole) -> Option<CommitId> {
+pub fn by(role: &CurrentRole) -> Option<CommitId> {
     noted_by(role).or_else(|| commit(role, tags::QUARANTINED_BY))
 }
 

@@ -362,6 +362,7 @@ mod tests {
                 permissions_boundary: None,
                 created: None,
                 last_used: None,
+                never_used: false,
             },
             Some(Write::Tag {
                 mut current,

@@ -372,6 +372,7 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
 fn change_digest(change: &Change) -> String {
     let as_it_was = |role: &CurrentRole| CurrentRole {
         last_used: None,
+        never_used: false,
         ..role.clone()
     };
     match &change.action {

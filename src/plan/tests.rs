@@ -144,6 +144,7 @@ fn role(text: &str) -> CurrentRole {
         permissions_boundary: None,
         created: None,
         last_used: None,
+        never_used: false,
     }
 }
 

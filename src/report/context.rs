@@ -118,6 +118,10 @@ fn safe(address: &str) -> Option<String> {
 }
 
 impl Web {
+    pub(super) fn is_gitlab(&self) -> bool {
+        self.is_gitlab
+    }
+
     fn page(&self, kind: &str, rest: &str) -> String {
         let dash = if self.is_gitlab { "/-" } else { "" };
         format!("{}{dash}/{kind}/{rest}", self.base)

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use comfy_table::Table;
 use serde::Serialize;
 
 use super::human::Medium;
@@ -10,6 +9,7 @@ use super::record::RecordField;
 use super::sanitize::line;
 use crate::diagnostic::{Diagnostic, Severity};
 
+mod columns;
 mod html;
 
 pub use html::render as render_html;
@@ -20,6 +20,8 @@ const SCHEMA: &str = "irsa-gitops/roles/v1";
 /// The owned roles of one cluster after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inventory {
+    /// When they were listed (RFC 3339).
+    pub time: String,
     /// One for each cluster.
     pub clusters: Vec<ClusterRoles>,
 }
@@ -70,6 +72,8 @@ pub struct OwnedRole {
     pub quarantined_until: Option<String>,
     /// When it was last used (RFC 3339), if IAM knows.
     pub last_used: Option<String>,
+    /// Whether IAM says that it was not used in the 400 days that it remembers.
+    pub never_used: bool,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
     /// Whether EKS Pod Identity may assume it, too.
@@ -122,15 +126,42 @@ impl ClusterRoles {
         let words: Vec<String> = applied.map(|applied| applied.in_words()).collect();
         (!words.is_empty()).then(|| format!("applied last: {}", words.join("; ")))
     }
+
+    /// How many roles there are of which kind.
+    fn totals(&self) -> String {
+        let count = |is_such: &dyn Fn(&OwnedRole) -> bool| {
+            let roles = self.roles.iter();
+            roles.filter(|role| is_such(role)).count()
+        };
+        let is_unknown = |role: &OwnedRole| role.last_used.is_none() && !role.never_used;
+        let kinds = [
+            (count(&|role| role.state == RoleState::Active), "active"),
+            (
+                count(&|role| role.state == RoleState::Quarantined),
+                "quarantined",
+            ),
+            (count(&|role| role.never_used), "never used"),
+            (count(&is_unknown), "of unknown use"),
+            (
+                count(&|role| role.attached.is_empty()),
+                "with nothing attached",
+            ),
+        ];
+        let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+        let words: Vec<String> = kinds
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let total = super::counts::plural(self.roles.len(), "owned role");
+        match words.is_empty() {
+            true => total,
+            false => format!("{total}: {}", words.join(", ")),
+        }
+    }
 }
 
 impl OwnedRole {
     fn cells(&self) -> [String; 8] {
         let text = |text: &Option<String>| line(text.as_deref().unwrap_or("-")).into_owned();
-        let commit = self
-            .commit
-            .as_ref()
-            .map(|commit| commit.chars().take(12).collect());
         let attached = if self.attached.is_empty() {
             "-".to_owned()
         } else {
@@ -141,26 +172,22 @@ impl OwnedRole {
             line(&self.role).into_owned(),
             self.state_in_words(),
             self.created_in_words(),
-            text(&commit),
-            self.last_used.as_deref().map_or("-".to_owned(), day),
+            text(&short(self.commit.as_deref())),
+            self.use_in_words(),
             line(&attached).into_owned(),
             text(&self.source),
         ]
     }
 
     fn state_in_words(&self) -> String {
-        let mut words = self.state.as_str().to_owned();
-        if let Some(until) = &self.quarantined_until {
-            words.push_str(&format!(" until {}", day(until)));
+        let state = self.state.as_str();
+        let by = short(self.quarantined_by.as_deref());
+        let by = by.map_or(String::new(), |by| format!(" by {}", line(&by)));
+        match &self.quarantined_until {
+            Some(until) => format!("{state} until {}{by}", day(until)),
+            None if self.pod_identity => format!("{state}, with EKS Pod Identity"),
+            None => format!("{state}{by}"),
         }
-        if let Some(by) = &self.quarantined_by {
-            let by: String = by.chars().take(12).collect();
-            words.push_str(&format!(" by {by}"));
-        }
-        if self.state == RoleState::Active && self.pod_identity {
-            words.push_str(", with EKS Pod Identity");
-        }
-        words
     }
 
     fn created_in_words(&self) -> String {
@@ -173,6 +200,19 @@ impl OwnedRole {
             (None, _) => "-".to_owned(),
         }
     }
+
+    fn use_in_words(&self) -> String {
+        match &self.last_used {
+            Some(used) => day(used),
+            None if self.never_used => "never".to_owned(),
+            None => "unknown".to_owned(),
+        }
+    }
+}
+
+/// The digits of a commit that people read.
+fn short(commit: Option<&str>) -> Option<String> {
+    commit.map(|commit| commit.chars().take(12).collect())
 }
 
 /// The day of a time.
@@ -181,42 +221,38 @@ fn day(time: &str) -> String {
     line(day).into_owned()
 }
 
-/// Writes columns, or one line a role with tabs between the fields.
-pub fn render_human(inventory: &Inventory, medium: Medium, out: &mut dyn Write) -> io::Result<()> {
+/// Writes one line a role: what fits a terminal's width, or everything with tabs between the fields.
+pub fn render_human(
+    inventory: &Inventory,
+    medium: Medium,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for cluster in &inventory.clusters {
-        let ClusterRoles {
-            name,
-            account,
-            roles,
-            record: _,
-            findings,
-        } = cluster;
-        let count = super::counts::plural(roles.len(), "owned role");
-        let applied = cluster.applied();
-        let applied = applied.map_or(String::new(), |text| format!("; {}", line(&text)));
-        writeln!(
-            out,
-            "{count} of cluster {} in account {}{applied}",
-            line(name),
-            line(account)
-        )?;
+        let (name, account) = (line(&cluster.name), line(&cluster.account));
+        let count = super::counts::plural(cluster.roles.len(), "owned role");
         match medium {
             Medium::Terminal => {
-                let mut table = Table::new();
-                table.load_style(comfy_table::presets::NOTHING);
-                table.set_header(COLUMNS);
-                for role in roles {
-                    table.add_row(role.cells());
+                writeln!(out, "{count} of cluster {name} in account {account}")?;
+                if let Some(applied) = cluster.applied() {
+                    writeln!(out, "{}", line(&applied))?;
                 }
-                writeln!(out, "{table}")?;
+                columns::render(&cluster.roles, width, out)?;
             }
             Medium::Plain => {
-                for role in roles {
+                let applied = cluster.applied();
+                let applied = applied.map_or(String::new(), |text| format!("; {}", line(&text)));
+                writeln!(
+                    out,
+                    "{count} of cluster {name} in account {account}{applied}"
+                )?;
+                writeln!(out, "{}", COLUMNS.join("\t"))?;
+                for role in &cluster.roles {
                     writeln!(out, "{}", role.cells().join("\t"))?;
                 }
             }
         }
-        for finding in findings {
+        for finding in &cluster.findings {
             super::human::plain_diagnostic(finding, out)?;
         }
     }
@@ -243,25 +279,18 @@ pub fn render_json(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()>
 /// Writes one Markdown table for each cluster.
 pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
     for cluster in &inventory.clusters {
-        let ClusterRoles {
-            name,
-            account,
-            roles,
-            record: _,
-            findings,
-        } = cluster;
         let code = super::markdown::cell;
         writeln!(
             out,
             "### Roles of cluster {} in account {}: {}\n",
-            code(name),
-            code(account),
-            roles.len()
+            code(&cluster.name),
+            code(&cluster.account),
+            cluster.roles.len()
         )?;
         if let Some(applied) = cluster.applied() {
             writeln!(out, "{}\n", code(&applied))?;
         }
-        for finding in findings {
+        for finding in &cluster.findings {
             writeln!(out, "{}\n", code(&finding.in_words()))?;
         }
         writeln!(
@@ -270,7 +299,7 @@ pub fn render_markdown(inventory: &Inventory, out: &mut dyn Write) -> io::Result
             COLUMNS.join(" | "),
             "---|".repeat(COLUMNS.len())
         )?;
-        for role in roles {
+        for role in &cluster.roles {
             let cells = role
                 .cells()
                 .map(|text| if text == "-" { text } else { code(&text) });

@@ -23,6 +23,7 @@ mod help;
 mod hints;
 mod host_keys;
 mod limits;
+mod inventory;
 mod links;
 mod locks;
 mod long_names;

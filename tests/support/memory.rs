@@ -253,6 +253,7 @@ fn current(role: &Role) -> CurrentRole {
         permissions_boundary: role.permissions_boundary.clone(),
         created: None,
         last_used: None,
+        never_used: false,
     }
 }
 

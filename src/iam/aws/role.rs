@@ -28,7 +28,8 @@ pub(super) fn listed(action: &'static str, role: &types::Role) -> Result<ListedR
 
 pub(super) fn current(role: &types::Role) -> Result<CurrentRole, Error> {
     let boundary = role.permissions_boundary();
-    let last_used = role.role_last_used().and_then(|used| used.last_used_date());
+    let used = role.role_last_used();
+    let last_used = used.and_then(|used| used.last_used_date());
     Ok(CurrentRole {
         listed: listed("iam:GetRole", role)?,
         tags: role
@@ -41,6 +42,8 @@ pub(super) fn current(role: &types::Role) -> Result<CurrentRole, Error> {
             .map(str::to_owned),
         created: Some(role.create_date().to_string()),
         last_used: last_used.map(ToString::to_string),
+        // Of a role that was never used it says that there is no date.
+        never_used: used.is_some() && last_used.is_none(),
     })
 }
 

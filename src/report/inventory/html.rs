@@ -3,36 +3,39 @@
 
 use std::io::{self, Write};
 
-use super::{COLUMNS, Inventory};
+use super::{COLUMNS, Inventory, OwnedRole};
+use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
+use crate::model::repository;
+use crate::report::context::Context;
 use crate::report::sanitize::html;
 
 const STYLE: &str = "
-body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: #1b1f24; background: #fff; }
+:root { color-scheme: light dark; --text: #1b1f24; --page: #fff; --line: #d0d7de; --field: #fff; --closed: #fff1e5; --link: #0969da; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e6edf3; --page: #0d1117; --line: #30363d; --field: #161b22; --closed: #3d2410; --link: #58a6ff; }
+}
+body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: var(--text); background: var(--page); }
+a { color: var(--link); }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d0d7de; vertical-align: top; }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td[data-label=attached], td[data-label=source] { overflow-wrap: anywhere; min-width: 7rem; }
-td[data-label=created], td[data-label=commit], td[data-label='last used'] { white-space: nowrap; }
+td[data-label=created], td[data-label=commit], td[data-label='last used'], .whole { white-space: nowrap; }
 th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; white-space: nowrap; }
 th[aria-sort=ascending] button::after { content: ' \\2191'; }
 th[aria-sort=descending] button::after { content: ' \\2193'; }
-input, select { font: inherit; padding: .3rem .5rem; margin: .5rem .5rem .5rem 0; max-width: 100%; box-sizing: border-box; }
+input, select { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); padding: .3rem .5rem; margin: .5rem .5rem .5rem 0; max-width: 100%; box-sizing: border-box; }
 input { width: 30rem; }
 label { display: none; }
 tr[hidden] { display: none; }
-.quarantined { background: #fff1e5; }
+.quarantined { background: var(--closed); }
 @media (max-width: 60rem) {
   thead { display: none; }
   label { display: block; }
-  tr:not([hidden]) { display: block; border: 1px solid #d0d7de; margin-bottom: .75rem; }
+  tr:not([hidden]) { display: block; border: 1px solid var(--line); margin-bottom: .75rem; }
   td { display: flex; gap: .75rem; border-bottom: 0; overflow-wrap: anywhere; }
   td > span { min-width: 0; }
   td::before { content: attr(data-label); flex: 0 0 9rem; font-weight: 600; }
-}
-@media (prefers-color-scheme: dark) {
-  body { background: #0d1117; color: #e6edf3; }
-  th, td, tr { border-color: #30363d; }
-  input, select { color: inherit; background: #161b22; border: 1px solid #30363d; }
-  .quarantined { background: #3d2410; }
 }";
 
 const SCRIPT: &str = "
@@ -73,24 +76,23 @@ for (const table of document.querySelectorAll('table')) {
 
 /// Writes the page.
 pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
+    // Phones take an account for a telephone number.
     writeln!(
         out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
-    )?;
-    writeln!(
-        out,
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"format-detection\" content=\"telephone=no\">\n<meta name=\"color-scheme\" content=\"light dark\">"
     )?;
     writeln!(
         out,
         "<title>IAM roles of ServiceAccounts</title>\n<style>{STYLE}\n</style>\n</head>\n<body>"
     )?;
     for cluster in &inventory.clusters {
-        let (name, account) = (html(&cluster.name), html(&cluster.account));
+        let (name, account) = (html(&cluster.name), shown(&cluster.account));
+        let time = inventory.time.replace('T', " ").replace('Z', " UTC");
         writeln!(
             out,
-            "<h1>Roles of cluster {name}</h1>\n<p>Account {account}, {} owned roles</p>",
-            cluster.roles.len()
+            "<h1>Roles of cluster {name}</h1>\n<p>Account {account}, as of {}</p>\n<p>{}</p>",
+            html(&time),
+            html(&cluster.totals())
         )?;
         if let Some(applied) = cluster.applied() {
             writeln!(out, "<p>{}</p>", html(&applied))?;
@@ -106,7 +108,12 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         for role in &cluster.roles {
             write!(out, "<tr class=\"{}\">", role.state.as_str())?;
             for (column, cell) in COLUMNS.iter().zip(role.cells()) {
-                let text = html(&cell);
+                let text = match (*column, page(role, column)) {
+                    (_, Some(page)) => {
+                        format!("<a href=\"{}\">{}</a>", html(&page), shown(&cell))
+                    }
+                    (_, None) => shown(&cell),
+                };
                 write!(out, "<td data-label=\"{column}\"><span>{text}</span></td>")?;
             }
             writeln!(out, "</tr>")?;
@@ -114,4 +121,49 @@ pub fn render(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "</tbody>\n</table>")?;
     }
     writeln!(out, "<script>{SCRIPT}\n</script>\n</body>\n</html>")
+}
+
+/// The page that a cell leads to: that of the commit or of the manifest, where the source of a role says
+/// that its repository is on GitHub.
+fn page(role: &OwnedRole, column: &str) -> Option<String> {
+    let (host, path) = repository::host_and_path(role.source.as_deref()?)?;
+    let mut parts = path.splitn(3, '/');
+    let (owner, name, file) = (parts.next()?, parts.next()?, parts.next()?);
+    let repository =
+        Context::default().web(Some(&format!("https://{host}/{owner}/{name}")), None)?;
+    let commit = |id: &Option<String>| CommitId::new(id.as_deref()?).ok();
+    if repository.is_gitlab() {
+        // Where the repository ends and the path begins is not known there.
+        return None;
+    }
+    match column {
+        "commit" => Some(repository.commit(&commit(&role.commit)?)),
+        "source" => {
+            let commit = commit(&role.last_commit).or_else(|| commit(&role.commit))?;
+            Some(repository.file(&commit, &RepoPath::from(file), None))
+        }
+        _ => None,
+    }
+}
+
+/// Text in which no account is broken into two lines.
+fn shown(text: &str) -> String {
+    let text = html(text);
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find(is_digit) {
+        let digits = &rest[start..];
+        let length = digits.find(|c| !is_digit(c)).unwrap_or(digits.len());
+        shown.push_str(&rest[..start]);
+        match length {
+            12 => shown.push_str(&format!(
+                "<span class=\"whole\">{}</span>",
+                &digits[..length]
+            )),
+            _ => shown.push_str(&digits[..length]),
+        }
+        rest = &digits[length..];
+    }
+    shown + rest
 }

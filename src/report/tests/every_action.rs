@@ -46,6 +46,7 @@ fn current(name: &str) -> CurrentRole {
         permissions_boundary: None,
         created: None,
         last_used: None,
+        never_used: false,
     }
 }
 

@@ -264,7 +264,10 @@ fn role_xml(state: &State, role: &Role, full: bool) -> String {
         if let Some(boundary) = &role.permissions_boundary {
             write!(xml, "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType><PermissionsBoundaryArn>{}</PermissionsBoundaryArn></PermissionsBoundary>", escape(boundary)).expect("a String takes all text");
         }
-        if let Some(used) = &role.last_used {
+        // An empty text stands for what IAM says of a role that was never used.
+        if role.last_used.as_deref() == Some("") {
+            xml.push_str("<RoleLastUsed/>");
+        } else if let Some(used) = &role.last_used {
             write!(xml, "<RoleLastUsed><LastUsedDate>{used}</LastUsedDate><Region>eu-west-1</Region></RoleLastUsed>").expect("a String takes all text");
         }
     }
