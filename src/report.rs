@@ -17,7 +17,7 @@ use crate::model::commit::CommitId;
 use crate::model::history::Removal;
 use crate::model::history::SourceCommit;
 use crate::model::role::RoleLabel;
-use crate::plan::{Action, Change, Difference, Origin, Superseded};
+use crate::plan::{Action, Change, Difference, Origin, Reason, Superseded};
 
 pub mod checked;
 pub mod context;
@@ -318,6 +318,14 @@ impl From<&Superseded> for Stopped {
 }
 
 impl Entry {
+    /// Why, in words; of a role that was made, that it was.
+    fn why(&self) -> String {
+        match (&self.change.reason, &self.outcome) {
+            (Reason::Absent, Some(Outcome::Done)) => "made, as there was no such role".to_owned(),
+            (reason, _) => reason.to_string(),
+        }
+    }
+
     /// What differs field by field, where a role is repaired.
     fn differences(&self) -> &[Difference] {
         match &self.change.action {

@@ -167,7 +167,7 @@ fn of_change(entry: &Entry, section: &Section, seen: &mut BTreeMap<String, usize
         "{} for {}: {origin}{}",
         change.role.as_str(),
         change.service_account,
-        change.reason
+        entry.why()
     );
     let details = entry.differences().iter().map(difference::in_words);
     let trouble = match &entry.outcome {

@@ -119,11 +119,7 @@ fn changes(
         let origin = entry
             .origin
             .map_or(String::new(), |origin| format!("{}: ", origin.as_str()));
-        writeln!(
-            out,
-            "      {origin}{}",
-            line(&entry.change.reason.to_string())
-        )?;
+        writeln!(out, "      {origin}{}", line(&entry.why()))?;
         for difference in entry.differences() {
             detail(difference, medium, out)?;
         }

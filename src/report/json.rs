@@ -321,7 +321,7 @@ fn change<'a>(section: &'a Section, entry: &'a Entry) -> ChangeField<'a> {
         role: change.role.as_str(),
         service_account: change.service_account.to_string(),
         action: action_word(&change.action),
-        reason: change.reason.to_string(),
+        reason: entry.why(),
         reason_code: change.reason.code().as_str(),
         origin: origin.map(|origin| origin.as_str().replace(' ', "-")),
         location: change.location.as_ref().map(location),

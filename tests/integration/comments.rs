@@ -350,3 +350,27 @@ fn i74_annotations_are_sentences_and_rules_lead_to_the_reference() {
             .starts_with(page)
     );
 }
+
+#[test]
+fn i79_a_role_that_was_made_says_so() {
+    let world = World::with(&[("a.yaml", &service_account("bar", "a"))]);
+    let planned = world.print(&["plan"]).ends(0).stdout;
+    assert!(planned.contains("there is no such role"), "{planned}");
+    let made = world.print(&["apply"]).ends(0).stdout;
+    assert!(
+        made.contains("create: done") && made.contains("made, as there was no such role"),
+        "{made}"
+    );
+    for format in ["json", "markdown", "github", "sarif"] {
+        let world = World::with(&[("a.yaml", &service_account("bar", "a"))]);
+        let made = world.print(&["apply", "--format", format]).ends(0).stdout;
+        assert!(
+            !made.contains("there is no such role") && made.contains("made"),
+            "{format}: {made}"
+        );
+    }
+    // One that could not be made was not.
+    world.edit(|state| role(state, 0)["tags"] = json!([]));
+    let held = world.print(&["apply", "--full"]).ends(7).stdout;
+    assert!(!held.contains("made, as"), "{held}");
+}

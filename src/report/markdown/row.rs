@@ -90,11 +90,14 @@ impl Page<'_> {
                     })
                     .collect();
                 match guests.is_empty() {
-                    true => short_cell(&entry.change.reason.to_string()),
+                    true => short_cell(&entry.why()),
+                    false if entry.outcome == Some(Outcome::Done) => {
+                        format!("made: {}", guests.join("; "))
+                    }
                     false => guests.join("; "),
                 }
             }
-            (_, reason) => short_cell(&reason.to_string()),
+            _ => short_cell(&entry.why()),
         };
         if let Some(old) = section.replaced_by(entry) {
             why.push_str(&format!(
