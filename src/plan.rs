@@ -64,7 +64,7 @@ mod security;
 mod shared_name;
 pub mod verdict;
 
-pub use adopt::adopt;
+pub use adopt::{adopt, candidates};
 pub use again::Again;
 pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;

@@ -10,9 +10,11 @@ use crate::report::{Command, Report};
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops adopt k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz
+  irsa-gitops adopt --all-matching --yes
+  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml";
 
 /// Take over roles that were made by hand or by the controller
 ///
@@ -21,11 +23,22 @@ Examples:
 /// brings its trust policy to what is declared. Shows what it would do unless --yes is given.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(mut_arg("roles", |arg| arg.required(false).required_unless_present("all_matching")))]
 pub(super) struct AdoptArgs {
+    /// Instead of named roles: every role that a ServiceAccount declares and that is not owned yet
+    ///
+    /// One that is tagged for another cluster is left out: name it, if it is to be taken over. A role
+    /// whose trust policy proves nothing is held, as with its name.
+    #[arg(long, conflicts_with = "roles")]
+    all_matching: bool,
     #[command(flatten)]
     pub(super) named: NamedArgs,
 }
 
 pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> {
-    args.named.run(Verb::Adopt, Command::Adopt, console)
+    let verb = match args.all_matching {
+        true => Verb::AdoptMatching,
+        false => Verb::Adopt,
+    };
+    args.named.run(verb, Command::Adopt, console)
 }

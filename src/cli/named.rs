@@ -81,7 +81,10 @@ impl NamedArgs {
         let paths = all_paths(&clusters);
         let manifests = input::read(&source, &paths, &clusters, console).map_err(|error| {
             let roles = names.iter().map(|name| source::quoted(name.as_str()));
-            let roles = roles.collect::<Vec<_>>().join(" ");
+            let roles = match roles.collect::<Vec<_>>().join(" ") {
+                none if none.is_empty() => "--all-matching".to_owned(),
+                roles => roles,
+            };
             let before = format!("{} {roles} --repo", command.as_str());
             error.at_root(&before, &source.repository.paths, &paths)
         })?;

@@ -14,6 +14,26 @@ use crate::model::tags;
 /// What the controller's roles have for a cluster, unless somebody set it.
 const CONTROLLERS_CLUSTER: &str = "cluster";
 
+/// The roles that a ServiceAccount declares and that are not ours yet, but for those that are tagged for
+/// another cluster: these need to be named.
+///
+/// The facts must hold every role that is declared in full.
+pub fn candidates(facts: &Facts) -> Vec<RoleName> {
+    let cluster = &facts.cluster;
+    let is_anothers = |role: &CurrentRole| {
+        let other = role.tags.get(tags::CLUSTER);
+        other.is_some_and(|other| other != cluster.name.as_str() && other != CONTROLLERS_CLUSTER)
+    };
+    let is_foreign = |role: &CurrentRole| match ownership::of(role, cluster) {
+        Ownership::Foreign(_) => !is_anothers(role),
+        Ownership::Owned(_) => false,
+    };
+    let declared = facts.resolved.declared.keys();
+    let roles = declared.filter_map(|service_account| facts.desired(service_account));
+    let roles = roles.filter(|role| facts.current.detail(&role.arn.name).is_some_and(is_foreign));
+    roles.map(|role| role.arn.name.clone()).collect()
+}
+
 /// Plans to tag each named role as ours; its trust policy is left to the next apply.
 ///
 /// The facts must hold the named roles in full. A name that stands for no ServiceAccount at all is

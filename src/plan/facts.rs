@@ -265,6 +265,11 @@ impl Facts {
         self.desired.get(service_account)
     }
 
+    /// The names of the roles that the manifests allow.
+    pub fn declared_roles(&self) -> impl Iterator<Item = &RoleName> {
+        self.desired.values().map(|role| &role.arn.name)
+    }
+
     fn advance(&mut self) {
         self.stage = match self.stage {
             Stage::Listing => Stage::Roles,

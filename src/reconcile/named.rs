@@ -19,6 +19,8 @@ use crate::settings::ClusterSettings;
 pub enum Verb {
     /// They are taken over: those whose trust policy proves that they serve their ServiceAccount.
     Adopt,
+    /// The same for every role that is declared and not ours: none is named.
+    AdoptMatching,
     /// They are quarantined: those that are owned, and that nobody declares. The time is that of the
     /// run.
     Retire(Timestamp),
@@ -88,7 +90,8 @@ async fn planned(
     iam: &impl IamReader,
 ) -> Result<(Section, Plan, Cluster), Error> {
     let (plan, others, facts): (Plan, Vec<RoleName>, Facts) = match verb {
-        Verb::Adopt => adopt::adoption(names, settings, declarations, iam).await?,
+        Verb::Adopt => adopt::adoption(Some(names), settings, declarations, iam).await?,
+        Verb::AdoptMatching => adopt::adoption(None, settings, declarations, iam).await?,
         Verb::Retire(now) => retire::retirement(names, settings, declarations, now, iam).await?,
     };
     if let Some(name) = others.first() {
