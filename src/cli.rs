@@ -29,6 +29,7 @@ mod input;
 mod invocation;
 mod lint;
 mod meant;
+mod manual;
 mod named;
 mod naming;
 mod output;
@@ -39,6 +40,7 @@ mod retire;
 mod roles;
 mod signals;
 mod turn;
+mod variables;
 mod venue;
 
 use console::Console;
@@ -49,11 +51,15 @@ Examples:
   Check all manifests of the checkout, offline:
     irsa-gitops lint
 
+  Say which cluster it is:
+    export IRSA_GITOPS_CLUSTER_NAME=prod
+    export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+
   Show what a merge would change, against a sandbox instead of AWS:
-    irsa-gitops plan --sandbox iam.json --cluster-name prod --oidc-provider oidc.example.com/id/1
+    irsa-gitops plan --sandbox iam.json
 
   Make IAM match the commit that was merged:
-    irsa-gitops apply --revision \"$GITHUB_SHA\" --cluster-name prod --oidc-provider \"$ISSUER\"";
+    irsa-gitops apply --revision \"$GITHUB_SHA\"";
 
 /// How a command that only prints something can end.
 const PRINTED: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
@@ -213,7 +219,7 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
         Command::Roles(args) => end(roles::run(args, console)),
         Command::IamPolicy(args) => end(iam_policy::run(args, console)),
         Command::Completions { shell } => end(print(&completions(*shell), console)),
-        Command::Man => end(print(manual().as_bytes(), console)),
+        Command::Man => end(print(manual::page().as_bytes(), console)),
     }
 }
 
@@ -228,30 +234,6 @@ fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     String::from_utf8_lossy(&script)
         .replace("irsa__subcmd__gitops", "irsa__gitops")
         .into_bytes()
-}
-
-/// The manual page: that of the program, and those of its commands as sections of it.
-fn manual() -> String {
-    let mut program = Cli::command().disable_help_subcommand(true);
-    program.build();
-    let page = |command: &clap::Command| {
-        let mut page = Vec::new();
-        let written = clap_mangen::Man::new(command.clone()).render(&mut page);
-        written.expect("a Vec takes all bytes");
-        String::from_utf8_lossy(&page).into_owned()
-    };
-    let mut manual = page(&program);
-    for command in program.get_subcommands() {
-        let name = command.get_name().to_uppercase();
-        let section = page(command)
-            .lines()
-            .filter(|line| !line.starts_with(".TH"))
-            .map(|line| line.replacen(".SH ", ".SS ", 1) + "\n")
-            .collect::<String>()
-            .replacen(".SS NAME", &format!(".SH \"{name}\""), 1);
-        manual.push_str(&section);
-    }
-    manual
 }
 
 fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {
@@ -277,7 +259,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
+    use super::{Cli, variables};
 
     mod reference;
 }

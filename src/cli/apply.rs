@@ -23,9 +23,11 @@ use crate::settings::ClusterSettings;
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops apply --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json ...
-  irsa-gitops apply --sandbox iam.json ...";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops apply
+  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json
+  irsa-gitops apply --sandbox iam.json";
 
 /// How it can end.
 const EXITS: &[Exit] = &[

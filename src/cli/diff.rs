@@ -22,7 +22,7 @@ use crate::source;
 const EXAMPLES: &str = "\
 Examples:
   irsa-gitops diff origin/main...HEAD
-  irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --path clusters/prod --format json";
+  irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --format json";
 
 /// How it can end.
 const EXITS: &[Exit] = &[

@@ -17,8 +17,10 @@ use crate::source;
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops explain bar/foo --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops explain k8s-sa_bar_foo --mode sync --format json ...";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops explain bar/foo
+  irsa-gitops explain k8s-sa_bar_foo --mode sync --format json";
 
 /// How it can end.
 const EXITS: &[Exit] = &[

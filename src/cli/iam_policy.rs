@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ClusterArgs, IamArgs, ModeArg};
+use super::args::{ClusterArgs, IamArgs, ModeArg, without_effect};
 use super::console::Console;
 use super::error::Error;
 use crate::exit::Exit;
@@ -11,7 +11,9 @@ use crate::permissions::{self, Job};
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops iam-policy --for plan --account 123456789012 --cluster-name prod --oidc-provider ISSUER
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops iam-policy --for plan --account 123456789012
   irsa-gitops iam-policy --for apply --mode sync --config clusters.yaml";
 
 /// How it can end.
@@ -24,6 +26,7 @@ const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailabl
 /// clusters give one document.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(mut_args(|arg| without_effect(arg, &[])))]
 pub(super) struct IamPolicyArgs {
     /// The job that the policy is for
     #[arg(long = "for", value_name = "JOB", value_enum)]

@@ -16,7 +16,7 @@ use crate::settings::ClusterSettings;
 const EXAMPLES: &str = "\
 Examples:
   irsa-gitops lint
-  irsa-gitops lint --revision origin/main --path clusters/prod --account 123456789012
+  irsa-gitops lint --revision origin/main --path apps --account 123456789012
   irsa-gitops lint --directory rendered/ --format json";
 
 /// How it can end.

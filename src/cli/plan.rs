@@ -24,9 +24,12 @@ use crate::settings::ClusterSettings;
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops plan --cluster-name prod --oidc-provider oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops plan https://github.com/acme/apps --revision main --path clusters/prod ...
-  irsa-gitops plan --sandbox iam.json --exit-code --format json ...";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops plan
+  irsa-gitops plan https://github.com/acme/apps --revision main --path apps
+  irsa-gitops plan --base origin/main --format markdown
+  irsa-gitops plan --sandbox iam.json --exit-code --format json";
 
 /// How it can end.
 const EXITS: &[Exit] = &[

@@ -10,9 +10,11 @@ use crate::report::{Command, Report};
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops retire k8s-sa_bar_foo k8s-sa_bar_baz --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops retire k8s-sa_bar_foo --yes --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops retire k8s-sa_bar_foo --yes --config clusters.yaml --cluster-name blue";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops retire k8s-sa_bar_foo k8s-sa_bar_baz
+  irsa-gitops retire k8s-sa_bar_foo --yes
+  irsa-gitops retire k8s-sa_bar_foo --yes --config clusters.yaml";
 
 /// Quarantine roles that nobody declares and that history does not explain
 ///

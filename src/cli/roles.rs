@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ClusterArgs, IamArgs};
+use super::args::{ClusterArgs, IamArgs, without_effect};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Progress;
@@ -14,8 +14,10 @@ use crate::settings;
 
 const EXAMPLES: &str = "\
 Examples:
-  irsa-gitops roles --cluster-name prod --oidc-provider ISSUER
-  irsa-gitops roles --format html --cluster-name prod --oidc-provider ISSUER > roles.html";
+  export IRSA_GITOPS_CLUSTER_NAME=prod
+  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
+  irsa-gitops roles
+  irsa-gitops roles --format html > roles.html";
 
 /// How it can end.
 const EXITS: &[Exit] = &[
@@ -29,6 +31,7 @@ const EXITS: &[Exit] = &[
 /// List the owned roles, with their age, commits, state, last use and what is attached to them
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(mut_args(|arg| without_effect(arg, &["sandbox"])))]
 pub(super) struct RolesArgs {
     #[command(flatten)]
     cluster: ClusterArgs,

@@ -29,6 +29,7 @@ mod locks;
 mod long_names;
 mod manifests;
 mod meant;
+mod manual;
 mod matching;
 mod merges;
 mod migration;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use clap::{Arg, Command, CommandFactory};
 
-use super::Cli;
+use super::{Cli, variables};
 use crate::diagnostic::Code;
 use crate::exit::Exit;
 use crate::plan::ReasonCode;
@@ -24,45 +24,6 @@ Every command, flag, environment variable, exit code, reason and diagnostic. Thi
 definitions, and a test holds it: `UPDATE_DOCS=1 cargo test --lib reference` writes it. How things belong together is told in
 the [guide](guide.md), what to do when something happens in the [runbook](runbook.md).
 ";
-
-/// What the program reads from the environment beside the variables of its flags.
-const OTHER_VARIABLES: &[(&str, &str)] = &[
-    (
-        "IRSA_GITOPS_GIT_TOKEN",
-        "token for the Git host of a URL, whichever it is",
-    ),
-    ("GIT_TOKEN", "the same, under a name that other tools use"),
-    (
-        "GITHUB_TOKEN`, `GH_TOKEN",
-        "token that is shown to the host of `GITHUB_SERVER_URL` only (github.com if that is not set)",
-    ),
-    (
-        "GITLAB_TOKEN`, `CI_JOB_TOKEN",
-        "token that is shown to `CI_SERVER_HOST` only (gitlab.com if that is not set)",
-    ),
-    (
-        "SSH_AUTH_SOCK",
-        "the ssh agent, for ssh URLs without `--ssh-key`",
-    ),
-    ("https_proxy`, `all_proxy", "proxy for https URLs"),
-    (
-        "SSL_CERT_FILE`, `SSL_CERT_DIR",
-        "certificates by which hosts of https URLs are known",
-    ),
-    (
-        "AWS_PROFILE`, `AWS_REGION",
-        "and the others that every AWS SDK reads: credentials, region and endpoints",
-    ),
-    (
-        "XDG_CACHE_HOME`, `HOME",
-        "where the cache is without `--cache-dir`; keys and known hosts of ssh are in `HOME`",
-    ),
-    (
-        "GITHUB_STEP_SUMMARY",
-        "file that `--format github` appends its summary to",
-    ),
-    ("NO_COLOR", "no colours"),
-];
 
 /// One row of the table of flags: flags of one name that mean the same are one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -215,7 +176,7 @@ take `true` or `false`. What is meant for one run has no variable: "
         &mut text,
         "\nThese are read as well:\n\n| variable | meaning |\n|---|---|",
     );
-    for (variable, meaning) in OTHER_VARIABLES {
+    for (variable, meaning) in variables::OTHER {
         line(&mut text, &format!("| `{variable}` | {meaning} |"));
     }
     text

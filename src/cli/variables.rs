@@ -1,0 +1,56 @@
+//! The variables that are no flag's.
+
+/// What the program reads from the environment beside the variables of its flags.
+pub(super) const OTHER: &[(&str, &str)] = &[
+    (
+        "IRSA_GITOPS_GIT_TOKEN",
+        "token for the Git host of a URL, whichever it is",
+    ),
+    ("GIT_TOKEN", "the same, under a name that other tools use"),
+    (
+        "GITHUB_TOKEN`, `GH_TOKEN",
+        "token that is shown to the host of `GITHUB_SERVER_URL` only (github.com if that is not set)",
+    ),
+    (
+        "GITLAB_TOKEN`, `CI_JOB_TOKEN",
+        "token that is shown to `CI_SERVER_HOST` only (gitlab.com if that is not set)",
+    ),
+    (
+        "SSH_AUTH_SOCK",
+        "the ssh agent, for ssh URLs without `--ssh-key`",
+    ),
+    ("https_proxy`, `all_proxy", "proxy for https URLs"),
+    (
+        "SSL_CERT_FILE`, `SSL_CERT_DIR",
+        "certificates by which hosts of https URLs are known",
+    ),
+    (
+        "AWS_PROFILE`, `AWS_REGION",
+        "and the others that every AWS SDK reads: credentials, region and endpoints",
+    ),
+    (
+        "XDG_CACHE_HOME`, `HOME",
+        "where the cache is without `--cache-dir`; keys and known hosts of ssh are in `HOME`",
+    ),
+    (
+        "GITHUB_STEP_SUMMARY",
+        "file that `--format github` appends its summary to",
+    ),
+    (
+        "GITHUB_SERVER_URL`, `GITHUB_REPOSITORY`, `GITHUB_RUN_ID",
+        "host and run of a workflow, for the links of a report",
+    ),
+    (
+        "GITHUB_ACTION_REPOSITORY`, `GITHUB_ACTION_REF",
+        "where the action comes from, for the links of SARIF to this reference",
+    ),
+    (
+        "CI_SERVER_URL`, `CI_JOB_URL`, `CI_COMMIT_SHA",
+        "host, page and commit of a job on GitLab, for the same",
+    ),
+    (
+        "COLUMNS",
+        "how wide the columns of `roles` and the help may be",
+    ),
+    ("NO_COLOR", "no colours"),
+];
