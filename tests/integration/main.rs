@@ -53,6 +53,7 @@ mod record;
 mod record_faults;
 mod redaction;
 mod rendered;
+mod replay;
 mod replies;
 mod reports;
 mod repositories;
