@@ -47,9 +47,6 @@ struct Search<'a> {
     commits: Vec<CommitInfo>,
     /// What became of every file in scope, the newest first.
     files: BTreeMap<RepoPath, Vec<Change>>,
-    /// Every file in scope that could be read before it changed, or is new, and the newest commit
-    /// that did it.
-    touched: BTreeMap<RepoPath, usize>,
     /// The commit of the last loss; what else it did still has to be looked at.
     last: Option<CommitId>,
 }
@@ -66,7 +63,10 @@ struct Loss {
 /// A change of one file.
 struct Change {
     commit: usize,
+    before: Option<Blob>,
     after: Option<Blob>,
+    /// Whether it could be read before, or is new.
+    was_readable: bool,
 }
 
 impl<'a> Search<'a> {
@@ -82,7 +82,6 @@ impl<'a> Search<'a> {
             losses: BTreeMap::new(),
             commits: Vec::new(),
             files: BTreeMap::new(),
-            touched: BTreeMap::new(),
             last: None,
         }
     }
@@ -105,12 +104,13 @@ impl<'a> Search<'a> {
         let was_readable = before
             .as_deref()
             .is_none_or(|before| self.extractor.is_readable(before));
-        if was_readable {
-            self.touched.entry(path.clone()).or_insert(commit);
-        }
-        let after = changed.after;
         let changes = self.files.entry(path.clone()).or_default();
-        changes.push(Change { commit, after });
+        changes.push(Change {
+            commit,
+            before: changed.before,
+            after: changed.after,
+            was_readable,
+        });
         for service_account in before
             .iter()
             .flat_map(|before| declared(self.extractor, self.rules, path, before))
@@ -174,19 +174,8 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let name = BTreeSet::from([service_account.name.as_str()]);
-        for (path, at) in &self.touched {
-            if *at > loss.commit {
-                continue;
-            }
-            let Content::File(now) = repository.content(ours, path)? else {
-                continue;
-            };
-            // What does not hold the name can be no new place of the ServiceAccount; nor can what does
-            // not hold the annotation, unless it was lost on the way.
-            let may_be_new_place = (*at == loss.commit || self.extractor.may_declare(&now))
-                && elsewhere::mentions_any(&now, &name);
-            if may_be_new_place && !self.extractor.is_readable(&now) {
+        for (path, changes) in &self.files {
+            if self.is_new_place(repository, service_account, ours, loss, (path, changes))? {
                 return Ok(unreadable(path, &"it does not parse"));
             }
         }
@@ -213,6 +202,44 @@ impl<'a> Search<'a> {
             }
         }
         Ok(Absence::Unexplained)
+    }
+}
+
+impl Search<'_> {
+    /// Whether a file that cannot be read may be where a ServiceAccount went when it was lost.
+    ///
+    /// What does not hold the name cannot; nor can what does not hold the annotation, unless it changed with
+    /// the loss, however it was edited since: the annotation may have been lost on the way. A file that could
+    /// not be read before either must have got the name then.
+    fn is_new_place(
+        &self,
+        repository: &Repository,
+        service_account: &ServiceAccountRef,
+        ours: &CommitId,
+        loss: &Loss,
+        (path, changes): (&RepoPath, &[Change]),
+    ) -> Result<bool, source::Error> {
+        let mut since = changes.iter().filter(|c| c.commit <= loss.commit);
+        let came_with_loss = changes.iter().find(|c| c.commit == loss.commit);
+        if came_with_loss.is_none() && !since.any(|change| change.was_readable) {
+            return Ok(false);
+        }
+        let Content::File(now) = repository.content(ours, path)? else {
+            return Ok(false);
+        };
+        let name = BTreeSet::from([service_account.name.as_str()]);
+        if !elsewhere::mentions_any(&now, &name) || self.extractor.is_readable(&now) {
+            return Ok(false);
+        }
+        match came_with_loss {
+            Some(change) if !change.was_readable => {
+                let before = change.before.map(|blob| repository.blob(blob, path));
+                let before = before.transpose()?;
+                Ok(before.is_none_or(|before| !elsewhere::mentions_any(&before, &name)))
+            }
+            Some(_) => Ok(true),
+            None => Ok(self.extractor.may_declare(&now)),
+        }
     }
 }
 

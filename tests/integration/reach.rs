@@ -68,6 +68,21 @@ fn m56_what_cannot_hold_the_annotation_holds_nobodys_role() {
 }
 
 #[test]
+fn m72_a_file_that_took_the_name_in_with_the_removal_holds_it_however_it_is_edited_since() {
+    let template = |text: &str| format!("{{{{ if x }}}}\n{text}\n{{{{ end }}}}\n");
+    let texts = ["name: a", "name: a\nx: 1", "name: b", "x: 1"].map(template);
+    let [named, edited, other, none] = texts.each_ref().map(|text| ("other/x.yaml", text.as_str()));
+    assert_eq!(fate(&[], &[named], &[edited]), "held");
+    // It could not be parsed before either, and did not hold the name.
+    assert_eq!(fate(&[none], &[named], &[]), "held");
+    assert_eq!(fate(&[other], &[named], &[edited]), "held");
+    // It held the name all along, or holds it no more, or got it later.
+    assert_eq!(fate(&[named], &[edited], &[]), "quarantine");
+    assert_eq!(fate(&[], &[named], &[other]), "quarantine");
+    assert_eq!(fate(&[none], &[], &[named]), "quarantine");
+}
+
+#[test]
 fn m56_what_is_as_it_was_before_the_removal_holds_nobodys_role() {
     let broken = format!("{{{{ if x }}}}\n{KEY}: \"true\"\n{{{{ end }}}}\n");
     let file = [("chart/sa.yaml", broken.as_str())];
