@@ -38,6 +38,7 @@ mod moved;
 mod names;
 mod on_call;
 mod opened;
+mod oracle;
 mod order;
 mod packs;
 mod permissions;
