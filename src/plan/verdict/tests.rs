@@ -41,6 +41,7 @@ fn role(document: TrustDocument) -> CurrentRole {
         permissions_boundary: None,
         created: None,
         last_used: None,
+        never_used: false,
     }
 }
 

@@ -46,6 +46,7 @@ impl<'a, R: IamReader> Lenient<'a, R> {
             permissions_boundary: None,
             created: None,
             last_used: None,
+            never_used: false,
         })
     }
 }
