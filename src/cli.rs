@@ -39,6 +39,7 @@ mod rendered;
 mod retire;
 mod roles;
 mod signals;
+mod source;
 mod turn;
 mod variables;
 mod venue;

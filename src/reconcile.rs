@@ -34,6 +34,7 @@ pub mod endpoint;
 mod error;
 mod exclusive;
 pub mod explain;
+mod findings;
 mod history;
 mod ignored;
 pub mod inventory;

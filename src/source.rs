@@ -10,6 +10,7 @@ use crate::model::location::RepoPath;
 
 mod blobs;
 mod cache;
+mod connection;
 mod credentials;
 pub mod directory;
 mod error;

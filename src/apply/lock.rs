@@ -87,6 +87,7 @@ pub async fn take(
     let run = &wish.holder.run;
     // Mostly nobody is there, so the first is made without looking.
     let mut next = Some(1);
+    let mut has_met = false;
     loop {
         if stop.is_requested() {
             return Err(Refusal::Stopped);
@@ -98,9 +99,8 @@ pub async fn take(
                 .iter()
                 .map(|(number, (seen, _))| (*number, seen.clone()))
                 .collect();
-            // Whoever held the dead ones may be giving them back, which does not show at once.
-            if number > 1 {
-                tokio::time::sleep(SHOWS_WITHIN).await;
+            if has_met {
+                settle(wish.holder.lease.unsigned_abs(), stop).await;
             }
             let held = Held {
                 number,
@@ -115,6 +115,8 @@ pub async fn take(
             }
             held.delete(wish.cluster, iam).await;
         }
+        // Whoever tried for a lock in vain has met somebody, whatever is left of that to be seen.
+        has_met |= next.is_some();
         let alive = watch(wish, &mut watched, iam).await?;
         next = match &alive {
             // Made by a call whose reply was lost, and not shown then.
@@ -160,9 +162,10 @@ async fn watch(
         let Some(role) = role else {
             watched.remove(&number);
             gap += 1;
-            // Whoever dies while a lock is given back leaves a gap below it.
+            // Whoever dies while a lock is given back leaves a gap below it, and another one may do so
+            // above.
             match gap {
-                1 => continue,
+                1 | 2 => continue,
                 _ => break,
             }
         };
@@ -224,6 +227,15 @@ async fn make(
 /// Whether a lock is that of a run.
 fn is_of(role: &CurrentRole, run: &str) -> bool {
     Holder::of(role).is_some_and(|holder| holder.run == run)
+}
+
+/// Waits until reads show what the last holder wrote: a run that met one plans from its work, and so it
+/// finds that a dead lock which it is about to pass was passed by somebody else.
+async fn settle(lease: Duration, stop: &Stop) {
+    tokio::select! {
+        () = stop.requested() => {}
+        () = tokio::time::sleep(SHOWS_WITHIN.min(lease / 4)) => {}
+    }
 }
 
 /// Whether nobody stands above a lock that was made, and all below it are the dead ones that were seen.
@@ -302,6 +314,11 @@ impl Held {
         let lease = self.holder.lease.unsigned_abs();
         while !self.is_lost {
             tokio::time::sleep_until(self.renewed + lease / 4).await;
+            // Whoever stood still for too long may have been passed.
+            if !self.is_valid() {
+                self.is_lost = true;
+                return;
+            }
             let next = self.holder.renewed();
             let sent = Instant::now();
             let renewal = async {

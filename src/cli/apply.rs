@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::{AuditArgs, ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
+use super::args::{AuditArgs, ChangeArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
+use super::source::SourceArgs;
 use super::turn::TurnArgs;
 use crate::exit::Exit;
 use crate::plan::saved::SavedPlan;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, FromArgMatches, ValueEnum};
+use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::iam::audit::AuditLog;
@@ -19,120 +19,7 @@ use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 use super::console::Console;
 use super::error::Error;
 use super::naming::NamingArgs;
-use super::rendered::{BaseArgs, TrailerArgs};
-
-/// Which repository is read, and how it is reached.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "What to read")]
-pub(super) struct RepositoryArgs {
-    /// Repository: a path (its work tree's root, or bare) or a URL (https, ssh, file) [default: .]
-    ///
-    /// For a part of it use --path. Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
-    /// Beside --directory it is where the history of --commit is, and has no default.
-    #[arg(env = "IRSA_GITOPS_REPO")]
-    repo: Option<String>,
-    /// Read only this directory or file below the root (can be repeated) [default: everything]
-    #[arg(
-        long = "path",
-        value_name = "DIR",
-        env = "IRSA_GITOPS_PATH",
-        value_delimiter = ','
-    )]
-    pub(super) paths: Vec<String>,
-    /// Private key for ssh URLs [default: the agent's keys, then ~/.ssh/id_ed25519 and others]
-    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_SSH_KEY")]
-    pub(super) ssh_key: Option<PathBuf>,
-    /// Read a repository that borrows objects from another one (objects/info/alternates)
-    #[arg(
-        long,
-        env = "IRSA_GITOPS_ALLOW_ALTERNATES",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub(super) allow_alternates: bool,
-    /// Remember in this directory what holds nothing [default: irsa-gitops in the user's cache]
-    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_CACHE_DIR")]
-    pub(super) cache_dir: Option<PathBuf>,
-    /// Read everything, and remember nothing
-    #[arg(long, env = "IRSA_GITOPS_NO_CACHE", value_parser = BoolishValueParser::new())]
-    pub(super) no_cache: bool,
-    #[command(flatten)]
-    pub(super) trailer: TrailerArgs,
-}
-
-/// Which manifests are read.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "What to read")]
-pub(super) struct SourceArgs {
-    #[command(flatten)]
-    pub(super) repository: RepositoryArgs,
-    /// Branch, tag or commit to read [default: HEAD]
-    #[arg(long, value_name = "REV", env = "IRSA_GITOPS_REVISION")]
-    pub(super) revision: Option<String>,
-    /// Read plain files from this directory instead of a repository
-    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_DIRECTORY")]
-    pub(super) directory: Option<PathBuf>,
-    /// With --directory: the commit that the files stand for, for the roles' tags
-    ///
-    /// Without --directory the environment variable has no meaning, and the flag is an error.
-    #[arg(long, value_name = "ID", env = "IRSA_GITOPS_COMMIT")]
-    pub(super) commit: Option<String>,
-    #[command(flatten)]
-    pub(super) base: BaseArgs,
-}
-
-impl RepositoryArgs {
-    /// The repository that was given, or is meant.
-    pub(super) fn address(&self) -> &str {
-        self.given().unwrap_or(".")
-    }
-
-    /// The repository, if one was given.
-    pub(super) fn given(&self) -> Option<&str> {
-        self.repo.as_deref()
-    }
-}
-
-impl SourceArgs {
-    /// The revision that is read.
-    pub(super) fn revision(&self) -> &str {
-        self.revision.as_deref().unwrap_or("HEAD")
-    }
-}
-
-/// Which manifests are read, for verbs whose positional arguments are something else: the same,
-/// but that the repository is given by a flag.
-#[derive(Clone, Debug)]
-pub(super) struct NamedSourceArgs(SourceArgs);
-
-impl NamedSourceArgs {
-    pub(super) fn source(&self) -> SourceArgs {
-        self.0.clone()
-    }
-
-    fn with_flag(command: clap::Command) -> clap::Command {
-        command.mut_arg("repo", |arg| arg.long("repo").value_name("REPO"))
-    }
-}
-
-impl Args for NamedSourceArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        Self::with_flag(SourceArgs::augment_args(command))
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::with_flag(SourceArgs::augment_args_for_update(command))
-    }
-}
-
-impl FromArgMatches for NamedSourceArgs {
-    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        SourceArgs::from_arg_matches(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-        self.0.update_from_arg_matches(matches)
-    }
-}
+use super::source::SourceArgs;
 
 /// What says of roles and manifests no more than a verb that reads neither needs.
 const BESIDE_THE_POINT: [&str; 9] = [

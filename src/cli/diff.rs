@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::args::{ClusterArgs, RepositoryArgs};
+use super::args::ClusterArgs;
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::progress::Watcher;
+use super::source::RepositoryArgs;
 use crate::exit::Exit;
 use crate::model::redact;
 use crate::model::shell::REST;

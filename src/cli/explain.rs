@@ -2,11 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, NamedSourceArgs};
+use super::args::{ChangeArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
+use super::source::NamedSourceArgs;
 use crate::exit::Exit;
 use crate::plan::Depth;
 use crate::reconcile::manifests::all_paths;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::args::{RepositoryArgs, SourceArgs};
 use super::console::Console;
 use super::error::Error;
 use super::progress::Watcher;
 use super::rendered;
+use super::source::{RepositoryArgs, SourceArgs};
 use crate::manifest;
 use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;

@@ -2,11 +2,12 @@
 
 use clap::Args;
 
-use super::args::{ClusterArgs, SourceArgs};
+use super::args::ClusterArgs;
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
+use super::source::SourceArgs;
 use crate::exit::Exit;
 use crate::reconcile::{Declarations, manifests};
 use crate::report::ending::{Ending, Heed};

@@ -2,13 +2,14 @@
 
 use clap::Args;
 
-use super::args::{AuditArgs, ClusterArgs, IamArgs, NamedSourceArgs};
+use super::args::{AuditArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
+use super::source::NamedSourceArgs;
 use super::turn::TurnArgs;
 use crate::exit::Exit;
 use crate::model::role::RoleName;

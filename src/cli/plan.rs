@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ChangeArgs, ClusterArgs, IamArgs, SourceArgs};
+use super::args::{ChangeArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
@@ -12,6 +12,7 @@ use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::progress::Watcher;
 use super::signals::Signals;
+use super::source::SourceArgs;
 use crate::exit::Exit;
 use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;

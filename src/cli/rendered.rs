@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::SourceArgs;
 use super::error::Error;
 use super::input;
+use super::source::SourceArgs;
 use crate::model::commit::{CommitId, TrailerKey};
 use crate::reconcile::rendered::{Base, Files};
 use crate::settings;

@@ -3,24 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::findings::{not_read, uncommitted};
 use super::rendered::{Files, Rendered};
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::manifest::{self, Extract, Extractor};
 use crate::model::cluster::Naming;
 use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::conventions::{Conventions, IgnoreRules, NamespaceRules};
 use crate::model::history::{Ancestry, SourceCommit};
-use crate::model::location::{Location, RepoPath};
+use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
 use crate::source::{
-    self, Alternates, Cache, Content, Credentials, Phase, Repository, Scope, Snapshot, Unread,
-    UnreadReason,
+    self, Alternates, Cache, Content, Credentials, Phase, Repository, Scope, Snapshot,
 };
 
 /// All manifests of one revision, read once for all clusters.
@@ -453,57 +453,4 @@ fn source<T>(
         return Ok(None);
     };
     Ok(repository.commit(commit)?.source.map(|source| *source))
-}
-
-/// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.
-fn uncommitted(
-    repository: &Repository,
-    commit: &CommitId,
-    manifests: &Manifests,
-) -> Option<Diagnostic> {
-    if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
-        return None;
-    }
-    let changed = repository.uncommitted(&manifests.scope, &|path, bytes| {
-        manifests.extractor.extract(path, bytes).is_some()
-    });
-    let first = changed.first()?;
-    let what = match changed.len() - 1 {
-        0 => format!("`{first}` differs"),
-        others => format!("`{first}` and {others} more differ"),
-    };
-    let message = format!("{what} in the work tree from commit {}", commit.short());
-    Some(
-        Diagnostic::warning(Code::DirtyWorkTree, message)
-            .with_hint("only the commit is read; commit the change for it to have an effect"),
-    )
-}
-
-fn not_read(unread: &Unread) -> Diagnostic {
-    let (what, hint) = match &unread.reason {
-        UnreadReason::Submodule => (
-            "a submodule is not read",
-            "if it holds manifests, render them into this repository",
-        ),
-        UnreadReason::Symlink | UnreadReason::LinkedDirectory(_) => (
-            "a symbolic link is not followed",
-            "commit what it leads to in its place, remove it, or leave it out with --path or --exclude",
-        ),
-        UnreadReason::LfsPointer => (
-            "this is a Git LFS pointer, and its content is not here",
-            "keep manifests out of Git LFS, or leave it out with --path or --exclude",
-        ),
-    };
-    let severity = match &unread.reason {
-        // Another repository's, which is not part of this one.
-        UnreadReason::Submodule => Severity::Note,
-        _ => Severity::Error,
-    };
-    Diagnostic::new(Code::NotRead, severity, what)
-        .at(Location {
-            path: unread.path.clone(),
-            line: 1,
-            column: 1,
-        })
-        .with_hint(hint)
 }

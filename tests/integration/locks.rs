@@ -12,7 +12,7 @@ use irsa_gitops::plan::lock::{Holder, name};
 
 use crate::support::cli::{Cli, Run, apply};
 use crate::support::fates::{Record, World, cluster};
-use crate::support::iam_server::{Fault, IamServer, LOCK};
+use crate::support::iam_server::{Fault, IamServer, LOCK, first};
 use crate::support::memory::{Memory, Mishap};
 use crate::support::repository::{Repository, accounts, service_account};
 
@@ -218,17 +218,16 @@ fn c60_of_two_runs_the_newer_one_has_the_last_word() {
 
 #[test]
 fn c62_a_run_that_does_not_end_in_time_is_named_and_nothing_is_written() {
-    let (repository, server) = (accounts(1), IamServer::empty());
-    run(&repository, &server, &["apply"]).ends(0);
-    let owned = ["adopt", "k8s-sa_bar_app-0", "--yes", "--lock-timeout", "0"];
-    for (arguments, action) in [
-        (
-            &["apply", "--mode", "sync", "--lock-timeout", "1s"][..],
-            "apply",
-        ),
-        (&owned, "adopt"),
-    ] {
+    let adopt = ["adopt", "k8s-sa_bar_app-0", "--yes", "--lock-timeout", "0"];
+    let apply = ["apply", "--mode", "sync", "--lock-timeout", "1s"];
+    for (arguments, action) in [(&apply, "apply"), (&adopt, "adopt")] {
         let (repository, server) = (accounts(1), IamServer::empty());
+        if action == "adopt" {
+            run(&repository, &server, &["apply"]).ends(0);
+            let is_kept = |tag: &Tag| tag.key != "role.k8s.aws/cluster";
+            server.state(|state| first(state).tags.retain(is_kept));
+            server.script(vec![]);
+        }
         foreign_lock(&server, 1, ALIVE);
         let run = run(&repository, &server, arguments).ends(6);
         for words in [
@@ -247,8 +246,11 @@ fn c62_a_run_that_does_not_end_in_time_is_named_and_nothing_is_written() {
         assert_eq!(server.locks().len(), 1);
     }
     // Whoever only looks waits for nobody, nor does a run that has nothing to write.
+    let (repository, server) = (accounts(1), IamServer::empty());
+    run(&repository, &server, &["apply"]).ends(0);
     foreign_lock(&server, 1, ALIVE);
-    for arguments in [&["plan"][..], &["apply"], &["adopt", "k8s-sa_bar_app-0"]] {
+    let adopt = &["adopt", "k8s-sa_bar_app-0", "--yes"];
+    for arguments in [&["plan"][..], &["apply"], adopt] {
         run(&repository, &server, arguments).ends(0);
     }
     assert_eq!(server.locks().len(), 1);

@@ -251,9 +251,9 @@ proptest! {
 fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
     let world = World::new(&[Fate::Create; 4], Record::Missing);
     let iam = world.account();
-    // Who calls, the listing, the provider, the quotas; the lock is made and looked above; the same four
+    // Who calls, the listing, the provider, the quotas; the lock is made and looked above twice; the same four
     // again; then the record and one after the other is made.
-    iam.mishaps(vec![(13, Mishap::Panics)]);
+    iam.mishaps(vec![(14, Mishap::Panics)]);
     let section = paused(run(&world, &iam));
     let entries = section.expect("planned").entries;
     let outcomes: Vec<Outcome> = entries.into_iter().filter_map(|e| e.outcome).collect();
@@ -269,7 +269,7 @@ fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
 fn p10_a_record_that_breaks_down_stops_the_run() {
     let world = World::new(&[Fate::Create; 4], Record::Missing);
     let iam = world.account();
-    iam.mishaps(vec![(10, Mishap::Panics)]);
+    iam.mishaps(vec![(11, Mishap::Panics)]);
     let section = paused(run(&world, &iam));
     let section = section.expect("planned");
     assert!(matches!(section.record, Some(Outcome::Unknown(f)) if f.cause == Cause::Bug));
