@@ -23,7 +23,10 @@ mod reread;
 mod sending;
 mod stop;
 
-use outcome::{broken, failed, in_flight, in_part, moved, overtaken, refused, unknown, unsettled};
+use outcome::{
+    broken, changed_meanwhile, failed, in_flight, in_part, moved, overtaken, refused, unknown,
+    unsettled,
+};
 use read_back::confirm;
 use reread::{STALE, find, recheck, reread};
 use sending::{VISIBLE_AFTER, send, write};
@@ -188,24 +191,60 @@ pub fn as_planned(_: &CurrentRole) -> Again {
 }
 
 /// Writes the run's commit to the record of the cluster, before anything else is written, and says
-/// what became of that.
-pub async fn record(write: &record::Write, iam: &impl IamWriter, stop: &Stop) -> Outcome {
-    let work = async {
-        match write {
-            record::Write::Create(role) => create(role, iam, stop, &as_planned).await,
+/// what became of that. `replan` is asked about a record that another run has written to meanwhile.
+pub async fn record(
+    write: &record::Write,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Outcome {
+    let work = AssertUnwindSafe(write_record(write, iam, stop, replan)).catch_unwind();
+    match unless_overdue(work, iam, stop).await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(_)) => broken(stop),
+        None => in_flight(),
+    }
+}
+
+/// Over what an older run wrote meanwhile, ours is written, as with a role; but not for ever.
+async fn write_record(
+    write: &record::Write,
+    iam: &impl IamWriter,
+    stop: &Stop,
+    replan: Replan<'_>,
+) -> Outcome {
+    let mut write = write.clone();
+    let mut pauses = AGAIN.build();
+    loop {
+        let (name, written) = match &write {
+            record::Write::Create(role) => (&role.arn.name, create(role, iam, stop, replan).await),
             record::Write::Tag {
                 current,
                 tags,
                 untag,
-            } => tag_record(current, tags, untag, iam, stop).await,
-        }
-    };
-    let work = AssertUnwindSafe(work).catch_unwind();
-    match unless_overdue(work, iam, stop).await {
-        Some(Ok(Ok(()))) => Outcome::Done,
-        Some(Ok(Err(outcome))) => outcome,
-        Some(Err(_)) => broken(stop),
-        None => in_flight(),
+            } => {
+                let tagged = tag_record(current, tags, untag, iam, stop, replan);
+                (&current.listed.name, tagged.await)
+            }
+        };
+        let Err(outcome) = written else {
+            return Outcome::Done;
+        };
+        let is_raced = matches!(&outcome, Outcome::Failed(f) if f.cause == Cause::Raced);
+        let pause = pauses.next().filter(|_| is_raced && !stop.is_requested());
+        let Some(pause) = pause else {
+            return outcome;
+        };
+        tokio::time::sleep(pause).await;
+        write = match find(name, iam, STALE).await {
+            Err(error) => return failed(&error, stop),
+            Ok(None) => return changed_meanwhile(name),
+            Ok(Some(found)) => match replan(&found) {
+                Again::Record(Some(next)) => *next,
+                Again::Record(None) => return Outcome::Done,
+                other => return overtaken(name, other),
+            },
+        };
     }
 }
 
@@ -215,22 +254,23 @@ async fn tag_record(
     untag: &[String],
     iam: &impl IamWriter,
     stop: &Stop,
+    replan: Replan<'_>,
 ) -> Result<(), Outcome> {
     let name = &current.listed.name;
     if stop.is_requested() {
         return Err(Outcome::NotAttempted);
     }
     // Jobs of other paths may have written their own entries meanwhile.
-    recheck(current, tags, iam, stop, &as_planned).await?;
+    recheck(current, tags, iam, stop, replan).await?;
     let call = || iam.tag_role(name, tags);
-    write(current, tags, iam, stop, &as_planned, call, has_tags(tags)).await?;
+    write(current, tags, iam, stop, replan, call, has_tags(tags)).await?;
     if untag.is_empty() {
         return Ok(());
     }
     let keys: Vec<&str> = untag.iter().map(String::as_str).collect();
     let gone = |role: &CurrentRole| keys.iter().all(|key| role.tags.get(key).is_none());
     let call = || iam.untag_role(name, &keys);
-    write(current, tags, iam, stop, &as_planned, call, gone).await
+    write(current, tags, iam, stop, replan, call, gone).await
 }
 
 /// Makes a role. CreateRole must never be repeated blindly: after a lost reply the role is looked
@@ -258,9 +298,7 @@ async fn create(
         match find(name, iam, patience).await {
             Ok(Some(found)) if is_as_made(&found, role) => Ok(()),
             // A run that is under way has made it, and its commit tells which of the two is late.
-            Ok(Some(found)) if found.tags.get(tags::LAST_COMMIT).is_some() => {
-                Err(overtaken(name, replan(&found)))
-            }
+            Ok(Some(found)) if is_of_a_run(&found) => Err(overtaken(name, replan(&found))),
             Ok(Some(_)) => Err(moved(
                 format!(
                     "role `{name}` was made by somebody else meanwhile, and is not as this run would have made it"
@@ -439,6 +477,11 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
         tags.iter()
             .all(|(key, value)| role.tags.get(key) == Some(value))
     }
+}
+
+/// Whether a run has left its commit on a role, or in a record.
+fn is_of_a_run(role: &CurrentRole) -> bool {
+    role.tags.get(tags::LAST_COMMIT).is_some() || !record::entries(role).is_empty()
 }
 
 /// Whether a role that is there is the one CreateRole was to make. Who made it does not matter, so

@@ -437,8 +437,10 @@ fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
         }
         own.push((key, value));
     }
-    // The source commit is only left out where there is no room for it.
-    let ours = tags::RESERVED.len() - 1;
+    // The source commit is only left out where there is no room for it, and locks have tags of their own.
+    let apart = [tags::SOURCE_COMMIT, tags::LOCK];
+    let ours = tags::RESERVED.iter().filter(|key| !apart.contains(key));
+    let ours = ours.count();
     if own.len() + ours > tags::MAX_TAGS {
         return Err(Error::Tag {
             tag: texts.join(" "),

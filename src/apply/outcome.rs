@@ -155,7 +155,7 @@ pub(super) fn overtaken(name: &RoleName, again: Again) -> Outcome {
             ),
             "fetch full history (fetch-depth: 0, or git fetch --unshallow) and run again",
         ),
-        Again::Change(..) => return raced(name),
+        Again::Change(..) | Again::Record(_) => return raced(name),
         Again::AsPlanned => (
             Cause::Other,
             format!("another run has written to role `{name}` since it was planned"),

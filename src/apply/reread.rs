@@ -87,9 +87,8 @@ pub(super) fn check(
     if commit != before && commit != written.get(tags::LAST_COMMIT) {
         return Err(overtaken(name, replan(current)));
     }
-    // Which of the two runs is the newer one is found out by a new plan alone.
     if record::is_moved(planned, current, written) {
-        return Err(changed_meanwhile(name));
+        return Err(overtaken(name, replan(current)));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use super::fence::Why;
 use super::history::{self, History, Questions, commit};
-use super::{Action, Facts, Reason};
+use super::{Action, Facts, Reason, Rewrite, record};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel};
@@ -18,6 +18,8 @@ use crate::model::tags;
 pub enum Again {
     /// It was written for our commit or an older one: what is to be done with it now, and why.
     Change(Box<Action>, Reason),
+    /// The same of the cluster's record: what is to be written to it now, if ours is not there.
+    Record(Option<Box<record::Write>>),
     /// The commit it was written for is not in our history.
     Outside(Why, CommitId),
     /// Whether the commit it was written for is an older one is not known here.
@@ -39,7 +41,7 @@ impl Facts {
     ) -> Result<Again, E> {
         let name = &role.listed.name;
         let mut current = CurrentRoles::new([role.listed.clone()]);
-        for role in [Some(role), self.record()].into_iter().flatten() {
+        for role in [self.record(), Some(role)].into_iter().flatten() {
             current.add_detail(&role.listed.name, Some(role.clone()));
         }
         if let Some(attachments) = self.current.attachments(name) {
@@ -50,6 +52,9 @@ impl Facts {
         facts.plan = OnceCell::new();
         let answer = history(&history::questions(&facts))?;
         facts.history.extend(answer);
+        if record::is_record(role, &facts.cluster) {
+            return Ok(facts.record_again());
+        }
         if let Some(last) = commit(role, tags::LAST_COMMIT)
             && facts.run.commit.as_ref() != Some(&last)
         {
@@ -65,5 +70,23 @@ impl Facts {
         Ok(change.map_or(Again::AsPlanned, |change| {
             Again::Change(Box::new(change.action.clone()), change.reason.clone())
         }))
+    }
+    /// What becomes of the record as it is now. What the user accepts as rewritten is no obstacle, as
+    /// with the plan.
+    fn record_again(&self) -> Again {
+        let entries = self.applied().into_iter();
+        let outside = entries.filter_map(|entry| {
+            let why = Why::of(self.history.ancestry(&entry.commit))?;
+            let is_accepted = why != Why::Newer && self.run.rewrite == Rewrite::Accepted;
+            (!is_accepted).then_some((why, entry.commit))
+        });
+        if let Some((why, commit)) = outside.min_by_key(|(why, _)| *why) {
+            return Again::Outside(why, commit);
+        }
+        let mut entries = self.applied().into_iter();
+        match entries.find(|entry| self.is_unproven(&entry.commit)) {
+            Some(entry) => Again::Unproven(entry.commit),
+            None => Again::Record(self.record_write().map(Box::new)),
+        }
     }
 }

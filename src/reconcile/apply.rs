@@ -148,8 +148,22 @@ async fn carry_out(
     iam: &impl IamWriter,
     bounds: Bounds<'_>,
 ) -> Section {
+    let replan = |role: &CurrentRole| {
+        let history = |questions: &_| declarations.history(questions, &survey.facts.run.paths);
+        match survey.facts.again(role, history) {
+            // Nobody has approved of anything but what was saved.
+            Ok(Again::Change(action, _)) if bounds.saved.is_some() && action.role().is_some() => {
+                Again::AsPlanned
+            }
+            Ok(again) => again,
+            Err(error) => {
+                tracing::warn!("{error}: role `{}` is left", role.listed.name);
+                Again::AsPlanned
+            }
+        }
+    };
     if let Some(write) = &survey.record {
-        let outcome = apply::record(write, iam, bounds.stop).await;
+        let outcome = apply::record(write, iam, bounds.stop, &replan).await;
         let (diagnostic, goes_on) = recorded(&outcome);
         survey.diagnostics.extend(diagnostic);
         if !goes_on {
@@ -165,20 +179,6 @@ async fn carry_out(
     let finished = |change: &Change, outcome: &Outcome| {
         tracing::info!(role = change.role.as_str(), ?outcome, "finished");
         (bounds.observe)(Event::Finished(change, outcome));
-    };
-    let replan = |role: &CurrentRole| {
-        let history = |questions: &_| declarations.history(questions, &survey.facts.run.paths);
-        match survey.facts.again(role, history) {
-            // Nobody has approved of anything but what was saved.
-            Ok(Again::Change(action, _)) if bounds.saved.is_some() && action.role().is_some() => {
-                Again::AsPlanned
-            }
-            Ok(again) => again,
-            Err(error) => {
-                tracing::warn!("{error}: role `{}` is left", role.listed.name);
-                Again::AsPlanned
-            }
-        }
     };
     apply::apply(
         &survey.plan,

@@ -11,6 +11,12 @@ use crate::support::repository::{Repository, accounts, service_account};
 
 const DENIED: Fault = Fault::Refused(403, "AccessDenied");
 
+/// What happens to an account.
+type Change = fn(&mut State);
+
+/// What a test starts from.
+type Start = fn() -> (Repository, IamServer);
+
 /// Two ServiceAccounts and no role yet.
 fn unapplied() -> (Repository, IamServer) {
     (accounts(2), IamServer::empty())
@@ -271,22 +277,30 @@ fn made_again(state: &mut State) {
     anothers(state);
 }
 
+/// What may happen to the record, and how a run ends that sees it: the commit is unknown.
+const MEANWHILE: [(Change, i32); 4] = [
+    (anothers, 9),
+    (of_other_paths, 9),
+    (deleted, 7),
+    (made_again, 7),
+];
+
 #[test]
 fn c14_a_record_that_another_run_made_meanwhile_is_left() {
     let (repository, server) = unapplied();
     server.script(vec![("CreateRole record", 1, Fault::Before(anothers))]);
-    writes_nothing_else(&repository, &server, 7);
+    writes_nothing_else(&repository, &server, 9);
     assert_eq!(server.recorded(), Some("e".repeat(40)));
     assert_eq!(server.writes(), [format!("CreateRole {RECORD}")]);
 }
 
 #[test]
 fn c14_a_record_that_another_run_wrote_meanwhile_is_left() {
-    for change in [anothers, of_other_paths, deleted, made_again] {
+    for (change, code) in MEANWHILE {
         let (repository, server) = applied();
         // Planned from the first two, and looked at by the third before the write.
         server.script(vec![("GetRole record", 3, Fault::Before(change))]);
-        writes_nothing_else(&repository, &server, 7);
+        writes_nothing_else(&repository, &server, code);
         assert_eq!(server.writes(), Vec::<String>::new());
         assert_ne!(server.recorded(), Some(repository.head()));
     }
@@ -294,15 +308,103 @@ fn c14_a_record_that_another_run_wrote_meanwhile_is_left() {
 
 #[test]
 fn c14_another_run_has_the_last_word_after_a_lost_reply() {
-    for change in [anothers, of_other_paths, deleted, made_again] {
+    for (change, code) in MEANWHILE {
         let (repository, server) = applied();
         server.script(vec![
             ("TagRole record", 1, Fault::NotSent),
             ("GetRole record", 4, Fault::Before(change)),
         ]);
-        writes_nothing_else(&repository, &server, 7);
+        writes_nothing_else(&repository, &server, code);
         assert_eq!(server.writes(), [format!("TagRole {RECORD}")]);
         assert_ne!(server.recorded(), Some(repository.head()));
+    }
+}
+
+/// What a run of the commit leaves there that the tag of a role of somebody else names.
+fn of_that_commit(state: &mut State) {
+    let theirs = state.role("theirs").expect("made by the test");
+    let value = format!("{}@2026-11-24T12:00:00Z", theirs.tags[0].value);
+    anothers(state);
+    entry(state, APPLIED, &value);
+}
+
+/// Our run, while one of another commit writes the record before our n-th call of an action.
+fn beside(
+    world: Start,
+    (action, nth): (&'static str, usize),
+    other: &str,
+    flags: &[&str],
+) -> (Run, IamServer, String) {
+    let (repository, server) = world();
+    let older = repository.head();
+    let ours = repository.commit("ours");
+    let newer = repository.commit("newer");
+    repository.git(&["checkout", "--quiet", "-b", "side", &older]);
+    let elsewhere = repository.commit("elsewhere");
+    let commit = match other {
+        "older" => &older,
+        "ours" => &ours,
+        "newer" => &newer,
+        _ => &elsewhere,
+    };
+    let tags = serde_json::json!([{ "key": "commit", "value": commit }]);
+    let theirs =
+        serde_json::json!({ "name": "theirs", "id": "AROA1", "trustPolicy": {}, "tags": tags });
+    let theirs = serde_json::from_value(theirs).expect("a role");
+    server.state(|state| state.roles.push(theirs));
+    server.script(vec![
+        ("TagRole record", 1, Fault::NotSent),
+        (action, nth, Fault::Before(of_that_commit)),
+    ]);
+    let arguments = [&["apply", "--format", "json", "--revision", &ours], flags].concat();
+    let run = Cli::new(repository.path(), &arguments)
+        .endpoint(&server.url)
+        .run();
+    (run, server, ours)
+}
+
+/// The moments at which another run may write the record: before it is made, before it is tagged, and
+/// after a lost reply.
+const MOMENTS: [(Start, (&str, usize)); 3] = [
+    (unapplied, ("CreateRole record", 1)),
+    (applied, ("GetRole record", 3)),
+    (applied, ("GetRole record", 4)),
+];
+
+#[test]
+fn c50_an_older_run_that_writes_the_record_meanwhile_does_not_stop_a_newer_one() {
+    for (world, moment) in MOMENTS {
+        for other in ["older", "ours"] {
+            let (run, server, ours) = beside(world, moment, other, &[]);
+            let run = run.ends(0);
+            let changes = run.changes();
+            let is_done = |change: &String| change.ends_with(" create done");
+            assert!(
+                !changes.is_empty() && changes.iter().all(is_done),
+                "{changes:?}"
+            );
+            assert_eq!(run.codes(), Vec::<String>::new(), "{moment:?} {other}");
+            assert_eq!(server.recorded(), Some(ours), "{moment:?} {other}");
+        }
+    }
+}
+
+#[test]
+fn c50_an_older_run_leaves_what_a_newer_one_wrote_to_the_record() {
+    for (world, moment) in MOMENTS {
+        for (other, is) in [
+            ("newer", "newer than this run's"),
+            ("elsewhere", "on another line"),
+        ] {
+            let (run, server, ours) = beside(world, moment, other, &[]);
+            let said = found(&run.ends(9), "record-not-written");
+            assert!(said.contains(is), "{moment:?} {other}: {said}");
+            assert_ne!(server.recorded(), Some(ours), "{moment:?} {other}");
+            assert_eq!(server.role_writes(), Vec::<String>::new());
+        }
+        let (run, server, ours) = beside(world, moment, "else", &["--accept-history-rewrite"]);
+        run.ends(0);
+        assert_eq!(server.recorded(), Some(ours), "{moment:?}");
     }
 }
 

@@ -43,7 +43,7 @@ impl Facts {
     }
 
     /// Whether it is not known here what a commit is to ours; ours itself is known.
-    pub(super) fn is_unproven(&self, commit: &CommitId) -> bool {
+    pub(in crate::plan) fn is_unproven(&self, commit: &CommitId) -> bool {
         self.run.commit.as_ref() != Some(commit)
             && self.history.ancestry(commit) == Ancestry::Unproven
     }
@@ -71,7 +71,7 @@ impl Facts {
     }
 
     /// What is to be written to the record: our commit, unless it is there or order is not proven.
-    pub(super) fn record_write(&self) -> Option<record::Write> {
+    pub(in crate::plan) fn record_write(&self) -> Option<record::Write> {
         let ours = self.run.commit.as_ref()?;
         let is_unproven = |entry: &record::Entry| self.is_unproven(&entry.commit);
         if self.in_place_of_record().is_some() || self.applied().iter().any(is_unproven) {
