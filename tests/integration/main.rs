@@ -24,6 +24,7 @@ mod hints;
 mod host_keys;
 mod inventory;
 mod limits;
+mod interleavings;
 mod links;
 mod locks;
 mod long_names;
@@ -81,11 +82,16 @@ mod support {
     pub mod aws_proxy;
     pub mod cli;
     pub mod cloud;
+    pub mod exploration;
     pub mod fates;
     pub mod git_host;
     pub mod iam_server;
+    pub mod interleaving;
     pub mod memory;
     pub mod repository;
     pub mod scenes;
+    pub mod timeline;
+    pub mod turns;
+    pub mod watch;
     pub mod world;
 }

@@ -91,7 +91,12 @@ impl Memory {
     }
 
     pub fn state(&self) -> State {
-        self.inner().state.clone()
+        self.look(State::clone)
+    }
+
+    /// Looks at the state.
+    pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.inner().state)
     }
 
     /// Calls since the mishaps were set.
