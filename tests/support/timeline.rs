@@ -356,7 +356,9 @@ impl At<'_> {
                 author: "Ann".into(),
                 date: String::new(),
                 subject: String::new(),
+                source: None,
             },
+            since: None,
             path: "a.yaml".into(),
             remains: false,
         })
@@ -386,6 +388,7 @@ impl Declarations for At<'_> {
                 role: (&managed.role).into(),
                 location: location(),
                 role_arn: None,
+                own_audience: None,
                 verdict: Verdict::Managed(managed),
             };
             resolved.declared.insert(service_account, declared);
