@@ -35,6 +35,7 @@ use service_account::Reader;
 use text::{Fault, Text};
 
 pub use doubt::{Doubt, Hides};
+pub use scan::Names;
 pub use whole::Defect;
 
 /// How many bytes of documents that cannot be ours are read in one file.

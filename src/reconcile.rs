@@ -43,6 +43,7 @@ pub mod named;
 pub mod rendered;
 mod retire;
 pub mod review;
+mod search;
 pub mod survey;
 mod unrendered;
 

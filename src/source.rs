@@ -10,6 +10,7 @@ use crate::model::location::RepoPath;
 
 mod blobs;
 mod cache;
+mod changes;
 mod connection;
 mod credentials;
 pub mod directory;
@@ -30,10 +31,11 @@ mod user_config;
 
 pub use crate::model::shell::quoted;
 pub use cache::Cache;
+pub use changes::{Changed, Visit};
 pub use credentials::{Credentials, Server, Token};
 pub use error::{Class, Error, which};
 pub use git::{Alternates, Repository};
-pub use history::{Blob, Changed, Content};
+pub use history::{Blob, Content};
 pub use remote::Phase;
 pub use user_config::ConfigVariables;
 

@@ -88,6 +88,23 @@ impl Search {
     }
 }
 
+/// A byte search for the names of ServiceAccounts, made once for all files.
+pub struct Names(AhoCorasick);
+
+impl Names {
+    /// One for these names.
+    pub fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let names = AhoCorasick::new(names);
+        Self(names.expect("names of 253 characters are no large automaton"))
+    }
+
+    /// Whether one of them may be written in a file, in any spelling, also as a part of a longer one.
+    pub fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.0.is_match(bytes)
+            || (memchr::memchr(b'\\', bytes).is_some() && self.0.is_match(&unescaped(bytes)))
+    }
+}
+
 /// The words of [`Search::hints`]: the domain of the key and the start of its name, with either dash.
 fn hints(keys: &AnnotationKeys) -> Vec<String> {
     let (host, name) = match keys.managed.split_once('/') {
@@ -194,6 +211,23 @@ mod tests {
             r#"{"security.kalusa.com/i\u0061m-role-managed":"true"}"#,
         ] {
             assert_eq!(search(text.as_bytes()), Found::Like, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_every_spelling() {
+        let names = Names::new(["foo", "bar"].into_iter());
+        for text in [
+            "name: foo",
+            "foobar",
+            r#"{"name":"\u0066oo"}"#,
+            "\"b\\x61r\"",
+            "\"b\\\n  ar\"",
+        ] {
+            assert!(names.may_be_in(text.as_bytes()), "{text}");
+        }
+        for text in ["", "fo", r"fo\u0070"] {
+            assert!(!names.may_be_in(text.as_bytes()), "{text}");
         }
     }
 

@@ -1,18 +1,14 @@
-//! What a repository's history says: whether a commit came before another, and which manifests
-//! each commit changed or removed.
-//!
-//! First parents only: what a merge brought in happened at the merge. Unchanged trees are never
-//! entered, so a step costs what it changed.
+//! What a repository's history says: whether a commit came before another, who made it, and what was
+//! at a path of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
-use git2::{ObjectType, Oid, Sort, Tree};
+use git2::{ObjectType, Oid};
 
 use super::blobs::read_blob;
 use super::error::damaged;
 use super::tree::{DIRECTORY, SYMLINK, is_kind, joined, kind_of};
-use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
+use super::{Error, Repository, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo, SourceCommit};
 use crate::model::location::RepoPath;
@@ -24,18 +20,8 @@ const SHOWN: usize = 200;
 /// How many commits are looked at for the one since which a file is so.
 const FAR: usize = 10_000;
 
-/// A manifest that a commit added, changed or removed.
-#[derive(Debug)]
-pub struct Changed<'a> {
-    /// The commit.
-    pub commit: &'a CommitInfo,
-    /// The file.
-    pub path: &'a RepoPath,
-    /// Its content before, unless the commit added it.
-    pub before: Option<Blob>,
-    /// Its content after, unless the commit removed it.
-    pub after: Option<Blob>,
-}
+/// More commits than this are looked for in one walk through history, not by a walk each.
+const FEW: usize = 4;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +41,8 @@ pub enum Content {
 }
 
 /// The content of a file, not yet read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blob(Oid);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Blob(pub(super) Oid);
 
 impl Repository {
     /// What a commit is to ours: in its history, after it, or neither.
@@ -89,6 +75,43 @@ impl Repository {
         }
     }
 
+    /// What each of some commits is to ours.
+    pub fn ancestries(
+        &self,
+        commits: &BTreeSet<CommitId>,
+        ours: &CommitId,
+    ) -> BTreeMap<CommitId, Ancestry> {
+        let mut found = BTreeMap::new();
+        if commits.len() > FEW {
+            let id = |commit: &CommitId| Oid::from_str(commit.as_str()).ok();
+            let ids = commits
+                .iter()
+                .filter_map(|commit| Some((id(commit)?, commit)));
+            let mut open: BTreeMap<Oid, &CommitId> = ids.collect();
+            // What is not here at all is not looked for.
+            open.retain(|id, _| self.objects().find_commit(*id).is_ok());
+            let walk = id(ours).and_then(|ours| {
+                let mut walk = self.objects().revwalk().ok()?;
+                walk.push(ours).ok()?;
+                Some(walk)
+            });
+            for id in walk.into_iter().flatten().map_while(Result::ok) {
+                if let Some(commit) = open.remove(&id) {
+                    found.insert(commit.clone(), Ancestry::Ancestor);
+                }
+                if open.is_empty() {
+                    break;
+                }
+            }
+        }
+        for commit in commits {
+            if !found.contains_key(commit) {
+                found.insert(commit.clone(), self.ancestry(commit, ours));
+            }
+        }
+        found
+    }
+
     /// A commit as people want to see it.
     ///
     /// # Errors
@@ -110,8 +133,11 @@ impl Repository {
             Ok::<_, git2::Error>(walk)
         };
         let Ok(walk) = walk() else { return false };
+        let Ok(commit) = Oid::from_str(commit.as_str()) else {
+            return false;
+        };
         let mut ids = walk.map_while(Result::ok);
-        ids.any(|id| id.to_string() == commit.as_str())
+        ids.any(|id| id == commit)
     }
 
     /// The commit from which two went different ways; `None` if none is known.
@@ -119,92 +145,6 @@ impl Repository {
         let id = |commit: &CommitId| Oid::from_str(commit.as_str()).ok();
         let base = self.objects().merge_base(id(a)?, id(b)?).ok()?;
         CommitId::new(&base.to_string()).ok()
-    }
-
-    /// Goes back from a commit along first parents and shows every manifest in scope that a commit
-    /// added, changed or removed; the newest first. Goes no further back than to what all of `since`
-    /// have in common, if there are any. The first commit of all adds everything.
-    ///
-    /// # Errors
-    ///
-    /// If an object of that history cannot be read.
-    pub fn changes(
-        &self,
-        from: &CommitId,
-        since: &[CommitId],
-        scope: &Scope,
-        visit: &mut dyn FnMut(&Changed<'_>) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        let broken = |error: git2::Error| damaged(Oid::ZERO_SHA1, b"history", &error);
-        let start = Oid::from_str(from.as_str()).map_err(broken)?;
-        let mut walk = self.objects().revwalk().map_err(broken)?;
-        walk.set_sorting(Sort::TOPOLOGICAL).map_err(broken)?;
-        walk.simplify_first_parent().map_err(broken)?;
-        walk.push(start).map_err(broken)?;
-        let since: Vec<Oid> = since
-            .iter()
-            .filter_map(|id| Oid::from_str(id.as_str()).ok())
-            .collect();
-        let base = match since.as_slice() {
-            [] => None,
-            [only] => Some(*only),
-            several => self.objects().merge_base_octopus(several).ok(),
-        };
-        if let Some(base) = base {
-            walk.hide(base).map_err(broken)?;
-        }
-        for id in walk {
-            let id = match id {
-                Err(_) if self.is_shallow() => return Ok(()),
-                id => id.map_err(broken)?,
-            };
-            let commit = self
-                .objects()
-                .find_commit(id)
-                .map_err(|e| damaged(id, b"history", &e))?;
-            let tree = |commit: &git2::Commit<'_>| {
-                let found = self.objects().find_tree(commit.tree_id());
-                found.map_err(|e| damaged(commit.tree_id(), b"history", &e))
-            };
-            let parent = match commit.parent(0) {
-                Ok(parent) => Some(parent),
-                Err(_) if self.is_shallow() => return Ok(()),
-                Err(_) => None,
-            };
-            if parent
-                .as_ref()
-                .is_some_and(|parent| parent.tree_id() == commit.tree_id())
-            {
-                continue;
-            }
-            let before = parent.as_ref().map(&tree).transpose()?;
-            let mut changed = Vec::new();
-            self.compare(
-                before.as_ref(),
-                Some(&tree(&commit)?),
-                &[],
-                0,
-                scope,
-                &mut changed,
-            )?;
-            if changed.is_empty() {
-                continue;
-            }
-            let commit = self.info(&commit);
-            for (path, before, after) in changed {
-                let (before, after) = (before.map(Blob), after.map(Blob));
-                let changed = Changed {
-                    commit: &commit,
-                    path: &path,
-                    before,
-                    after,
-                };
-                if visit(&changed)?.is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Reads a file's content, which has the limits of files that are read now.
@@ -315,60 +255,6 @@ impl Repository {
             at = (kind_of(entry.filemode_raw()), entry.id());
         }
         Ok(Some(at))
-    }
-
-    /// Lists the manifests that two trees do not have in common, with the blobs of both sides.
-    fn compare(
-        &self,
-        before: Option<&Tree<'_>>,
-        after: Option<&Tree<'_>>,
-        directory: &[u8],
-        depth: usize,
-        scope: &Scope,
-        changed: &mut Vec<(RepoPath, Option<Oid>, Option<Oid>)>,
-    ) -> Result<(), Error> {
-        if depth > MAX_TREE_DEPTH {
-            let path = RepoPath::new(directory);
-            return Err(Error::TooDeep {
-                path,
-                limit: MAX_TREE_DEPTH,
-            });
-        }
-        let names = |tree: Option<&Tree<'_>>| -> BTreeMap<Vec<u8>, (Oid, Option<ObjectType>)> {
-            let entries = tree.into_iter().flat_map(Tree::iter);
-            entries
-                .map(|e| (e.name_bytes().to_vec(), (e.id(), e.kind())))
-                .collect()
-        };
-        let (before, after) = (names(before), names(after));
-        let all: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
-        for name in all {
-            let (old, new) = (before.get(name).copied(), after.get(name).copied());
-            if old == new {
-                continue;
-            }
-            let path = RepoPath::new(joined(directory, name));
-            let of_kind = |side: Option<(Oid, Option<ObjectType>)>, kind: ObjectType| {
-                side.filter(|(_, found)| *found == Some(kind))
-                    .map(|(id, _)| id)
-            };
-            let trees = [old, new].map(|side| of_kind(side, ObjectType::Tree));
-            if trees != [None, None] && scope.touches(&path) {
-                let tree = |id: Oid| {
-                    let found = self.objects().find_tree(id);
-                    found.map_err(|e| damaged(id, path.as_bytes(), &e))
-                };
-                let [old, new] = trees.map(|id| id.map(tree).transpose());
-                let (old, new) = (old?, new?);
-                let below = path.as_bytes();
-                self.compare(old.as_ref(), new.as_ref(), below, depth + 1, scope, changed)?;
-            }
-            let [old, new] = [old, new].map(|side| of_kind(side, ObjectType::Blob));
-            if (old, new) != (None, None) && is_manifest(&path) && scope.covers(&path) {
-                changed.push((path, old, new));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -74,6 +74,7 @@ mod tags;
 mod trailers;
 mod typos;
 mod unrendered;
+mod walks;
 mod witness;
 
 #[path = "../support"]

@@ -1,0 +1,400 @@
+//! One walk back through history that looks for the commits which took ServiceAccounts away.
+//!
+//! First only names and ids are compared, commit by commit; then what those commits changed is looked at,
+//! many files at a time on all processors, and only a file in which one of the names is written is parsed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use super::doubts::Doubts;
+use super::elsewhere;
+use crate::manifest::{Extractor, Management, Names};
+use crate::model::commit::CommitId;
+use crate::model::conventions::NamespaceRules;
+use crate::model::history::{Absence, Removal};
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::source::{self, Blob, Changed, Content, Repository, Scope};
+
+/// How many versions of files are looked at together at first, and at most: a removal is mostly recent.
+const FIRST: usize = 256;
+const MOST: usize = 32 * 1024;
+
+/// What a walk back through history has seen of ServiceAccounts that are not declared any more.
+pub(super) struct Search<'a> {
+    repository: &'a Repository,
+    ours: &'a CommitId,
+    extractor: &'a Extractor,
+    rules: &'a NamespaceRules,
+    names: Names,
+    /// Those whose loss was not seen yet.
+    open: BTreeSet<&'a ServiceAccountRef>,
+    losses: BTreeMap<ServiceAccountRef, Loss>,
+    /// The commits that changed manifests in scope, the newest first.
+    commits: Vec<CommitId>,
+    /// What became of every file in scope, the newest first.
+    files: BTreeMap<RepoPath, Vec<Change>>,
+    /// What still has to be looked at, the newest first.
+    unread: Vec<Version>,
+    /// Files that were looked at and declare none of the ServiceAccounts.
+    empty: HashSet<Blob>,
+    /// How many are looked at together.
+    batch: usize,
+    /// The files that changed, hold one of the names, and cannot be parsed now.
+    broken: Vec<(RepoPath, Vec<u8>)>,
+}
+
+/// A file as it was before a commit, which is told by its number among those that were seen.
+struct Version {
+    path: RepoPath,
+    before: Blob,
+    commit: usize,
+}
+
+/// The commit with which a ServiceAccount went, rightly or not, by its number.
+struct Loss {
+    commit: usize,
+    /// The files that held it, when they still did: it may have stood in more than one.
+    files: Vec<(RepoPath, Blob)>,
+}
+
+/// A change of one file.
+struct Change {
+    commit: usize,
+    before: Option<Blob>,
+    after: Option<Blob>,
+}
+
+/// How a file lost a ServiceAccount for good.
+struct Gone {
+    commit: usize,
+    /// Whether the file still has it, and only declares no role for it.
+    remains: bool,
+}
+
+impl<'a> Search<'a> {
+    /// Goes back from a commit until the loss of every ServiceAccount was seen.
+    pub(super) fn new(
+        repository: &'a Repository,
+        ours: &'a CommitId,
+        scope: &Scope,
+        (extractor, rules): (&'a Extractor, &'a NamespaceRules),
+        whose: BTreeSet<&'a ServiceAccountRef>,
+    ) -> Result<Self, source::Error> {
+        let mut search = Self {
+            repository,
+            ours,
+            extractor,
+            rules,
+            names: Names::new(whose.iter().map(|whose| whose.name.as_str())),
+            open: whose,
+            losses: BTreeMap::new(),
+            commits: Vec::new(),
+            files: BTreeMap::new(),
+            unread: Vec::new(),
+            empty: HashSet::new(),
+            batch: FIRST,
+            broken: Vec::new(),
+        };
+        let mut visit = |commit: &CommitId, changed| search.visit(commit, changed);
+        let walked = repository.changes(ours, scope, &mut visit);
+        search.look()?;
+        // What is beyond the last loss is not needed.
+        if !search.open.is_empty() {
+            walked?;
+        }
+        search.find_broken()?;
+        Ok(search)
+    }
+
+    fn visit(
+        &mut self,
+        commit: &CommitId,
+        changed: Vec<Changed>,
+    ) -> Result<ControlFlow<()>, source::Error> {
+        let number = self.commits.len();
+        self.commits.push(commit.clone());
+        for Changed {
+            path,
+            before,
+            after,
+        } in changed
+        {
+            if let Some(before) = before.filter(|before| !self.empty.contains(before)) {
+                self.unread.push(Version {
+                    path: path.clone(),
+                    before,
+                    commit: number,
+                });
+            }
+            let change = Change {
+                commit: number,
+                before,
+                after,
+            };
+            self.files.entry(path).or_default().push(change);
+        }
+        if self.unread.len() >= self.batch {
+            self.look()?;
+            self.batch = (4 * self.batch).min(MOST);
+        }
+        Ok(match self.open.is_empty() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+
+    /// Looks at what is unread.
+    fn look(&mut self) -> Result<(), source::Error> {
+        let unread = std::mem::take(&mut self.unread);
+        self.look_at(&unread)
+    }
+
+    /// Looks at versions of files. Those beyond the last loss are not needed, and may be unreadable: then the
+    /// newer half is looked at first.
+    fn look_at(&mut self, versions: &[Version]) -> Result<(), source::Error> {
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let error = match self.declaring(versions) {
+            Ok(found) => {
+                self.note(versions, &found);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let middle = versions[versions.len() / 2].commit;
+        // What one commit changed stays together.
+        let starts = [middle, middle + 1]
+            .map(|commit| versions.partition_point(|version| version.commit < commit));
+        let mut splits = starts
+            .into_iter()
+            .filter(|at| (1..versions.len()).contains(at));
+        let (newer, older) = versions.split_at(splits.next().ok_or(error)?);
+        self.look_at(newer)?;
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        self.look_at(older)
+    }
+
+    /// What those of the versions declare in which a name is written.
+    fn declaring(
+        &self,
+        versions: &[Version],
+    ) -> Result<HashMap<(RepoPath, Blob), BTreeSet<ServiceAccountRef>>, source::Error> {
+        let files: HashSet<_> = versions.iter().map(|v| (&v.path, v.before)).collect();
+        let files = files.into_iter().map(|(path, blob)| (path.clone(), blob));
+        let (extractor, rules, names) = (self.extractor, self.rules, &self.names);
+        let look = |path: &RepoPath, bytes: &[u8]| {
+            let may_declare = names.may_be_in(bytes) && extractor.may_declare(bytes);
+            may_declare.then(|| declared(extractor, rules, path, bytes))
+        };
+        let found = self.repository.look(files.collect(), &look)?.into_iter();
+        Ok(found.map(|(p, b, declared)| ((p, b), declared)).collect())
+    }
+
+    /// Notes what the versions have declared, and is not declared any more.
+    fn note(
+        &mut self,
+        versions: &[Version],
+        found: &HashMap<(RepoPath, Blob), BTreeSet<ServiceAccountRef>>,
+    ) {
+        for version in versions {
+            let (file, commit) = ((version.path.clone(), version.before), version.commit);
+            let Some(declared) = found.get(&file) else {
+                self.empty.insert(version.before);
+                continue;
+            };
+            for service_account in declared {
+                if self.open.remove(service_account) {
+                    let files = Vec::new();
+                    let loss = Loss { commit, files };
+                    self.losses.insert(service_account.clone(), loss);
+                }
+                let loss = self.losses.get_mut(service_account);
+                if let Some(loss) = loss.filter(|loss| loss.commit == commit) {
+                    loss.files.push(file.clone());
+                }
+            }
+        }
+    }
+
+    /// Finds the files that changed as far as the oldest loss, and that hold a name and no sense now.
+    fn find_broken(&mut self) -> Result<(), source::Error> {
+        let Some(oldest) = self.losses.values().map(|loss| loss.commit).max() else {
+            return Ok(());
+        };
+        let newest = |(path, changes): (&RepoPath, &Vec<Change>)| {
+            let newest = changes.first().filter(|change| change.commit <= oldest)?;
+            Some((path.clone(), newest.after?))
+        };
+        let now = self.files.iter().filter_map(newest).collect();
+        let (extractor, names) = (self.extractor, &self.names);
+        let look = |_: &RepoPath, bytes: &[u8]| {
+            let is_broken = names.may_be_in(bytes) && !extractor.is_readable(bytes);
+            is_broken.then(|| bytes.to_vec())
+        };
+        let broken = self.repository.look(now, &look)?.into_iter();
+        self.broken = broken.map(|(path, _, bytes)| (path, bytes)).collect();
+        self.broken.sort();
+        Ok(())
+    }
+
+    /// The commit that took a ServiceAccount away, if one was seen.
+    pub(super) fn lost_by(&self, service_account: &ServiceAccountRef) -> Option<&CommitId> {
+        let loss = self.losses.get(service_account)?;
+        Some(&self.commits[loss.commit])
+    }
+
+    /// Why a ServiceAccount is not there, if a commit that took it away was seen.
+    ///
+    /// A commit that left its file broken removed nothing: the first one does after which the file
+    /// is whole without it, or gone; of several files, the last one.
+    pub(super) fn absence(
+        &self,
+        service_account: &ServiceAccountRef,
+        doubts: &Doubts<'_>,
+    ) -> Result<Absence, source::Error> {
+        let Some(loss) = self.losses.get(service_account) else {
+            return Ok(Absence::Unexplained);
+        };
+        for file in &loss.files {
+            if let Some((path, fault)) = self.fault_now(service_account, file)? {
+                return Ok(Absence::Unreadable { path, fault });
+            }
+        }
+        for (path, now) in &self.broken {
+            if self.is_new_place(service_account, loss, (path, now))? {
+                let (path, fault) = (path.clone(), "it does not parse".to_owned());
+                return Ok(Absence::Unreadable { path, fault });
+            }
+        }
+        let lost_by = &self.commits[loss.commit];
+        let before = self.repository.parent(lost_by);
+        if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), lost_by)? {
+            return Ok(Absence::Unreadable { path, fault });
+        }
+        let mut removal: Option<(Gone, &RepoPath)> = None;
+        for file in &loss.files {
+            let Some(gone) = self.gone(service_account, loss, file)? else {
+                return Ok(Absence::Unexplained);
+            };
+            // The smaller the number, the newer the commit.
+            if removal.as_ref().is_none_or(|(g, _)| gone.commit < g.commit) {
+                removal = Some((gone, &file.0));
+            }
+        }
+        let Some((Gone { commit, remains }, path)) = removal else {
+            return Ok(Absence::Unexplained);
+        };
+        Ok(Absence::Removed(Removal {
+            commit: self.repository.commit(&self.commits[commit])?,
+            since: None,
+            path: path.clone(),
+            remains,
+        }))
+    }
+
+    /// What is wrong now with a file that held a ServiceAccount.
+    fn fault_now(
+        &self,
+        service_account: &ServiceAccountRef,
+        (path, before): &(RepoPath, Blob),
+    ) -> Result<Option<(RepoPath, String)>, source::Error> {
+        Ok(match self.repository.content(self.ours, path)? {
+            Content::Absent => None,
+            Content::Obstructed { path, by } => Some((path, format!("it is {by} now"))),
+            Content::File(now) => {
+                let before = self.repository.blob(*before, path)?;
+                let default = self.rules.of(path).and_then(Result::ok);
+                let default = default.as_ref();
+                let extractor = self.extractor;
+                let whole = extractor.check_whole(path, &before, &now, service_account, default);
+                whole.err().map(|defect| (path.clone(), defect.to_string()))
+            }
+        })
+    }
+
+    /// The first commit, from a loss on, after which a file is whole without the ServiceAccount, or gone.
+    fn gone(
+        &self,
+        service_account: &ServiceAccountRef,
+        loss: &Loss,
+        (path, before): &(RepoPath, Blob),
+    ) -> Result<Option<Gone>, source::Error> {
+        let before = self.repository.blob(*before, path)?;
+        let default = self.rules.of(path).and_then(Result::ok);
+        let (default, extractor) = (default.as_ref(), self.extractor);
+        let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
+        for change in changes.iter().rev().filter(|c| c.commit <= loss.commit) {
+            let after = change.after.map(|blob| self.repository.blob(blob, path));
+            let after = after.transpose()?;
+            let is_whole = after.as_deref().is_none_or(|after| {
+                let whole = extractor.check_whole(path, &before, after, service_account, default);
+                whole.is_ok()
+            });
+            if is_whole {
+                let holds = |after: Vec<u8>| extractor.holds(&after, service_account, default);
+                return Ok(Some(Gone {
+                    commit: change.commit,
+                    remains: after.is_some_and(holds),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a file that cannot be read may be where a ServiceAccount went when it was lost.
+    ///
+    /// What does not hold the name cannot; nor can what does not hold the annotation, unless it changed with
+    /// the loss, however it was edited since: the annotation may have been lost on the way. A file that could
+    /// not be read before either must have got the name then.
+    fn is_new_place(
+        &self,
+        service_account: &ServiceAccountRef,
+        loss: &Loss,
+        (path, now): (&RepoPath, &[u8]),
+    ) -> Result<bool, source::Error> {
+        let name = BTreeSet::from([service_account.name.as_str()]);
+        if !elsewhere::mentions_any(now, &name)
+            || !matches!(self.repository.content(self.ours, path)?, Content::File(_))
+        {
+            return Ok(false);
+        }
+        let may_declare = self.extractor.may_declare(now);
+        let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
+        for change in changes.iter().filter(|c| c.commit <= loss.commit) {
+            let came_with_loss = change.commit == loss.commit;
+            if !came_with_loss && !may_declare {
+                continue;
+            }
+            let before = change.before.map(|blob| self.repository.blob(blob, path));
+            let before = before.transpose()?;
+            let could_hold_it_before = |before: &[u8]| {
+                let may_hold_it = !came_with_loss || elsewhere::mentions_any(before, &name);
+                may_hold_it && !self.extractor.is_readable(before)
+            };
+            if !before.as_deref().is_some_and(could_hold_it_before) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The ServiceAccounts that a file asks for roles for, rightly or not.
+pub(super) fn declared(
+    extractor: &Extractor,
+    rules: &NamespaceRules,
+    path: &RepoPath,
+    bytes: &[u8],
+) -> BTreeSet<ServiceAccountRef> {
+    let extract = extractor.extract(path, bytes);
+    let extract = extract.map(|extract| extract.placed(path, rules));
+    let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
+    declarations
+        .filter(|declaration| declaration.management != Management::Unmanaged)
+        .map(|declaration| declaration.service_account)
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! Which manifests each commit of a history changed, and what their versions hold.
+//!
+//! First parents only: what a merge brought in happened at the merge. Unchanged trees are never
+//! entered, so a step costs what it changed.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use git2::{ObjectType, Oid, Tree, TreeEntry};
+
+use super::blobs::{self, Read};
+use super::error::damaged;
+use super::history::Blob;
+use super::tree::{DIRECTORY, joined, kind_of};
+use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
+use crate::model::commit::CommitId;
+use crate::model::location::RepoPath;
+
+/// A manifest that a commit added, changed or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The file.
+    pub path: RepoPath,
+    /// Its content before, unless the commit added it.
+    pub before: Option<Blob>,
+    /// Its content after, unless the commit removed it.
+    pub after: Option<Blob>,
+}
+
+/// Sees a commit and what it changed, and says whether to go on.
+pub type Visit<'v> = dyn FnMut(&CommitId, Vec<Changed>) -> Result<ControlFlow<()>, Error> + 'v;
+
+impl Repository {
+    /// Goes back from a commit along first parents and shows for each commit what manifests in scope it
+    /// added, changed or removed, if any; the newest first. The first commit of all adds everything.
+    ///
+    /// # Errors
+    ///
+    /// If an object of that history cannot be read.
+    pub fn changes(
+        &self,
+        from: &CommitId,
+        scope: &Scope,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let broken = |error: git2::Error| damaged(Oid::ZERO_SHA1, b"history", &error);
+        let start = Oid::from_str(from.as_str()).map_err(broken)?;
+        let find = |id: Oid| {
+            let found = self.objects().find_commit(id);
+            found.map_err(|e| damaged(id, b"history", &e))
+        };
+        let tree = |commit: &git2::Commit<'_>| {
+            let found = self.objects().find_tree(commit.tree_id());
+            found.map_err(|e| damaged(commit.tree_id(), b"history", &e))
+        };
+        let mut commit = find(start)?;
+        // A tree is read once: what is after a commit is before the next one.
+        let mut after = None;
+        loop {
+            let parent = match commit.parent_id(0) {
+                Ok(id) => match find(id) {
+                    Err(_) if self.is_shallow() => return Ok(()),
+                    parent => Some(parent?),
+                },
+                // Where history is cut off, nobody knows what was before.
+                Err(_) if self.is_shallow() => return Ok(()),
+                Err(_) => None,
+            };
+            let is_same = |parent: &git2::Commit<'_>| parent.tree_id() == commit.tree_id();
+            if !parent.as_ref().is_some_and(is_same) {
+                let before = parent.as_ref().map(&tree).transpose()?;
+                let now = match after.take() {
+                    Some(now) => now,
+                    None => tree(&commit)?,
+                };
+                let mut changed = Vec::new();
+                self.compare(before.as_ref(), Some(&now), &[], 0, scope, &mut changed)?;
+                if !changed.is_empty() && visit(&id_of(&commit), changed)?.is_break() {
+                    return Ok(());
+                }
+                after = before;
+            }
+            commit = match parent {
+                Some(parent) => parent,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    /// Looks at the content of files, on all processors: what `look` makes of each one, in no order. Each
+    /// has the limits of files that are read now.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    pub fn look<T: Send>(
+        &self,
+        files: Vec<(RepoPath, Blob)>,
+        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+    ) -> Result<Vec<(RepoPath, Blob, T)>, Error> {
+        let files = files
+            .into_iter()
+            .map(|(path, blob)| (path, blob.0))
+            .collect();
+        let read_one = |path: &RepoPath, id: &Oid, content: &[u8]| {
+            look(path, content).map(|found| Read::Found(path.clone(), (Blob(*id), found)))
+        };
+        let read = blobs::read(&self.git, files, &read_one)?.into_iter();
+        Ok(read
+            .filter_map(|read| match read {
+                Read::Found(path, (blob, found)) => Some((path, blob, found)),
+                Read::Unread(_) => None,
+            })
+            .collect())
+    }
+
+    /// Lists the manifests that two trees do not have in common, with the blobs of both sides.
+    fn compare(
+        &self,
+        before: Option<&Tree<'_>>,
+        after: Option<&Tree<'_>>,
+        directory: &[u8],
+        depth: usize,
+        scope: &Scope,
+        changed: &mut Vec<Changed>,
+    ) -> Result<(), Error> {
+        if depth > MAX_TREE_DEPTH {
+            let path = RepoPath::new(directory);
+            return Err(Error::TooDeep {
+                path,
+                limit: MAX_TREE_DEPTH,
+            });
+        }
+        for (old, new) in differences(before, after) {
+            let Some(entry) = old.as_ref().or(new.as_ref()) else {
+                continue;
+            };
+            let path = RepoPath::new(joined(directory, entry.name_bytes()));
+            let of_kind = |side: &Option<TreeEntry<'_>>, kind: ObjectType| {
+                let side = side.as_ref().filter(|entry| entry.kind() == Some(kind));
+                side.map(TreeEntry::id)
+            };
+            let trees = [&old, &new].map(|side| of_kind(side, ObjectType::Tree));
+            if trees != [None, None] && scope.touches(&path) {
+                let tree = |id: Oid| {
+                    let found = self.objects().find_tree(id);
+                    found.map_err(|e| damaged(id, path.as_bytes(), &e))
+                };
+                let [old, new] = trees.map(|id| id.map(tree).transpose());
+                let (old, new) = (old?, new?);
+                let below = path.as_bytes();
+                self.compare(old.as_ref(), new.as_ref(), below, depth + 1, scope, changed)?;
+            }
+            let blobs = [&old, &new].map(|side| of_kind(side, ObjectType::Blob).map(Blob));
+            if let [before, after] = blobs
+                && (before, after) != (None, None)
+                && is_manifest(&path)
+                && scope.covers(&path)
+            {
+                changed.push(Changed {
+                    path,
+                    before,
+                    after,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What two trees do not have in common: the entries of a name on both sides, a file and a directory of
+/// one name each by itself.
+fn differences<'t>(
+    before: Option<&'t Tree<'t>>,
+    after: Option<&'t Tree<'t>>,
+) -> Vec<(Option<TreeEntry<'t>>, Option<TreeEntry<'t>>)> {
+    let entries = |tree: Option<&'t Tree<'t>>| tree.into_iter().flat_map(Tree::iter);
+    let (mut before, mut after) = (entries(before).peekable(), entries(after).peekable());
+    let mut found = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return found,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => in_tree(old).cmp(in_tree(new)),
+        };
+        let old = if order.is_le() { before.next() } else { None };
+        let new = if order.is_ge() { after.next() } else { None };
+        if let (Some(old), Some(new)) = (&old, &new)
+            && (old.id(), old.kind()) == (new.id(), new.kind())
+        {
+            continue;
+        }
+        found.push((old, new));
+    }
+}
+
+/// By what Git sorts the entries of a tree: their names, those of directories with a slash.
+fn in_tree<'e>(entry: &'e TreeEntry<'_>) -> impl Iterator<Item = u8> + use<'e> {
+    let slash = (kind_of(entry.filemode_raw()) == DIRECTORY).then_some(b'/');
+    entry.name_bytes().iter().copied().chain(slash)
+}
+
+fn id_of(commit: &git2::Commit<'_>) -> CommitId {
+    // libgit2 only has full ids.
+    CommitId::new(&commit.id().to_string()).expect("an object id is a full id")
+}
