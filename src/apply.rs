@@ -14,24 +14,23 @@ use futures::{FutureExt, StreamExt};
 use crate::iam::{IamReader, IamWriter, Kind};
 use crate::model::role::{CurrentRole, NewRole};
 use crate::model::tags::{self, Tags};
-use crate::plan::{Action, Again, Change, Delete, Difference, Plan, Quarantine, Update, record};
+use crate::plan::{self, Action, Again, Change, Delete, Difference, Plan, Quarantine, Update};
 
 pub mod lock;
 mod outcome;
 mod read_back;
+mod record;
 mod reread;
 mod sending;
 mod stop;
 
-use outcome::{
-    broken, changed_meanwhile, failed, in_flight, in_part, moved, overtaken, refused, unknown,
-    unsettled,
-};
+use outcome::{broken, failed, in_flight, in_part, moved, overtaken, refused, unknown, unsettled};
 use read_back::confirm;
 use reread::{STALE, find, recheck, reread};
 use sending::{VISIBLE_AFTER, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
+pub use record::record;
 pub use stop::Stop;
 
 /// Plans a role again that another run has written to since it was planned for.
@@ -188,89 +187,6 @@ async fn attempt(
 /// The answer where a role may only be written to as it was planned.
 pub fn as_planned(_: &CurrentRole) -> Again {
     Again::AsPlanned
-}
-
-/// Writes the run's commit to the record of the cluster, before anything else is written, and says
-/// what became of that. `replan` is asked about a record that another run has written to meanwhile.
-pub async fn record(
-    write: &record::Write,
-    iam: &impl IamWriter,
-    stop: &Stop,
-    replan: Replan<'_>,
-) -> Outcome {
-    let work = AssertUnwindSafe(write_record(write, iam, stop, replan)).catch_unwind();
-    match unless_overdue(work, iam, stop).await {
-        Some(Ok(outcome)) => outcome,
-        Some(Err(_)) => broken(stop),
-        None => in_flight(),
-    }
-}
-
-/// Over what an older run wrote meanwhile, ours is written, as with a role; but not for ever.
-async fn write_record(
-    write: &record::Write,
-    iam: &impl IamWriter,
-    stop: &Stop,
-    replan: Replan<'_>,
-) -> Outcome {
-    let mut write = write.clone();
-    let mut pauses = AGAIN.build();
-    loop {
-        let (name, written) = match &write {
-            record::Write::Create(role) => (&role.arn.name, create(role, iam, stop, replan).await),
-            record::Write::Tag {
-                current,
-                tags,
-                untag,
-            } => {
-                let tagged = tag_record(current, tags, untag, iam, stop, replan);
-                (&current.listed.name, tagged.await)
-            }
-        };
-        let Err(outcome) = written else {
-            return Outcome::Done;
-        };
-        let is_raced = matches!(&outcome, Outcome::Failed(f) if f.cause == Cause::Raced);
-        let pause = pauses.next().filter(|_| is_raced && !stop.is_requested());
-        let Some(pause) = pause else {
-            return outcome;
-        };
-        tokio::time::sleep(pause).await;
-        write = match find(name, iam, STALE).await {
-            Err(error) => return failed(&error, stop),
-            Ok(None) => return changed_meanwhile(name),
-            Ok(Some(found)) => match replan(&found) {
-                Again::Record(Some(next)) => *next,
-                Again::Record(None) => return Outcome::Done,
-                other => return overtaken(name, other),
-            },
-        };
-    }
-}
-
-async fn tag_record(
-    current: &CurrentRole,
-    tags: &Tags,
-    untag: &[String],
-    iam: &impl IamWriter,
-    stop: &Stop,
-    replan: Replan<'_>,
-) -> Result<(), Outcome> {
-    let name = &current.listed.name;
-    if stop.is_requested() {
-        return Err(Outcome::NotAttempted);
-    }
-    // Jobs of other paths may have written their own entries meanwhile.
-    recheck(current, tags, iam, stop, replan).await?;
-    let call = || iam.tag_role(name, tags);
-    write(current, tags, iam, stop, replan, call, has_tags(tags)).await?;
-    if untag.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<&str> = untag.iter().map(String::as_str).collect();
-    let gone = |role: &CurrentRole| keys.iter().all(|key| role.tags.get(key).is_none());
-    let call = || iam.untag_role(name, &keys);
-    write(current, tags, iam, stop, replan, call, gone).await
 }
 
 /// Makes a role. CreateRole must never be repeated blindly: after a lost reply the role is looked
@@ -481,7 +397,7 @@ fn has_tags(tags: &Tags) -> impl Fn(&CurrentRole) -> bool {
 
 /// Whether a run has left its commit on a role, or in a record.
 fn is_of_a_run(role: &CurrentRole) -> bool {
-    role.tags.get(tags::LAST_COMMIT).is_some() || !record::entries(role).is_empty()
+    role.tags.get(tags::LAST_COMMIT).is_some() || !plan::record::entries(role).is_empty()
 }
 
 /// Whether a role that is there is the one CreateRole was to make. Who made it does not matter, so
@@ -492,7 +408,7 @@ fn is_as_made(found: &CurrentRole, wanted: &NewRole) -> bool {
         let found = found.tags.get(key);
         OF_THE_RUN.contains(&key)
             || found == Some(value)
-            || found.is_some_and(|found| record::is_same_entry(key, found, value))
+            || found.is_some_and(|found| plan::record::is_same_entry(key, found, value))
     };
     found.listed.name == wanted.arn.name
         && found.listed.path == wanted.arn.path

@@ -35,6 +35,7 @@ mod naming;
 mod output;
 mod plan;
 mod progress;
+mod question;
 mod rendered;
 mod retire;
 mod roles;
@@ -205,15 +206,15 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
             args.report.deliver(Word::Plan, run, console, work)
         }
         Command::Apply(args) => {
-            let work = || apply::run(args, console);
+            let work = || apply::run(args, run, console);
             args.report.deliver(Word::Apply, run, console, work)
         }
         Command::Adopt(args) => {
-            let work = || adopt::run(args, console);
+            let work = || adopt::run(args, run, console);
             args.named.report.deliver(Word::Adopt, run, console, work)
         }
         Command::Retire(args) => {
-            let work = || retire::run(args, console);
+            let work = || retire::run(args, run, console);
             args.named.report.deliver(Word::Retire, run, console, work)
         }
         Command::Explain(args) => end(explain::run(args, run, console)),

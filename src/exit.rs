@@ -17,7 +17,7 @@ pub enum Exit {
     ChangesPending = 3,
     /// The input was rejected; nothing was written.
     InputRejected = 4,
-    /// A guard refused; nothing was written.
+    /// A guard refused, or whoever was asked; nothing was written.
     Refused = 5,
     /// Git or AWS is unavailable, or access was denied, before the first write.
     Unavailable = 6,
@@ -70,7 +70,7 @@ impl Exit {
             Self::Usage => "usage or configuration",
             Self::ChangesPending => "changes are pending (--exit-code or --fail-on)",
             Self::InputRejected => "input rejected: nothing written",
-            Self::Refused => "a guard refused: nothing written",
+            Self::Refused => "refused, by a guard or by whoever was asked: nothing written",
             Self::Unavailable => "Git or AWS unavailable, or access denied, before the first write",
             Self::Incomplete => {
                 "finished, but some items are held or failed, or a report was not written"

@@ -120,7 +120,7 @@
 //!         lease: SignedDuration::from_secs(60),
 //!         since: Timestamp::now(),
 //!     };
-//!     let bounds = Bounds { saved: None, log: None, turn: &turn, stop: &stop, observe };
+//!     let bounds = Bounds { saved: None, approve: None, log: None, turn: &turn, stop: &stop, observe };
 //!     let connect = async |cluster: &ClusterSettings| iam.writer(cluster).await;
 //!     apply(&clusters, &manifests, &terms, bounds, connect).await?;
 //!     assert_eq!(pending().await?, 0);

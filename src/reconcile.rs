@@ -26,6 +26,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 
 mod adopt;
 pub mod apply;
+mod approval;
 mod checked;
 pub mod compare;
 mod doubts;
@@ -47,6 +48,7 @@ mod search;
 pub mod survey;
 mod unrendered;
 
+pub use approval::{Agreed, Approve};
 pub use error::Error;
 pub use exclusive::Turn;
 pub use manifests::Manifests;

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::console::Console;
 use super::error::Error;
+use super::invocation::Invocation;
 use super::named::{EXITS, NamedArgs};
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
@@ -20,7 +21,8 @@ Examples:
 ///
 /// A role is taken over by tagging it, and only if its trust policy proves that it serves its
 /// ServiceAccount already. Nothing else of it changes, so nobody loses access; the next apply
-/// brings its trust policy to what is declared. Shows what it would do unless --yes is given.
+/// brings its trust policy to what is declared. Shows what it would do, and does it with --yes, or if
+/// the answer on a terminal is yes.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 #[command(mut_arg("roles", |arg| arg.required(false).required_unless_present("all_matching")))]
@@ -35,10 +37,10 @@ pub(super) struct AdoptArgs {
     pub(super) named: NamedArgs,
 }
 
-pub(super) fn run(args: &AdoptArgs, console: &Console) -> Result<Report, Error> {
+pub(super) fn run(args: &AdoptArgs, run: &Invocation, console: &Console) -> Result<Report, Error> {
     let verb = match args.all_matching {
         true => Verb::AdoptMatching,
         false => Verb::Adopt,
     };
-    args.named.run(verb, Command::Adopt, console)
+    args.named.run(verb, Command::Adopt, run, console)
 }

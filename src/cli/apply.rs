@@ -8,8 +8,10 @@ use super::args::{AuditArgs, ChangeArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
+use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::progress::Watcher;
+use super::question;
 use super::signals::Signals;
 use super::source::SourceArgs;
 use super::turn::TurnArgs;
@@ -17,9 +19,9 @@ use crate::exit::Exit;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::apply::Bounds;
 use crate::reconcile::manifests::all_paths;
-use crate::reconcile::{self, Declarations};
+use crate::reconcile::{self, Agreed, Declarations};
 use crate::report::ending::{Ending, Heed};
-use crate::report::{Command, Report};
+use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 
 const EXAMPLES: &str = "\
@@ -48,7 +50,8 @@ const EXITS: &[Exit] = &[
 /// Make IAM match the manifests of a revision
 ///
 /// Does what `plan` lists. Every role is read again right before it is written to; a role that
-/// somebody else changed meanwhile is left alone. Ctrl-C stops safely.
+/// somebody else changed meanwhile is left alone. Ctrl-C stops safely. On a terminal (standard input and
+/// output) it shows the plan and asks, unless --yes is given or CI is set; what was not shown is not done.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct ApplyArgs {
@@ -75,13 +78,16 @@ pub(super) struct ApplyArgs {
         conflicts_with = "directory"
     )]
     plan: Option<PathBuf>,
+    /// On a terminal: write without a question
+    #[arg(long, help_heading = "Changes")]
+    yes: bool,
     /// With --plan: only if its commit, or that of --revision, is in the history of this branch or
     /// commit, or of a tag that is named in full (refs/tags/v1)
     #[arg(long, value_name = "REF", help_heading = "Changes", requires = "plan")]
     require_reachable_from: Option<String>,
 }
 
-pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> {
+pub(super) fn run(args: &ApplyArgs, run: &Invocation, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
@@ -104,8 +110,25 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
     );
     let (watcher, signals) = (Watcher::new(console), Signals::listen()?);
     let turn = args.turn.turn();
+    let report = |command, sections, exit| Report {
+        command,
+        repository: Some(manifests.repository().to_owned()),
+        commit: manifests.commit().cloned(),
+        exit,
+        clusters: sections,
+        error: None,
+        listing: args.report.listing(),
+    };
+    let approve = |mut sections: Vec<Section>| -> Agreed<'_> {
+        watcher.pause();
+        manifests.count_ignored(&clusters, &mut sections);
+        let shown = report(Command::Plan, sections, Exit::Success);
+        Box::pin(question::agreed(shown, run, console))
+    };
+    let asks = !args.yes && console.is_attended();
     let bounds = Bounds {
         saved: saved.as_ref(),
+        approve: asks.then_some(&approve),
         log: log.as_ref(),
         turn: &turn,
         stop: signals.stop(),
@@ -122,15 +145,8 @@ pub(super) fn run(args: &ApplyArgs, console: &Console) -> Result<Report, Error> 
         heed: Heed::Nothing,
         signal: signals.caught(),
     };
-    Ok(Report {
-        command: Command::Apply,
-        repository: Some(manifests.repository().to_owned()),
-        commit: manifests.commit().cloned(),
-        exit: ending.exit(),
-        clusters: sections,
-        error: None,
-        listing: args.report.listing(),
-    })
+    let exit = ending.exit();
+    Ok(report(Command::Apply, sections, exit))
 }
 
 fn open_plan(path: &Path) -> Result<SavedPlan, Error> {

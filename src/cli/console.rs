@@ -118,12 +118,19 @@ impl Console {
         io::stderr().is_terminal() && self.log_format == LogFormat::Text
     }
 
+    /// Whether somebody can be asked: both ends are a terminal, and no CI system says that it runs this.
+    pub(super) fn is_attended(&self) -> bool {
+        let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+        !is_ci && io::stdin().is_terminal() && io::stdout().is_terminal()
+    }
+
     /// Writes to standard output. A reader that has gone away is no error: what was to be done has
     /// been done, and nobody is left to tell.
     pub(super) fn print(&self, text: &[u8]) -> io::Result<()> {
         let stdout = io::stdout();
         let colours = self.colours(&stdout);
-        ignore_closed(anstream::AutoStream::new(stdout.lock(), colours).write_all(text))
+        let mut stream = anstream::AutoStream::new(stdout.lock(), colours);
+        ignore_closed(stream.write_all(text).and_then(|()| stream.flush()))
     }
 
     /// Writes to standard error, where errors of the run itself go.

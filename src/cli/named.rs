@@ -6,8 +6,10 @@ use super::args::{AuditArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
+use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::progress::Watcher;
+use super::question;
 use super::signals::Signals;
 use super::source::NamedSourceArgs;
 use super::turn::TurnArgs;
@@ -16,9 +18,9 @@ use crate::model::role::RoleName;
 use crate::reconcile::apply::Bounds;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::named::{self, Verb};
-use crate::reconcile::{self, Declarations, explain};
+use crate::reconcile::{self, Agreed, Declarations, explain};
 use crate::report::ending::{Ending, Heed};
-use crate::report::{Command, Report};
+use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 use crate::source;
 
@@ -28,6 +30,7 @@ pub(super) const EXITS: &[Exit] = &[
     Exit::Bug,
     Exit::Usage,
     Exit::InputRejected,
+    Exit::Refused,
     Exit::Unavailable,
     Exit::Incomplete,
     Exit::OutcomeUnknown,
@@ -42,7 +45,7 @@ pub(super) struct NamedArgs {
     /// Names of the roles
     #[arg(value_name = "ROLE", required = true)]
     roles: Vec<String>,
-    /// Write to the roles, instead of only showing what would be written
+    /// Write to the roles, instead of only showing what would be written, or asking on a terminal
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -65,6 +68,7 @@ impl NamedArgs {
         &self,
         verb: Verb,
         command: Command,
+        run: &Invocation,
         console: &Console,
     ) -> Result<Report, Error> {
         let names = self
@@ -73,8 +77,10 @@ impl NamedArgs {
             .map(|name| RoleName::new(name).map_err(reconcile::Error::Role));
         let names = names.collect::<Result<Vec<_>, _>>()?;
         let mut source = self.source.source();
+        let asks = !self.yes && console.is_attended();
+        let writes = self.yes || asks;
         // A cache can hide what speaks against a role, and has no say in what is written.
-        source.repository.no_cache |= self.yes;
+        source.repository.no_cache |= writes;
         let clusters = self.cluster.settings(&source.repository.paths, &self.iam)?;
         let [settings] = &clusters[..] else {
             return Err(reconcile::Error::WhichCluster(explain::names(&clusters)).into());
@@ -93,15 +99,31 @@ impl NamedArgs {
         let endpoint = self.iam.endpoint(&clusters, console)?;
         let signals = Signals::listen()?;
         let (watcher, turn) = (Watcher::new(console), self.turn.turn());
+        let report = |sections, exit| Report {
+            command,
+            repository: Some(manifests.repository().to_owned()),
+            commit: manifests.commit().cloned(),
+            exit,
+            clusters: sections,
+            error: None,
+            listing: self.report.listing(),
+        };
+        let approve = |mut sections: Vec<Section>| -> Agreed<'_> {
+            watcher.pause();
+            manifests.count_ignored(&clusters, &mut sections);
+            let shown = report(sections, Exit::Success);
+            Box::pin(question::agreed(shown, run, console))
+        };
         let bounds = Bounds {
             saved: None,
+            approve: asks.then_some(&approve),
             log: log.as_ref(),
             turn: &turn,
             stop: signals.stop(),
             observe: &|event| watcher.hear(event),
         };
         let sections = async {
-            if self.yes {
+            if writes {
                 let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
                 named::carry_out(verb, &names, settings, &manifests, bounds, connect).await
             } else {
@@ -118,14 +140,7 @@ impl NamedArgs {
             heed: Heed::Nothing,
             signal: signals.caught(),
         };
-        Ok(Report {
-            command,
-            repository: Some(manifests.repository().to_owned()),
-            commit: manifests.commit().cloned(),
-            exit: ending.exit(),
-            clusters: sections,
-            error: None,
-            listing: self.report.listing(),
-        })
+        let exit = ending.exit();
+        Ok(report(sections, exit))
     }
 }

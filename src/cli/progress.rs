@@ -67,6 +67,11 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// Shows nothing until the next event.
+    pub(super) fn pause(&self) {
+        self.shown.replace(None);
+    }
+
     /// Shows an event of the run.
     pub(super) fn hear(&self, event: Event<'_>) {
         let console = self.console;

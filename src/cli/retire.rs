@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::console::Console;
 use super::error::Error;
+use super::invocation::Invocation;
 use super::named::{EXITS, NamedArgs};
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
@@ -22,7 +23,8 @@ Examples:
 /// removed: after a rewritten history, a branch that was applied by hand, or tags that were removed.
 /// Nobody can assume such a role any more; everything else of it is kept, declaring its ServiceAccount
 /// restores it, and apply --mode sync deletes it after --prune-after. A role that is declared anywhere
-/// in the commit, or may be, is refused. Shows what it would do unless --yes is given.
+/// in the commit, or may be, is refused. Shows what it would do, and does it with --yes, or if the
+/// answer on a terminal is yes.
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct RetireArgs {
@@ -30,7 +32,7 @@ pub(super) struct RetireArgs {
     pub(super) named: NamedArgs,
 }
 
-pub(super) fn run(args: &RetireArgs, console: &Console) -> Result<Report, Error> {
+pub(super) fn run(args: &RetireArgs, run: &Invocation, console: &Console) -> Result<Report, Error> {
     let verb = Verb::Retire(jiff::Timestamp::now());
-    args.named.run(verb, Command::Retire, console)
+    args.named.run(verb, Command::Retire, run, console)
 }

@@ -48,6 +48,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
         "CI_SERVER_URL`, `CI_JOB_URL`, `CI_COMMIT_SHA",
         "host, page and commit of a job on GitLab, for the same",
     ),
+    ("CI", "nobody is asked before a write, even on a terminal"),
     (
         "COLUMNS",
         "how wide the columns of `roles` and the help may be",

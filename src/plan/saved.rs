@@ -83,6 +83,18 @@ impl SavedPlan {
         }
     }
 
+    /// Starts one that is never written to a file: what somebody was shown and agreed to.
+    pub fn shown(commit: Option<&CommitId>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            repository: String::new(),
+            commit: commit.map_or_else(|| "none".to_owned(), CommitId::to_string),
+            clusters: vec![],
+            checksum: String::new(),
+        }
+    }
+
     /// Adds the changes of one cluster that write.
     pub fn add(&mut self, plan: &Plan, facts: &Facts) {
         let saved = |change: &Change| SavedChange {

@@ -1,6 +1,7 @@
 //! `plan` and `apply` over all clusters: what is known from reading stops a run before its first write;
 //! after that, every change has an outcome.
 
+use super::approval::{Approval, Approve};
 use super::exclusive::{self, Run, Turn};
 use super::survey::{self, Survey, survey};
 use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
@@ -8,6 +9,7 @@ use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::audit::{AuditLog, Audited};
 use crate::iam::{self, IamReader, IamWriter};
+use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, RoleLabel};
 use crate::model::shell::REST;
 use crate::plan::saved::SavedPlan;
@@ -53,6 +55,9 @@ pub async fn plan<R: IamReader>(
 pub struct Bounds<'a> {
     /// A plan that was saved: nothing else is done.
     pub saved: Option<&'a SavedPlan>,
+    /// Who is asked before the first write to a role, if somebody is: nothing else than what they were
+    /// shown is done.
+    pub approve: Option<Approve<'a>>,
     /// Where every write is announced.
     pub log: Option<&'a AuditLog>,
     /// How it takes turns with other runs.
@@ -69,8 +74,9 @@ pub struct Bounds<'a> {
 ///
 /// # Errors
 ///
-/// Before the first write: if anything cannot be read, something stands in the way, another run does
-/// not end in time, or a stop was requested. After it, every change has an outcome instead.
+/// Before the first write: if anything cannot be read, something stands in the way, whoever is asked
+/// does not agree, another run does not end in time, or a stop was requested. After it, every change
+/// has an outcome instead.
 pub async fn apply<D: Declarations, W: IamWriter>(
     clusters: &[ClusterSettings],
     declarations: &D,
@@ -86,22 +92,29 @@ pub async fn apply<D: Declarations, W: IamWriter>(
     for cluster in clusters {
         writers.push(Audited::new(connect(cluster).await?, bounds.log));
     }
-    let planning = plan_all(clusters, declarations, terms, bounds, &writers);
+    let limit = |survey: &mut Survey| bounds.saved.map_or(Ok(()), |saved| survey.limit(saved));
+    let planning = plan_all(clusters, declarations, terms, &limit, &writers);
     let planned = unless_stopped(bounds.stop, planning).await?;
     let writes = |survey: &Survey| survey.plan.writes().next().is_some();
     if !planned.iter().any(|s| s.record.is_some() || writes(s)) {
         let sections = planned.into_iter().map(|survey| survey.section(|_| None));
         return Ok(sections.collect());
     }
-    let whole = match planned.iter().any(writes) {
+    let has_writes = planned.iter().any(writes);
+    let in_accounts: Vec<Cluster> = planned.iter().map(|s| s.cluster().clone()).collect();
+    let plans = planned.iter().map(|survey| (&survey.plan, &survey.facts));
+    let approval = Approval::of(bounds, declarations.commit(), plans);
+    let sections = planned.into_iter().map(|survey| survey.section(|_| None));
+    approval.ask(bounds, sections.collect()).await?;
+    let whole = match has_writes {
         true => declarations.without_cache()?,
         false => None,
     };
     let declarations = whole.as_ref().unwrap_or(declarations);
     let mut locks = Vec::new();
-    for (settings, survey) in clusters.iter().zip(&planned) {
+    for (settings, cluster) in clusters.iter().zip(in_accounts) {
         let iam = Audited::new(connect(settings).await?, bounds.log);
-        locks.push((survey.cluster().clone(), iam));
+        locks.push((cluster, iam));
     }
     let run = Run {
         commit: declarations.commit(),
@@ -111,7 +124,11 @@ pub async fn apply<D: Declarations, W: IamWriter>(
     };
     let work = async {
         (bounds.observe)(Event::Reading);
-        let planning = plan_all(clusters, declarations, terms, bounds, &writers);
+        let limit = |survey: &mut Survey| {
+            limit(survey)?;
+            approval.limit(&mut survey.plan, &survey.facts)
+        };
+        let planning = plan_all(clusters, declarations, terms, &limit, &writers);
         let planned = unless_stopped(bounds.stop, planning).await?;
         let mut sections = Vec::new();
         for (survey, iam) in planned.into_iter().zip(&writers) {
@@ -126,16 +143,14 @@ async fn plan_all<W: IamWriter>(
     clusters: &[ClusterSettings],
     declarations: &impl Declarations,
     terms: &Terms,
-    bounds: Bounds<'_>,
+    limit: &dyn Fn(&mut Survey) -> Result<(), Error>,
     writers: &[W],
 ) -> Result<Vec<Survey>, Error> {
     let mut planned = Vec::new();
     for (cluster, iam) in clusters.iter().zip(writers) {
         let survey = survey(cluster, declarations, terms, iam.reader()).await?;
         let mut survey = survey.allowed()?;
-        if let Some(saved) = bounds.saved {
-            survey.limit(saved)?;
-        }
+        limit(&mut survey)?;
         planned.push(survey);
     }
     survey::settle(planned.iter_mut())?;
@@ -148,11 +163,12 @@ async fn carry_out(
     iam: &impl IamWriter,
     bounds: Bounds<'_>,
 ) -> Section {
+    let is_approved = bounds.saved.is_some() || bounds.approve.is_some();
     let replan = |role: &CurrentRole| {
         let history = |questions: &_| declarations.history(questions, &survey.facts.run.paths);
         match survey.facts.again(role, history) {
-            // Nobody has approved of anything but what was saved.
-            Ok(Again::Change(action, _)) if bounds.saved.is_some() && action.role().is_some() => {
+            // Nobody has approved of anything but what was planned.
+            Ok(Again::Change(action, _)) if is_approved && action.role().is_some() => {
                 Again::AsPlanned
             }
             Ok(again) => again,

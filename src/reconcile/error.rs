@@ -63,6 +63,12 @@ pub enum Error {
     /// The repository: two commits that are compared have nothing in common here.
     #[error("`{0}` and `{1}` have no common commit")]
     NoMergeBase(String, String),
+    /// Whoever was asked.
+    #[error("the answer was not yes; nothing was written")]
+    Declined,
+    /// The account: it is not any more what it was when somebody agreed.
+    #[error("what was shown is not what is to be done any more, and nothing was written: {0}")]
+    MovedSinceShown(String),
     /// Another run that writes.
     #[error("waited {} s for {whose}; nothing was written", waited.as_secs())]
     Busy {
@@ -121,7 +127,7 @@ impl Error {
             },
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
             Self::Iam(_) | Self::Busy { .. } | Self::LockLost => Exit::Unavailable,
-            Self::Refused(_) => Exit::Refused,
+            Self::Refused(_) | Self::Declined | Self::MovedSinceShown(_) => Exit::Refused,
             Self::Stopped => Exit::Interrupted,
         }
     }
@@ -153,13 +159,14 @@ impl Error {
             Self::LockLost => Some(
                 "run again; if it happens again, a longer --lock-lease bears slower calls".to_owned(),
             ),
+            Self::MovedSinceShown(_) => Some("run again: it shows what is to be done now".to_owned()),
             Self::OtherAccount(..) => Some("name the cluster of that account with --cluster-name, or use its credentials".to_owned()),
             Self::UnknownName(_, near) if near.is_empty() => {
                 Some("give it as NAMESPACE/NAME, or check --path and --role-prefix".to_owned())
             }
             Self::UnknownName(_, near) => Some(format!("did you mean {}?", accounts(near))),
             Self::WhichServiceAccount(_) => Some("give it as NAMESPACE/NAME".to_owned()),
-            Self::Arn(_) | Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Stopped => None,
+            Self::Arn(_) | Self::NoPrefix | Self::Role(_) | Self::ServiceAccount(_) | Self::Declined | Self::Stopped => None,
         }
     }
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::apply::Bounds;
+use super::approval::Approval;
 use super::exclusive::{self, Run};
 use super::{Declarations, Error, adopt, retire, unless_stopped};
 use crate::apply::{self, Outcomes};
 use crate::iam::audit::Audited;
 use crate::iam::{self, IamReader, IamWriter};
-use crate::model::cluster::Cluster;
 use crate::model::role::RoleName;
 use crate::plan::{Change, Facts, Plan};
 use crate::report::{Entry, Section};
@@ -47,7 +47,7 @@ pub async fn show(
 ///
 /// # Errors
 ///
-/// As [`show`], or if another run does not end in time. After the first write, every role has an
+/// As [`show`], or if whoever is asked does not agree, or another run does not end in time. After the first write, every role has an
 /// outcome instead.
 pub async fn carry_out<W: IamWriter>(
     verb: Verb,
@@ -61,12 +61,17 @@ pub async fn carry_out<W: IamWriter>(
     let iam = Audited::new(connect(settings).await?, bounds.log);
     let for_lock = Audited::new(connect(settings).await?, bounds.log);
     let plan = || planned(verb, names, settings, declarations, iam.reader());
-    let (section, shown, cluster) = unless_stopped(stop, plan()).await?;
-    if shown.writes().next().is_none() {
-        return Ok(vec![with_entries(section, shown, &mut |_| None)]);
+    let (section, shown, facts) = unless_stopped(stop, plan()).await?;
+    let is_nothing = shown.writes().next().is_none();
+    let approval = Approval::of(bounds, declarations.commit(), [(&shown, &facts)]);
+    let sections = vec![with_entries(section, shown, &mut |_| None)];
+    if is_nothing {
+        return Ok(sections);
     }
+    approval.ask(bounds, sections).await?;
     let work = async {
-        let (section, plan, _) = unless_stopped(stop, plan()).await?;
+        let (section, mut plan, facts) = unless_stopped(stop, plan()).await?;
+        approval.limit(&mut plan, &facts)?;
         let outcomes = Outcomes::new(&plan);
         apply::apply(&plan, &iam, stop, &outcomes, &|_, _| {}, &apply::as_planned).await;
         let mut outcomes = outcomes.into_map();
@@ -79,7 +84,7 @@ pub async fn carry_out<W: IamWriter>(
         stop,
         observe: bounds.observe,
     };
-    exclusive::alone(&[(cluster, for_lock)], run, work).await
+    exclusive::alone(&[(facts.cluster, for_lock)], run, work).await
 }
 
 async fn planned(
@@ -88,7 +93,7 @@ async fn planned(
     settings: &ClusterSettings,
     declarations: &impl Declarations,
     iam: &impl IamReader,
-) -> Result<(Section, Plan, Cluster), Error> {
+) -> Result<(Section, Plan, Facts), Error> {
     let (plan, others, facts): (Plan, Vec<RoleName>, Facts) = match verb {
         Verb::Adopt => adopt::adoption(Some(names), settings, declarations, iam).await?,
         Verb::AdoptMatching => adopt::adoption(None, settings, declarations, iam).await?,
@@ -103,7 +108,7 @@ async fn planned(
         diagnostics: plan.diagnostics.clone(),
         ..Section::default()
     };
-    Ok((section, plan, facts.cluster))
+    Ok((section, plan, facts))
 }
 
 fn with_entries(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use irsa_gitops::apply::Stop;
 use irsa_gitops::apply::lock::{Held, Refusal, Wish, take};
+use irsa_gitops::iam::IamWriter;
 use irsa_gitops::iam::sandbox::{Role, Tag};
 use irsa_gitops::model::cluster::Cluster;
 use irsa_gitops::plan::lock::{Holder, name};
@@ -94,6 +95,71 @@ fn c22_a_dead_holder_is_passed_after_its_lease_and_not_before() {
         }
         held.give_back(&cluster, &iam).await;
         assert_eq!(locks(&iam), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn c55_who_met_a_holder_waits_until_its_work_shows() {
+    paused(async {
+        let (iam, cluster) = (account(), cluster());
+        let mut first = taken(&cluster, "first", &iam).await.expect("free");
+        let start = tokio::time::Instant::now();
+        let next = async {
+            let held = taken(&cluster, "next", &iam).await.expect("given back");
+            (held, start.elapsed())
+        };
+        let work = async {
+            tokio::select! {
+                () = first.keep(&cluster, &iam) => panic!("lost"),
+                () = tokio::time::sleep(Duration::from_secs(20)) => {}
+            }
+            first.give_back(&cluster, &iam).await;
+        };
+        let ((held, waited), ()) = tokio::join!(next, work);
+        assert!(waited >= Duration::from_secs(25), "{waited:?}");
+        held.give_back(&cluster, &iam).await;
+        // Who meets nobody waits for nothing.
+        let start = tokio::time::Instant::now();
+        taken(&cluster, "last", &iam).await.expect("free");
+        assert!(start.elapsed() < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn c55_a_lock_that_does_not_show_yet_is_given_back() {
+    paused(async {
+        let (iam, cluster) = (account(), cluster());
+        let held = taken(&cluster, "quick", &iam).await.expect("free");
+        iam.mishaps(vec![(0, Mishap::Stale)]);
+        held.give_back(&cluster, &iam).await;
+        assert_eq!(locks(&iam), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn c55_nobody_takes_a_lock_below_one_that_is_held() {
+    paused(async {
+        for above in [2, 3] {
+            let (iam, cluster) = (account(), cluster());
+            let holder = wish(&cluster, "holder", 600).holder;
+            let lock = irsa_gitops::plan::lock::new(&cluster, above, &holder, None);
+            iam.create_role(&lock).await.expect("made");
+            let (stop, wish) = (Stop::default(), wish(&cluster, "next", 10));
+            let result = take(&wish, &iam, &stop, &|_| {}).await;
+            assert!(matches!(result, Err(Refusal::Busy(Some(_)))), "{result:?}");
+            assert_eq!(locks(&iam), [name(&cluster, above).to_string()]);
+        }
+    });
+}
+
+#[test]
+fn c55_who_stood_still_while_it_gave_back_deletes_nothing_more() {
+    paused(async {
+        let (iam, cluster) = (account(), cluster());
+        let held = taken(&cluster, "slow", &iam).await.expect("free");
+        tokio::time::advance(LEASE).await;
+        held.give_back(&cluster, &iam).await;
+        assert_eq!(locks(&iam), [name(&cluster, 1).to_string()]);
     });
 }
 

@@ -47,6 +47,7 @@ mod placeholders;
 mod principals;
 mod process;
 mod providers;
+mod questions;
 mod races;
 mod reach;
 mod readme;
@@ -91,6 +92,7 @@ mod support {
     pub mod memory;
     pub mod repository;
     pub mod scenes;
+    pub mod terminal;
     pub mod timeline;
     pub mod turns;
     pub mod watch;

@@ -16,7 +16,7 @@ fn first(run: &Run) -> Value {
 }
 
 /// Applies, and has history lose the trace of why `a` is not declared.
-fn quarantined() -> World {
+pub(super) fn quarantined() -> World {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     world.repository.remove("apps/a.yaml");
@@ -26,7 +26,7 @@ fn quarantined() -> World {
     world
 }
 
-fn untag(world: &World, keys: &[&str]) {
+pub(super) fn untag(world: &World, keys: &[&str]) {
     world.edit(|state| {
         let tags = role(state, 0)["tags"].as_array_mut().expect("tags");
         tags.retain(|tag| !keys.contains(&tag["key"].as_str().unwrap_or_default()));

@@ -48,6 +48,7 @@ fn mishaps() -> Vec<Mishap> {
 async fn run(world: &World, iam: &Memory) -> Option<Section> {
     let bounds = Bounds {
         saved: None,
+        approve: None,
         log: None,
         turn: &turn(),
         stop: &Stop::default(),

@@ -1,5 +1,6 @@
 //! The real binary, in an environment that holds nothing but what a test puts there.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -72,6 +73,20 @@ impl Cli {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// Starts it with standard input and output at this end of a terminal, and leaves it running.
+    pub fn start_at(mut self, end: &File, stdin: bool, stdout: bool) -> Child {
+        let end = || end.try_clone().expect("an open file");
+        if stdin {
+            self.0.stdin(end());
+        }
+        self.0.stdout(match stdout {
+            true => end().into(),
+            false => Stdio::piped(),
+        });
+        self.0.stderr(Stdio::piped());
+        self.0.spawn().expect("the program can be run")
     }
 
     /// Starts it and leaves it running.

@@ -181,6 +181,7 @@ async fn run(timeline: &Timeline, commit: usize, name: String, client: Client) -
     };
     let bounds = Bounds {
         saved: None,
+        approve: None,
         log: None,
         turn: &turn,
         stop: &Stop::default(),
