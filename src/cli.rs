@@ -175,6 +175,10 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocati
                 .ok()
                 .and_then(|_| verb.value_source(id))
         };
+        if given("revision") == Some(ValueSource::CommandLine) && given("directory").is_some() {
+            let why = "--revision goes with a repository; files of a directory are read as they are, and stand for the commit of --commit\n";
+            return Err(command.error(ErrorKind::ArgumentConflict, why));
+        }
         for flag in ["commit", "base_directory", "base_commit"] {
             if given(flag) == Some(ValueSource::CommandLine) && given("directory").is_none() {
                 let flag = flag.replace('_', "-");

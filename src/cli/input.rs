@@ -12,6 +12,7 @@ use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;
 use crate::reconcile::manifests::{Address, Place};
 use crate::reconcile::{self, Manifests};
+use crate::report::sanitize::line;
 use crate::settings::{self, ClusterSettings};
 use crate::source::{Alternates, Cache, ConfigVariables, Credentials, Server, Token};
 
@@ -27,6 +28,13 @@ pub(super) fn read(
         Some(directory) => Place::Directory(rendered::files(args, directory.clone())?),
         None => Place::Repository(address(&args.repository, args.revision())),
     };
+    if let (Some(_), Some(revision)) = (&args.directory, &args.revision) {
+        // A flag would be an error; a job sets its variables for other commands, too.
+        let revision = line(revision);
+        console.print_error(&format!(
+            "note: IRSA_GITOPS_REVISION (`{revision}`) has no meaning beside --directory: the files are read as they are\n"
+        ));
+    }
     let cache = cache(&args.repository, &conventions);
     let watcher = Watcher::new(console);
     let observe = |event: crate::reconcile::Event<'_>| watcher.hear(event);

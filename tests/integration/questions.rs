@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::retire::{quarantined, untag};
 use crate::support::cli::{Cli, Run, role, roles, state};
+use crate::support::repository::service_account;
 use crate::support::terminal::Terminal;
 use crate::support::world::World;
 
@@ -274,4 +275,44 @@ fn i84_a_signal_ends_the_waiting() {
         assert!(run.stderr.contains("nothing was written"), "{}", run.stderr);
         assert_eq!(account(&world), before);
     }
+}
+
+#[test]
+fn i85_a_revision_beside_a_directory_is_not_ignored_without_a_word() {
+    let world = World::new(&["a"]);
+    let directory = world.file("rendered");
+    std::fs::create_dir(&directory).expect("a directory");
+    std::fs::write(directory.join("b.yaml"), service_account("bar", "b")).expect("a file");
+    let directory = directory.to_str().expect("plain");
+    for verb in ["lint", "plan", "apply"] {
+        let both = [verb, "--directory", directory, "--revision", "HEAD"];
+        let run = world.print(&both).ends(2);
+        assert!(run.stderr.contains("--revision"), "{}", run.stderr);
+        let by_variable = world.cli(&[verb, "--revision", "HEAD"]);
+        by_variable
+            .env("IRSA_GITOPS_DIRECTORY", directory)
+            .run()
+            .ends(2);
+    }
+    let plan = ["plan", "--directory", directory];
+    let run = world
+        .cli(&plan)
+        .env("IRSA_GITOPS_REVISION", "HEAD")
+        .run()
+        .ends(0);
+    assert!(
+        run.stderr.contains("note: IRSA_GITOPS_REVISION"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stdout.contains("k8s-sa_bar_b"), "{}", run.stdout);
+    let run = world.print(&plan).ends(0);
+    assert!(!run.stderr.contains("REVISION"), "{}", run.stderr);
+    let run = world
+        .cli(&["plan"])
+        .env("IRSA_GITOPS_REVISION", "HEAD")
+        .run()
+        .ends(0);
+    assert!(!run.stderr.contains("note"), "{}", run.stderr);
+    world.print(&["plan", "--revision", "HEAD"]).ends(0);
 }
