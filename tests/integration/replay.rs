@@ -67,22 +67,34 @@ fn history() -> Repository {
     repository
 }
 
+/// That of moto's environment, which has PyYAML, or the system's.
+fn python() -> PathBuf {
+    let target = std::env::var("CARGO_TARGET_DIR")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").to_owned());
+    let own = PathBuf::from(target).join("moto/bin/python");
+    match own.exists() {
+        true => own,
+        false => PathBuf::from("python3"),
+    }
+}
+
 /// What a replay found, and whether it ended with 0; `None`, said loudly, where it cannot be run.
 fn replay(repository: &Repository, program: &str) -> Option<(Value, bool)> {
-    let has_yaml = Command::new("python3")
+    let python = python();
+    let has_yaml = Command::new(&python)
         .args(["-c", "from yaml import CSafeLoader"])
         .output();
     if !has_yaml.is_ok_and(|output| output.status.success()) {
-        not_run("the replay of a history, because python3 has no PyYAML with libyaml");
+        not_run("the replay of a history, because Python has no PyYAML with libyaml");
         return None;
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/replay.py");
-    let output = Command::new("python3")
+    let output = Command::new(&python)
         .args([script, "--json", "--program", program])
         .arg(repository.path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
-        .expect("python3 can be run");
+        .expect("Python can be run");
     let error = String::from_utf8_lossy(&output.stderr);
     let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {error}"));
     Some((found, output.status.success()))
