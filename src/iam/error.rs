@@ -140,7 +140,7 @@ impl Error {
             Kind::RoleDenied => {
                 "its trust policy has to name who is told here (an ARN, or the token's issuer, `sub` and `aud`), and a principal of AWS also needs sts:AssumeRole on it".to_owned()
             }
-            Kind::NoCredentials if self.message.starts_with(NO_PROFILE) => {
+            Kind::NoCredentials | Kind::Credentials if self.message.starts_with(NO_PROFILE) => {
                 "correct AWS_PROFILE (aws configure list-profiles prints those that there are), or add the profile: aws configure --profile NAME".to_owned()
             }
             Kind::NoCredentials => {

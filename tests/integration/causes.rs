@@ -146,6 +146,53 @@ fn a60_what_is_wrong_with_a_profile_that_is_there_is_told_with_its_name() {
     names(&run("s", session), &["no profile `s`", "which name `it`:"]);
 }
 
+/// A metadata service that gives nothing.
+fn refusing_metadata() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let refusal =
+                b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            // The SDK may have gone away.
+            let _ = stream.write_all(refusal);
+        }
+    });
+    url
+}
+
+#[test]
+fn a60_a_profile_that_is_not_there_is_the_cause_whatever_comes_after_it() {
+    let (cloud, metadata) = (Cloud::new("aws"), refusing_metadata());
+    for (name, said) in [
+        (
+            "prdo",
+            &[
+                "no profile `prdo` (of AWS_PROFILE)",
+                "`prod`",
+                "hint: correct",
+            ][..],
+        ),
+        // One that is there and gives none is not missing.
+        ("prod", &["profile `prod` (of AWS_PROFILE)", "hint: renew"]),
+    ] {
+        let environment = &[
+            REGION[0],
+            ("AWS_PROFILE", name),
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+        ];
+        let run = cloud.run(&Case {
+            environment,
+            profile: "[profile prod]\nregion = eu-west-1\n",
+            ..BASE
+        });
+        names(&run, said);
+    }
+}
+
 #[test]
 fn a51_a_role_that_refuses_is_named_with_whom_it_refuses() {
     // {"sub":"repo:acme/apps:ref:refs/heads/main"}

@@ -63,8 +63,12 @@ pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) 
         .into_iter()
         .find_map(|name| Some((name, variable(name)?)));
     let kind = kind(error);
+    // Whatever came after the profile in the chain and failed, such as a metadata service, was not meant.
+    let fell_through = matches!(kind, Kind::NoCredentials | Kind::Credentials)
+        && access.web_identity.is_none()
+        && variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_none();
     if let Some((name, profile)) = &profile
-        && (kind, &access.web_identity) == (Kind::NoCredentials, &None)
+        && fell_through
         && !files().iter().any(|file| has_profile(file, profile))
     {
         let files: Vec<String> = files()
