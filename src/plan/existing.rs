@@ -11,7 +11,7 @@ use crate::model::conventions::RoleArnForm;
 use crate::model::role::{Attachments, NewRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::quoted;
-use crate::model::trust_policy::{StatementView, TrustDocument};
+use crate::model::trust_policy::{Token, TrustDocument};
 
 /// The roles that annotations name instead of the right ones, and that trust their ServiceAccounts.
 pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
@@ -39,7 +39,7 @@ fn all(facts: &Facts) -> impl Iterator<Item = (RoleArn, &ServiceAccountRef, &Dec
         let listed = facts.current().listed(&arn.name)?;
         let is_there = listed.name == arn.name && listed.path == arn.path;
         let is_other = arn.name.as_str() != declared.role.as_str();
-        let trusts = || lets_in(&listed.trust_policy, whose, &facts.cluster);
+        let trusts = || lets_in(whose, declared, &listed.trust_policy, &facts.cluster);
         (is_there && is_other && trusts()).then_some((arn, whose, declared))
     })
 }
@@ -71,43 +71,29 @@ fn desired(whose: &ServiceAccountRef, declared: &Declared, facts: &Facts) -> Opt
     ))
 }
 
-/// Whether a trust policy may let a ServiceAccount in through a provider of the cluster: also by a
-/// pattern, as policies that people write often do.
-fn lets_in(document: &TrustDocument, whose: &ServiceAccountRef, cluster: &Cluster) -> bool {
-    let subject = whose.subject();
-    let lets_in = |statement: &StatementView| {
-        let providers = statement.principal.federated();
-        let mut issuers = cluster.issuers.iter();
-        statement.allows_web_identity()
-            && issuers.any(|issuer| {
-                let provider = cluster.oidc_provider(issuer).to_string();
-                let subjects = statement.values(&format!("{issuer}:sub"));
-                providers.contains(&provider.as_str())
-                    && (subjects.is_empty()
-                        || subjects.iter().any(|(_, value)| is_like(value, &subject)))
-            })
-    };
-    let statements = document.statements().unwrap_or_default();
-    statements.iter().any(lets_in)
-}
-
-/// Whether a text fits a pattern in which `*` stands for any text.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match text.find(part) {
-            Some(at) => text = &text[at + part.len()..],
-            None => return false,
-        }
-    }
-    text.ends_with(last)
+/// Whether a trust policy may let a ServiceAccount in through a provider of the cluster.
+fn lets_in(
+    whose: &ServiceAccountRef,
+    declared: &Declared,
+    of: &TrustDocument,
+    cluster: &Cluster,
+) -> bool {
+    let own = declared.own_audience.as_ref().or(cluster.audience.as_ref());
+    let (subject, audience) = (whose.subject(), own.cloned().unwrap_or_default());
+    let statements = of.statements().unwrap_or_default();
+    cluster.issuers.iter().any(|issuer| {
+        let provider = cluster.oidc_provider(issuer).to_string();
+        let token = Token {
+            provider: &provider,
+            issuer: issuer.as_str(),
+            subject: &subject,
+            audience: audience.as_str(),
+        };
+        let allowing = statements.iter().filter(|statement| !statement.denies());
+        let mut about = allowing.map(|statement| statement.is_about(&token));
+        // What is not known here may well let it in.
+        about.any(|is_about| is_about != Some(false))
+    })
 }
 
 fn finding(
@@ -231,31 +217,4 @@ fn create(role: &NewRole) -> String {
         ));
     }
     command
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i65_a_pattern_is_any_text_where_it_has_a_star() {
-        for (pattern, text) in [
-            ("a", "a"),
-            ("*", ""),
-            ("a*c", "abc"),
-            ("a*b*c", "abc"),
-            ("*:web", "x:y:web"),
-        ] {
-            assert!(is_like(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [
-            ("a", "ab"),
-            ("a*c", "ab"),
-            ("a*b*c", "ac"),
-            ("*b", "ba"),
-            ("", "a"),
-        ] {
-            assert!(!is_like(pattern, text), "{pattern} {text}");
-        }
-    }
 }

@@ -126,6 +126,17 @@ fn i66_only_a_role_that_is_there_and_serves_the_service_account_is_told_of() {
     assert_ne!(pattern("system:serviceaccount:*:web"), Value::Null);
     assert_eq!(pattern("system:serviceaccount:other:*"), Value::Null);
     assert_eq!(pattern("system:serviceaccount:bar:webs"), Value::Null);
+    // As IAM reads it, and as `explain` does.
+    assert_ne!(pattern("system:serviceaccount:bar:w?b"), Value::Null);
+    let audience = |audience: &str| {
+        edit(&world, |role| {
+            let condition = json!({ "StringEquals": { format!("{}:aud", crate::support::cli::ISSUER): audience } });
+            role["trustPolicy"]["Statement"][0]["Condition"] = condition;
+        });
+        found(&world.run(&["plan"]).ends(7))
+    };
+    assert_ne!(audience("sts.amazonaws.com"), Value::Null);
+    assert_eq!(audience("vault"), Value::Null);
     // One to which nothing is attached loses nothing.
     pattern("system:serviceaccount:bar:web");
     edit(&world, |role| {
