@@ -222,7 +222,7 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
             args.named.report.deliver(Word::Retire, run, console, work)
         }
         Command::Explain(args) => end(explain::run(args, run, console)),
-        Command::Roles(args) => end(roles::run(args, console)),
+        Command::Roles(args) => end(roles::run(args, run, console)),
         Command::IamPolicy(args) => end(iam_policy::run(args, console)),
         Command::Completions { shell } => end(print(&completions(*shell), console)),
         Command::Man => end(print(manual::page().as_bytes(), console)),

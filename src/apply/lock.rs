@@ -14,6 +14,7 @@ use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::quotas::Limit;
 use crate::model::role::{CurrentRole, RoleId, RoleName};
+use crate::model::shell;
 use crate::plan::lock::{self, Holder, Seen};
 
 /// How often a lock that somebody holds is looked at.
@@ -175,7 +176,10 @@ async fn watch(
         if number > MOST {
             return Err(Refusal::NoLock(
                 format!("the cluster has more than {MOST} locks, which nobody deletes"),
-                "allow iam:DeleteRole on them: irsa-gitops iam-policy --for apply prints it; then delete them, if no run is under way".to_owned(),
+                format!(
+                    "allow iam:DeleteRole on them: {} prints it; then delete them, if no run is under way",
+                    shell::command("iam-policy --for apply")
+                ),
             ));
         }
         let (seen, now) = (Seen::of(&role), Instant::now());

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{ClusterArgs, IamArgs, without_effect};
 use super::console::Console;
 use super::error::Error;
+use super::invocation::Invocation;
 use super::progress::Progress;
 use crate::exit::Exit;
 use crate::reconcile;
@@ -71,10 +72,10 @@ enum Format {
     Html,
 }
 
-pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
+pub(super) fn run(args: &RolesArgs, run: &Invocation, console: &Console) -> Result<Exit, Error> {
     let clusters = args.cluster.settings(&[], &args.iam)?;
     let endpoint = args.iam.endpoint(&clusters, console)?;
-    let inventory = super::runtime()?.block_on(async {
+    let mut inventory = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");
         let mut inventory = Inventory {
             time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -88,6 +89,7 @@ pub(super) fn run(args: &RolesArgs, console: &Console) -> Result<Exit, Error> {
         }
         Ok::<_, Error>(inventory)
     })?;
+    inventory.complete(&|text, cluster| run.complete(text, Some(cluster)));
     let mut text = Vec::new();
     let written = match args.format {
         Format::Human => {

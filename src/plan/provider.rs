@@ -9,6 +9,7 @@ use super::guard;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::Cluster;
+use crate::model::shell;
 
 /// What is known of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub fn findings(cluster: &Cluster, providers: &Providers) -> Vec<Diagnostic> {
             "whether pods can assume the roles by OIDC provider {} was not checked: iam:GetOpenIDConnectProvider is denied",
             unread.join(", ")
         );
-        let hint = "irsa-gitops iam-policy --for plan, or --for apply, prints what the job needs";
+        let prints = shell::command("iam-policy --for plan");
+        let hint = format!("{prints} prints what the job needs");
         found.push(Diagnostic::warning(Code::OidcProviderUnread, message).with_hint(hint));
     }
     found

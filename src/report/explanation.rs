@@ -80,7 +80,9 @@ impl Explanation {
     pub fn complete(&mut self, complete: &dyn Fn(&str) -> String) {
         let hints = self.findings.iter_mut().map(|found| &mut found.hint);
         let hints = hints.chain([&mut self.answer.hint]).flatten();
-        let texts = hints.chain(&mut self.answer.run);
+        let texts = hints
+            .chain(&mut self.answer.run)
+            .chain(&mut self.answer.notes);
         for text in texts.chain([&mut self.reason]) {
             *text = complete(text);
         }

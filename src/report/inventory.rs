@@ -112,6 +112,16 @@ const COLUMNS: [&str; 8] = [
 ];
 
 impl Inventory {
+    /// Completes the commands in it; each is about the cluster that is named beside it.
+    pub fn complete(&mut self, complete: &dyn Fn(&str, &str) -> String) {
+        for cluster in &mut self.clusters {
+            let hints = cluster.findings.iter_mut().map(|found| &mut found.hint);
+            for hint in hints.flatten() {
+                *hint = complete(hint, &cluster.name);
+            }
+        }
+    }
+
     /// Whether pods are kept from assuming the roles of a cluster.
     pub fn has_errors(&self) -> bool {
         let mut found = self.clusters.iter().flat_map(|cluster| &cluster.findings);

@@ -392,9 +392,10 @@ impl Known<'_> {
         let version = self.removal()?;
         let new = counterpart(version)?;
         Some(format!(
-            "commit {} renamed it to `{new}`, whose role `{}` is another one, with none of this one's policies: irsa-gitops explain {new}",
+            "commit {} renamed it to `{new}`, whose role `{}` is another one, with none of this one's policies: {}",
             version.commit.id.short(),
-            role(&new)
+            role(&new),
+            command(&format!("explain {new}"))
         ))
     }
 
