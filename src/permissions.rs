@@ -172,10 +172,14 @@ fn statements(cluster: &Cluster, job: Job) -> Vec<Statement> {
 
 /// The locks of a cluster, as a resource.
 fn locks(cluster: &Cluster) -> String {
-    let record = cluster.role_arn(&record::name(cluster)).to_string();
-    let name = record::name(cluster).to_string();
-    let before = record.strip_suffix(&name).unwrap_or(&record);
-    format!("{before}{}", lock::names(cluster))
+    let Cluster {
+        partition,
+        account,
+        path,
+        ..
+    } = cluster;
+    let names = lock::names(cluster);
+    format!("arn:{partition}:iam::{account}:role{path}{names}")
 }
 
 /// Making roles that come with our tags and boundary.

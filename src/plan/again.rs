@@ -71,6 +71,7 @@ impl Facts {
             Again::Change(Box::new(change.action.clone()), change.reason.clone())
         }))
     }
+
     /// What becomes of the record as it is now. What the user accepts as rewritten is no obstacle, as
     /// with the plan.
     fn record_again(&self) -> Again {
