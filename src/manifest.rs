@@ -36,7 +36,7 @@ use text::{Fault, Text};
 
 pub use doubt::{Doubt, Hides};
 pub use scan::Names;
-pub use whole::Defect;
+pub use whole::{Compared, Defect};
 
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;

@@ -54,6 +54,30 @@ pub enum Defect {
     },
 }
 
+/// A file that lost ServiceAccounts, compared with its version that held them: once for all of them.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    defect: Option<Defect>,
+    cut: Option<Cut>,
+    /// Namespace and name of each ServiceAccount that it holds.
+    held: BTreeSet<Pair>,
+}
+
+/// The beginning of what was there before.
+#[derive(Clone, Debug)]
+struct Cut {
+    line: usize,
+    /// Whether it ends where no removal would end.
+    is_inside: bool,
+    /// Whether it goes through an object.
+    through: bool,
+    /// The objects that lost something; of what is no ServiceAccount, only that there is one.
+    lost: BTreeSet<Option<Pair>>,
+}
+
+/// Namespace and name of a ServiceAccount.
+type Pair = (String, String);
+
 /// Kind and name of an object, by which it is found in another version of its file.
 type Identity = (String, String);
 
@@ -95,6 +119,34 @@ impl Extractor {
         service_account: &ServiceAccountRef,
         default: Option<&Namespace>,
     ) -> Result<(), Defect> {
+        self.compare(path, before, after, default)
+            .check(service_account)
+    }
+
+    /// The same for all ServiceAccounts that the file lost.
+    pub fn compare(
+        &self,
+        path: &RepoPath,
+        before: &[u8],
+        after: &[u8],
+        default: Option<&Namespace>,
+    ) -> Compared {
+        let cut = self.cut(path, before, after, default);
+        Compared {
+            held: self.held(after, default),
+            defect: cut.as_ref().err().cloned(),
+            cut: cut.unwrap_or_default(),
+        }
+    }
+
+    /// Where a file is cut off, if it is no more than the beginning of what it was.
+    fn cut(
+        &self,
+        path: &RepoPath,
+        before: &[u8],
+        after: &[u8],
+        default: Option<&Namespace>,
+    ) -> Result<Option<Cut>, Defect> {
         let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
         let is_blank = |line: &str| {
             let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
@@ -139,7 +191,7 @@ impl Extractor {
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
         check.namespaces(before)?;
-        check_cut(before, readable, (service_account, default), &self.search)
+        Ok(cut(before, readable, default, &self.search))
     }
 
     /// Whether a file holds a ServiceAccount of that name, whatever it declares.
@@ -149,15 +201,50 @@ impl Extractor {
         service_account: &ServiceAccountRef,
         default: Option<&Namespace>,
     ) -> bool {
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
-        let mut holds = false;
-        for chunk in document::split(text, &self.search) {
-            visit_objects(chunk, &mut |tree, id| {
-                holds |= is(tree, id, service_account, default)
-            });
-        }
-        holds
+        self.held(bytes, default).contains(&pair(service_account))
     }
+
+    /// Every ServiceAccount in a file, whatever it declares.
+    fn held(&self, bytes: &[u8], default: Option<&Namespace>) -> BTreeSet<Pair> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let mut held = BTreeSet::new();
+        for chunk in document::split(text, &self.search) {
+            visit_objects(chunk, &mut |tree, id| held.extend(found(tree, id, default)));
+        }
+        held
+    }
+}
+
+impl Compared {
+    /// Whether the file is whole without a ServiceAccount.
+    ///
+    /// # Errors
+    ///
+    /// As [`Extractor::check_whole`].
+    pub fn check(&self, service_account: &ServiceAccountRef) -> Result<(), Defect> {
+        if let Some(defect) = &self.defect {
+            return Err(defect.clone());
+        }
+        let Some(cut) = &self.cut else {
+            return Ok(());
+        };
+        // Whether any object but the ServiceAccount lost something.
+        let others = cut.lost.len() > 1 || !cut.lost.contains(&Some(pair(service_account)));
+        match cut.is_inside || (cut.through && others) {
+            true => Err(Defect::Cut { line: cut.line }),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the file holds a ServiceAccount of that name, whatever it declares.
+    pub fn holds(&self, service_account: &ServiceAccountRef) -> bool {
+        self.held.contains(&pair(service_account))
+    }
+}
+
+fn pair(service_account: &ServiceAccountRef) -> Pair {
+    let ServiceAccountRef { namespace, name } = service_account;
+    (namespace.as_str().to_owned(), name.as_str().to_owned())
 }
 
 /// Visits every object in a part of a file as far as it can be read: roots and, instead of a List, its
@@ -184,16 +271,11 @@ fn items(tree: &Tree, id: NodeId) -> Option<&[NodeId]> {
     tree.items(tree.get(id, "items").filter(|_| is_list)?)
 }
 
-fn is(
-    tree: &Tree,
-    id: NodeId,
-    service_account: &ServiceAccountRef,
-    default: Option<&Namespace>,
-) -> bool {
-    let (namespace, name) = (&service_account.namespace, &service_account.name);
-    let identity = identity(tree, id);
-    identity.is_some_and(|(kind, found)| kind == "ServiceAccount" && found == name.as_str())
-        && self::namespace(tree, id).or(default.map(Namespace::as_str)) == Some(namespace.as_str())
+/// The ServiceAccount that an object is, if it is one.
+fn found(tree: &Tree, id: NodeId, default: Option<&Namespace>) -> Option<Pair> {
+    let (kind, name) = identity(tree, id)?;
+    let namespace = namespace(tree, id).or(default.map(Namespace::as_str))?;
+    (kind == "ServiceAccount").then(|| (namespace.to_owned(), name))
 }
 
 fn namespace(tree: &Tree, id: NodeId) -> Option<&str> {
@@ -343,38 +425,31 @@ impl Check<'_> {
     }
 }
 
-/// Refuses the beginning of what was there before, unless it ends where a removal would end.
-fn check_cut(
-    before: &str,
-    after: &str,
-    (service_account, default): (&ServiceAccountRef, Option<&Namespace>),
-    search: &Search,
-) -> Result<(), Defect> {
+/// What is the beginning of what was there before: whether it ends where a removal would end.
+fn cut(before: &str, after: &str, default: Option<&Namespace>, search: &Search) -> Option<Cut> {
     let cut = after.len();
-    let Some(rest) = before.strip_prefix(after).filter(|rest| !rest.is_empty()) else {
-        return Ok(());
-    };
+    let rest = before.strip_prefix(after).filter(|rest| !rest.is_empty())?;
     let is_content = |line: &&str| !line.is_empty() && !line.starts_with('#');
     let mut lines = after.lines().map(str::trim).filter(is_content);
     let ends_with_key = lines.next_back().is_some_and(|line| line.ends_with(':'));
     let ends_a_line = after.ends_with('\n') || rest.starts_with(['\n', '\r']);
-    // Whether the cut goes through an object, and whether any but the ServiceAccount lost something.
-    let (mut through, mut others) = (false, false);
+    let (mut through, mut lost) = (false, BTreeSet::new());
     for chunk in document::split(before, search) {
         visit_objects(chunk, &mut |tree, id| {
             let node = tree.node(id);
-            let lost = before.get(cut.max(node.start)..node.end).unwrap_or("");
-            if lost.lines().map(str::trim).any(|line| is_content(&line)) {
+            let rest = before.get(cut.max(node.start)..node.end).unwrap_or("");
+            if rest.lines().map(str::trim).any(|line| is_content(&line)) {
                 through |= node.start < cut;
-                others |= !is(tree, id, service_account, default);
+                lost.insert(found(tree, id, default));
             }
         });
     }
-    if !ends_a_line || ends_with_key || (through && others) {
-        let line = after.lines().count();
-        return Err(Defect::Cut { line });
-    }
-    Ok(())
+    Some(Cut {
+        line: after.lines().count(),
+        is_inside: !ends_a_line || ends_with_key,
+        through,
+        lost,
+    })
 }
 
 /// Whether a text is `VERSION` or `GROUP/VERSION`.

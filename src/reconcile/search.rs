@@ -3,12 +3,14 @@
 //! First only names and ids are compared, commit by commit; then what those commits changed is looked at,
 //! many files at a time on all processors, and only a file in which one of the names is written is parsed.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::doubts::Doubts;
 use super::elsewhere;
-use crate::manifest::{Extractor, Management, Names};
+use crate::manifest::{Compared, Extractor, Management, Names};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Removal};
@@ -42,6 +44,18 @@ pub(super) struct Search<'a> {
     batch: usize,
     /// The files that changed, hold one of the names, and cannot be parsed now.
     broken: Vec<(RepoPath, Vec<u8>)>,
+    /// What became of files that held ServiceAccounts: it is the same for all that they held.
+    now: RefCell<HashMap<(RepoPath, Blob), Now>>,
+    compared: RefCell<HashMap<(RepoPath, Blob, Blob), Rc<Compared>>>,
+}
+
+/// What is in the place of a file now.
+#[derive(Clone)]
+enum Now {
+    Nothing,
+    /// Something else, there or above it, and what it is.
+    Obstructed(RepoPath, &'static str),
+    File(Rc<Compared>),
 }
 
 /// A file as it was before a commit, which is told by its number among those that were seen.
@@ -95,6 +109,8 @@ impl<'a> Search<'a> {
             empty: HashSet::new(),
             batch: FIRST,
             broken: Vec::new(),
+            now: RefCell::default(),
+            compared: RefCell::default(),
         };
         let mut visit = |commit: &CommitId, changed| search.visit(commit, changed);
         let walked = repository.changes(ours, scope, &mut visit);
@@ -300,20 +316,59 @@ impl<'a> Search<'a> {
     fn fault_now(
         &self,
         service_account: &ServiceAccountRef,
-        (path, before): &(RepoPath, Blob),
+        file: &(RepoPath, Blob),
     ) -> Result<Option<(RepoPath, String)>, source::Error> {
-        Ok(match self.repository.content(self.ours, path)? {
-            Content::Absent => None,
-            Content::Obstructed { path, by } => Some((path, format!("it is {by} now"))),
-            Content::File(now) => {
-                let before = self.repository.blob(*before, path)?;
-                let default = self.rules.of(path).and_then(Result::ok);
-                let default = default.as_ref();
-                let extractor = self.extractor;
-                let whole = extractor.check_whole(path, &before, &now, service_account, default);
-                whole.err().map(|defect| (path.clone(), defect.to_string()))
+        Ok(match self.now(file)? {
+            Now::Nothing => None,
+            Now::Obstructed(path, by) => Some((path, format!("it is {by} now"))),
+            Now::File(now) => {
+                let defect = now.check(service_account).err();
+                defect.map(|defect| (file.0.clone(), defect.to_string()))
             }
         })
+    }
+
+    /// What is now in the place of a file that held ServiceAccounts.
+    fn now(&self, file: &(RepoPath, Blob)) -> Result<Now, source::Error> {
+        if let Some(known) = self.now.borrow().get(file) {
+            return Ok(known.clone());
+        }
+        let (path, before) = file;
+        let now = match self.repository.content(self.ours, path)? {
+            Content::Absent => Now::Nothing,
+            Content::Obstructed { path, by } => Now::Obstructed(path, by),
+            Content::File(now) => Now::File(Rc::new(self.compare(path, *before, &now)?)),
+        };
+        self.now.borrow_mut().insert(file.clone(), now.clone());
+        Ok(now)
+    }
+
+    /// A later version of a file that held ServiceAccounts.
+    fn after(
+        &self,
+        (path, before): &(RepoPath, Blob),
+        after: Blob,
+    ) -> Result<Rc<Compared>, source::Error> {
+        let key = (path.clone(), *before, after);
+        if let Some(known) = self.compared.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let bytes = self.repository.blob(after, path)?;
+        let compared = Rc::new(self.compare(path, *before, &bytes)?);
+        self.compared.borrow_mut().insert(key, compared.clone());
+        Ok(compared)
+    }
+
+    fn compare(
+        &self,
+        path: &RepoPath,
+        before: Blob,
+        after: &[u8],
+    ) -> Result<Compared, source::Error> {
+        let before = self.repository.blob(before, path)?;
+        let default = self.rules.of(path).and_then(Result::ok);
+        let default = default.as_ref();
+        Ok(self.extractor.compare(path, &before, after, default))
     }
 
     /// The first commit, from a loss on, after which a file is whole without the ServiceAccount, or gone.
@@ -321,24 +376,17 @@ impl<'a> Search<'a> {
         &self,
         service_account: &ServiceAccountRef,
         loss: &Loss,
-        (path, before): &(RepoPath, Blob),
+        file: &(RepoPath, Blob),
     ) -> Result<Option<Gone>, source::Error> {
-        let before = self.repository.blob(*before, path)?;
-        let default = self.rules.of(path).and_then(Result::ok);
-        let (default, extractor) = (default.as_ref(), self.extractor);
-        let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
+        let changes = self.files.get(&file.0).map_or(&[][..], Vec::as_slice);
         for change in changes.iter().rev().filter(|c| c.commit <= loss.commit) {
-            let after = change.after.map(|blob| self.repository.blob(blob, path));
+            let after = change.after.map(|blob| self.after(file, blob));
             let after = after.transpose()?;
-            let is_whole = after.as_deref().is_none_or(|after| {
-                let whole = extractor.check_whole(path, &before, after, service_account, default);
-                whole.is_ok()
-            });
-            if is_whole {
-                let holds = |after: Vec<u8>| extractor.holds(&after, service_account, default);
+            let is_whole = |after: &Rc<Compared>| after.check(service_account).is_ok();
+            if after.as_ref().is_none_or(is_whole) {
                 return Ok(Some(Gone {
                     commit: change.commit,
-                    remains: after.is_some_and(holds),
+                    remains: after.is_some_and(|after| after.holds(service_account)),
                 }));
             }
         }

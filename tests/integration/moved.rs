@@ -166,3 +166,48 @@ fn m34_c16_a_manifest_that_moves_to_another_pipeline_and_breaks_keeps_its_role()
         assert_eq!(world.role("a"), before, "{fault}");
     }
 }
+
+/// Files are read once for all that they lost, and each ServiceAccount gets the answer of its own.
+#[test]
+fn i86_of_many_that_went_at_once_only_the_one_that_moved_is_held() {
+    let names: Vec<String> = (0..40).map(|index| format!("sa-{index}")).collect();
+    let declared: Vec<String> = names
+        .iter()
+        .map(|name| service_account("bar", name))
+        .collect();
+    let own = |index: usize| format!("apps/own/{index}.yaml");
+    let world = World::with(&[("apps/all.yaml", &declared[..20].join("---\n"))]);
+    for (index, text) in declared.iter().enumerate().skip(20) {
+        world.repository.write(&own(index), text);
+    }
+    world.repository.commit("20 in one file, 20 in their own");
+    world.sync(&[]).ends(0);
+    // One is left of each, and one of each goes to where it is not understood.
+    world.repository.write("apps/all.yaml", &declared[0]);
+    for index in 21..40 {
+        world.repository.remove(&own(index));
+    }
+    for index in [5, 25] {
+        let twice = "  annotations: {}\n  annotations:\n";
+        let text = declared[index].replace("  annotations:\n", twice);
+        world
+            .repository
+            .write(&format!("apps/new/{index}.yaml"), text);
+    }
+    let removed_by = world.repository.commit("Remove nearly all");
+    let run = world.sync(&["--allow-removals", "36"]).ends(7);
+    let changes = run.changes();
+    let expected = |index: &usize| match index {
+        0 | 20 => None,
+        5 | 25 => Some(format!("k8s-sa_bar_sa-{index} held")),
+        _ => Some(format!("k8s-sa_bar_sa-{index} quarantine done")),
+    };
+    let mut expected: Vec<String> = (0..40).filter_map(|index| expected(&index)).collect();
+    expected.sort();
+    let is_listed = |change: &&String| !change.contains("in-sync");
+    let mut found: Vec<String> = changes.iter().filter(is_listed).cloned().collect();
+    found.sort();
+    assert_eq!(found, expected);
+    let by = world.tag("sa-7", "role.k8s.aws/quarantined-by");
+    assert_eq!(by, Some(removed_by));
+}

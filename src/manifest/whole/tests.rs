@@ -245,3 +245,34 @@ fn m33_a_list_that_is_cut_anywhere_is_no_removal() {
         assert_eq!(undetected(&json), Vec::<usize>::new());
     }
 }
+
+#[test]
+fn i86_one_comparison_answers_for_all_that_were_lost() {
+    let of = |name: &str| FOO.replace("foo", name);
+    let whose = |name: &str| ServiceAccountRef::parse(&format!("bar/{name}")).expect("it is one");
+    let compare = |before: &str, after: &str| {
+        let (before, after) = (before.as_bytes(), after.as_bytes());
+        Extractor::default().compare(&"a.yaml".into(), before, after, None)
+    };
+    let before = format!("{}---\n{}---\n{}", of("a"), of("b"), of("c"));
+    let compared = compare(&before, &of("a"));
+    for (name, is_held) in [("a", true), ("b", false), ("c", false)] {
+        assert_eq!(compared.check(&whose(name)), Ok(()), "{name}");
+        assert_eq!(compared.holds(&whose(name)), is_held, "{name}");
+    }
+    // Cut off inside the last one: only of that one it may be a removal.
+    let (rest, _) = before.rsplit_once("  annotations").expect("the last one's");
+    let compared = compare(&before, rest);
+    assert_eq!(compared.check(&whose("c")), Ok(()));
+    assert!(matches!(
+        compared.check(&whose("b")),
+        Err(Defect::Cut { .. })
+    ));
+    // Cut off inside a line it is nobody's.
+    let compared = compare(&before, &before[..before.len() - 3]);
+    assert!(
+        ["a", "b", "c"]
+            .iter()
+            .all(|name| compared.check(&whose(name)).is_err())
+    );
+}
