@@ -41,9 +41,9 @@ mod retire;
 mod roles;
 mod signals;
 mod source;
-mod turn;
 mod variables;
 mod venue;
+mod writing;
 
 use console::Console;
 use invocation::Invocation;

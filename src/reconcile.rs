@@ -29,6 +29,7 @@ pub mod apply;
 mod approval;
 mod checked;
 pub mod compare;
+mod conclusion;
 mod doubts;
 mod elsewhere;
 pub mod endpoint;

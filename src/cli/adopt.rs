@@ -5,7 +5,8 @@ use clap::Args;
 use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
-use super::named::{EXITS, NamedArgs};
+use super::named::NamedArgs;
+use super::writing::EXITS;
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
 

@@ -4,24 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::{AuditArgs, ChangeArgs, ClusterArgs, IamArgs};
+use super::args::{ChangeArgs, ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::progress::Watcher;
-use super::question;
-use super::signals::Signals;
 use super::source::SourceArgs;
-use super::turn::TurnArgs;
-use crate::exit::Exit;
+use super::writing::{EXITS, WriteArgs, Writing};
 use crate::plan::saved::SavedPlan;
+use crate::reconcile;
 use crate::reconcile::apply::Bounds;
-use crate::reconcile::manifests::all_paths;
-use crate::reconcile::{self, Agreed, Declarations};
-use crate::report::ending::{Ending, Heed};
-use crate::report::{Command, Report, Section};
+use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
 
 const EXAMPLES: &str = "\
@@ -31,21 +25,6 @@ Examples:
   irsa-gitops apply
   irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json
   irsa-gitops apply --sandbox iam.json";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Refused,
-    Exit::Unavailable,
-    Exit::Incomplete,
-    Exit::OutcomeUnknown,
-    Exit::Superseded,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
 
 /// Make IAM match the manifests of a revision
 ///
@@ -66,9 +45,7 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
-    audit: AuditArgs,
-    #[command(flatten)]
-    turn: TurnArgs,
+    write: WriteArgs,
     /// Do only what this plan says that plan --out has saved: its commit, its changes; with
     /// --revision at that commit, if it declares what was planned
     #[arg(
@@ -96,57 +73,30 @@ pub(super) fn run(args: &ApplyArgs, run: &Invocation, console: &Console) -> Resu
     if let (Some(saved), None) = (&saved, &source.revision) {
         source.revision = Some(saved.commit()?.to_string());
     }
-    let paths = all_paths(&clusters);
-    let manifests = input::read(&source, &paths, &clusters, console)
-        .map_err(|error| error.at_root("apply", &source.repository.paths, &paths))?;
+    let manifests = input::read(&source, &clusters, "apply", console)?;
     if let Some(reference) = &args.require_reachable_from {
         let reachable = manifests.require_reachable_from(reference);
         reachable.map_err(|error| Error::from(error).about("--require-reachable-from"))?;
     }
-    let log = args.audit.open(&manifests)?;
+    let log = args.write.audit_log(&manifests)?;
     let (terms, endpoint) = (
         args.changes.terms()?,
         args.iam.endpoint(&clusters, console)?,
     );
-    let (watcher, signals) = (Watcher::new(console), Signals::listen()?);
-    let turn = args.turn.turn();
-    let report = |command, sections, exit| Report {
-        command,
-        repository: Some(manifests.repository().to_owned()),
-        commit: manifests.commit().cloned(),
-        exit,
-        clusters: sections,
-        error: None,
-        listing: args.report.listing(),
-    };
-    let approve = |mut sections: Vec<Section>| -> Agreed<'_> {
-        watcher.pause();
-        manifests.count_ignored(&clusters, &mut sections);
-        let shown = report(Command::Plan, sections, Exit::Success);
-        Box::pin(question::agreed(shown, run, console))
-    };
-    let asks = !args.yes && console.is_attended();
-    let bounds = Bounds {
+    let writing = Writing {
+        command: Command::Apply,
+        asks: !args.yes && console.is_attended(),
         saved: saved.as_ref(),
-        approve: asks.then_some(&approve),
-        log: log.as_ref(),
-        turn: &turn,
-        stop: signals.stop(),
-        observe: &|event| watcher.hear(event),
+        clusters: &clusters,
+        manifests: &manifests,
+        run,
+        console,
     };
     let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
-    let work = reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect);
-    let mut sections = signals.told(super::runtime()?.block_on(work))?;
-    drop(watcher);
-    manifests.count_ignored(&clusters, &mut sections);
-    let ending = Ending {
-        command: Command::Apply,
-        sections: &sections,
-        heed: Heed::Nothing,
-        signal: signals.caught(),
+    let work = async |bounds: Bounds<'_>| {
+        reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect).await
     };
-    let exit = ending.exit();
-    Ok(report(Command::Apply, sections, exit))
+    args.write.carry_out(&writing, log.as_ref(), work)
 }
 
 fn open_plan(path: &Path) -> Result<SavedPlan, Error> {

@@ -7,12 +7,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::iam::audit::AuditLog;
 use crate::model::cluster::{ClusterName, Issuer};
 use crate::plan::guard::Allowed;
 use crate::plan::{Depth, Mode, Rewrite};
+use crate::reconcile::Terms;
 use crate::reconcile::endpoint::{Accounts, Endpoint};
-use crate::reconcile::{Declarations, Manifests, Terms};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
@@ -225,26 +224,6 @@ pub(super) enum ModeArg {
     UpsertOnly,
     /// Retire roles that are no longer declared as well: quarantine first, delete later
     Sync,
-}
-
-/// Where every write is announced.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Report")]
-pub(super) struct AuditArgs {
-    /// Append one JSON line before and after each write to this file, synced
-    #[arg(long, value_name = "FILE", env = "IRSA_GITOPS_AUDIT_LOG")]
-    audit_log: Option<PathBuf>,
-}
-
-impl AuditArgs {
-    /// Opens the log, if one is to be written.
-    pub(super) fn open(&self, manifests: &Manifests) -> Result<Option<AuditLog>, Error> {
-        let open = |path: &PathBuf| {
-            let opened = AuditLog::open(path, manifests.commit());
-            opened.map_err(Error::open("--audit-log", path))
-        };
-        self.audit_log.as_ref().map(open).transpose()
-    }
 }
 
 impl ModeArg {

@@ -14,8 +14,8 @@ use super::source::RepositoryArgs;
 use crate::exit::Exit;
 use crate::model::redact;
 use crate::model::shell::REST;
-use crate::reconcile::{Declarations, Event, Manifests, compare, manifests};
-use crate::report::ending::{Ending, Heed};
+use crate::reconcile::{Event, Manifests, compare, manifests};
+use crate::report::ending::Heed;
 use crate::report::{Command, Report};
 use crate::settings;
 use crate::source;
@@ -97,25 +97,10 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let cache = cache.as_ref();
     let before = Manifests::at_base(&repository, &old, &paths, cache, &conventions)?;
     let after = Manifests::at(&repository, &new, &paths, cache, &conventions)?;
-    let mut sections = compare::compare(&clusters, names, &before, &after)?;
-    after.count_ignored(&clusters, &mut sections);
-    let ending = Ending {
-        command: Command::Diff,
-        sections: &sections,
-        heed: if args.exit_code {
-            Heed::ThisChange
-        } else {
-            Heed::Nothing
-        },
-        signal: None,
+    let sections = compare::compare(&clusters, names, &before, &after)?;
+    let heed = match args.exit_code {
+        true => Heed::ThisChange,
+        false => Heed::Nothing,
     };
-    Ok(Report {
-        command: Command::Diff,
-        repository: Some(after.repository().to_owned()),
-        commit: after.commit().cloned(),
-        exit: ending.exit(),
-        clusters: sections,
-        error: None,
-        listing: args.report.listing(),
-    })
+    Ok(after.report(Command::Diff, &clusters, sections, heed, None))
 }

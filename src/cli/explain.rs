@@ -10,7 +10,6 @@ use super::invocation::Invocation;
 use super::source::NamedSourceArgs;
 use crate::exit::Exit;
 use crate::plan::Depth;
-use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Terms, explain};
 use crate::report::explanation;
 use crate::settings::ClusterSettings;
@@ -80,11 +79,8 @@ enum Format {
 pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Result<Exit, Error> {
     let source = args.changes.source(&args.source.source());
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let paths = all_paths(&clusters);
-    let manifests = input::read(&source, &paths, &clusters, console).map_err(|error| {
-        let before = format!("explain {} --repo", source::quoted(&args.what));
-        error.at_root(&before, &source.repository.paths, &paths)
-    })?;
+    let before = format!("explain {} --repo", source::quoted(&args.what));
+    let manifests = input::read(&source, &clusters, &before, console)?;
     let candidates = explain::candidates(&args.what, &clusters, &manifests)?;
     // The account is asked where the manifests leave open which cluster is meant.
     let asked = match &candidates[..] {

@@ -9,21 +9,21 @@ use super::rendered;
 use super::source::{RepositoryArgs, SourceArgs};
 use crate::manifest;
 use crate::model::conventions::Conventions;
-use crate::model::location::RepoPath;
-use crate::reconcile::manifests::{Address, Place};
+use crate::reconcile::manifests::{Address, Place, all_paths};
 use crate::reconcile::{self, Manifests};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterSettings};
 use crate::source::{Alternates, Cache, ConfigVariables, Credentials, Server, Token};
 
-/// Reads everything below the paths; no path means everything.
+/// Reads what the clusters' manifests declare. `before` is what the command has before the repository.
 pub(super) fn read(
     args: &SourceArgs,
-    paths: &[RepoPath],
     clusters: &[ClusterSettings],
+    before: &str,
     console: &Console,
 ) -> Result<Manifests, Error> {
     let conventions = settings::shared(clusters)?;
+    let paths = all_paths(clusters);
     let place = match &args.directory {
         Some(directory) => Place::Directory(rendered::files(args, directory.clone())?),
         None => Place::Repository(address(&args.repository, args.revision())),
@@ -37,10 +37,10 @@ pub(super) fn read(
     }
     let cache = cache(&args.repository, &conventions);
     let watcher = Watcher::new(console);
-    let observe = |event: crate::reconcile::Event<'_>| watcher.hear(event);
+    let observe = |event: reconcile::Event<'_>| watcher.hear(event);
     let cache = cache.as_ref();
-    let read = Manifests::read(&place, cache, paths, &conventions, &observe);
-    read.map_err(|error| match (error, &args.directory) {
+    let read = Manifests::read(&place, cache, &paths, &conventions, &observe);
+    let read = read.map_err(|error| match (error, &args.directory) {
         (reconcile::Error::Source(source), Some(directory)) if source.is_about(directory) => {
             Error::Directory {
                 flag: "--directory".to_owned(),
@@ -48,7 +48,8 @@ pub(super) fn read(
             }
         }
         (error, _) => error.into(),
-    })
+    });
+    read.map_err(|error| error.at_root(before, &args.repository.paths, &paths))
 }
 
 /// How the repository is reached, with whatever credentials the environment offers.

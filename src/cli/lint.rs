@@ -9,8 +9,8 @@ use super::input;
 use super::output::ReportArgs;
 use super::source::SourceArgs;
 use crate::exit::Exit;
-use crate::reconcile::{Declarations, manifests};
-use crate::report::ending::{Ending, Heed};
+use crate::reconcile::Declarations;
+use crate::report::ending::Heed;
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 
@@ -50,9 +50,7 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
     let (clusters, names) = args
         .cluster
         .offline_settings(&args.source.repository.paths)?;
-    let paths = manifests::all_paths(&clusters);
-    let found = input::read(&args.source, &paths, &clusters, console)
-        .map_err(|error| error.at_root("lint", &args.source.repository.paths, &paths))?;
+    let found = input::read(&args.source, &clusters, "lint", console)?;
     let section = |(settings, cluster): (&ClusterSettings, _)| {
         let declared = found.declared(&settings.paths, settings.naming());
         Ok(Section {
@@ -64,21 +62,6 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         })
     };
     let sections = clusters.iter().zip(names).map(section);
-    let mut sections = sections.collect::<Result<Vec<Section>, Error>>()?;
-    found.count_ignored(&clusters, &mut sections);
-    let ending = Ending {
-        command: Command::Lint,
-        sections: &sections,
-        heed: Heed::Nothing,
-        signal: None,
-    };
-    Ok(Report {
-        command: Command::Lint,
-        repository: Some(found.repository().to_owned()),
-        commit: found.commit().cloned(),
-        exit: ending.exit(),
-        clusters: sections,
-        error: None,
-        listing: args.report.listing(),
-    })
+    let sections = sections.collect::<Result<Vec<Section>, Error>>()?;
+    Ok(found.report(Command::Lint, &clusters, sections, Heed::Nothing, None))
 }

@@ -2,42 +2,21 @@
 
 use clap::Args;
 
-use super::args::{AuditArgs, ClusterArgs, IamArgs};
+use super::args::{ClusterArgs, IamArgs};
 use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::progress::Watcher;
-use super::question;
-use super::signals::Signals;
 use super::source::NamedSourceArgs;
-use super::turn::TurnArgs;
-use crate::exit::Exit;
+use super::writing::{WriteArgs, Writing};
 use crate::model::role::RoleName;
 use crate::reconcile::apply::Bounds;
-use crate::reconcile::manifests::all_paths;
 use crate::reconcile::named::{self, Verb};
-use crate::reconcile::{self, Agreed, Declarations, explain};
-use crate::report::ending::{Ending, Heed};
-use crate::report::{Command, Report, Section};
+use crate::reconcile::{self, explain};
+use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
 use crate::source;
-
-/// How these verbs can end.
-pub(super) const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Refused,
-    Exit::Unavailable,
-    Exit::Incomplete,
-    Exit::OutcomeUnknown,
-    Exit::Superseded,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
 
 /// Names of roles, and what has to be known to write to them.
 #[derive(Debug, Args)]
@@ -57,9 +36,7 @@ pub(super) struct NamedArgs {
     #[command(flatten)]
     pub(super) report: ReportArgs,
     #[command(flatten)]
-    audit: AuditArgs,
-    #[command(flatten)]
-    turn: TurnArgs,
+    write: WriteArgs,
 }
 
 impl NamedArgs {
@@ -85,44 +62,25 @@ impl NamedArgs {
         let [settings] = &clusters[..] else {
             return Err(reconcile::Error::WhichCluster(explain::names(&clusters)).into());
         };
-        let paths = all_paths(&clusters);
-        let manifests = input::read(&source, &paths, &clusters, console).map_err(|error| {
-            let roles = names.iter().map(|name| source::quoted(name.as_str()));
-            let roles = match roles.collect::<Vec<_>>().join(" ") {
-                none if none.is_empty() => "--all-matching".to_owned(),
-                roles => roles,
-            };
-            let before = format!("{} {roles} --repo", command.as_str());
-            error.at_root(&before, &source.repository.paths, &paths)
-        })?;
-        let log = self.audit.open(&manifests)?;
+        let roles = names.iter().map(|name| source::quoted(name.as_str()));
+        let roles = match roles.collect::<Vec<_>>().join(" ") {
+            none if none.is_empty() => "--all-matching".to_owned(),
+            roles => roles,
+        };
+        let before = format!("{} {roles} --repo", command.as_str());
+        let manifests = input::read(&source, &clusters, &before, console)?;
+        let log = self.write.audit_log(&manifests)?;
         let endpoint = self.iam.endpoint(&clusters, console)?;
-        let signals = Signals::listen()?;
-        let (watcher, turn) = (Watcher::new(console), self.turn.turn());
-        let report = |sections, exit| Report {
+        let writing = Writing {
             command,
-            repository: Some(manifests.repository().to_owned()),
-            commit: manifests.commit().cloned(),
-            exit,
-            clusters: sections,
-            error: None,
-            listing: self.report.listing(),
-        };
-        let approve = |mut sections: Vec<Section>| -> Agreed<'_> {
-            watcher.pause();
-            manifests.count_ignored(&clusters, &mut sections);
-            let shown = report(sections, Exit::Success);
-            Box::pin(question::agreed(shown, run, console))
-        };
-        let bounds = Bounds {
+            asks,
             saved: None,
-            approve: asks.then_some(&approve),
-            log: log.as_ref(),
-            turn: &turn,
-            stop: signals.stop(),
-            observe: &|event| watcher.hear(event),
+            clusters: &clusters,
+            manifests: &manifests,
+            run,
+            console,
         };
-        let sections = async {
+        let work = async |bounds: Bounds<'_>| {
             if writes {
                 let connect = async |cluster: &ClusterSettings| endpoint.writer(cluster).await;
                 named::carry_out(verb, &names, settings, &manifests, bounds, connect).await
@@ -131,16 +89,6 @@ impl NamedArgs {
                 named::show(verb, &names, settings, &manifests, &iam).await
             }
         };
-        let mut sections = signals.told(super::runtime()?.block_on(sections))?;
-        drop(watcher);
-        manifests.count_ignored(&clusters, &mut sections);
-        let ending = Ending {
-            command,
-            sections: &sections,
-            heed: Heed::Nothing,
-            signal: signals.caught(),
-        };
-        let exit = ending.exit();
-        Ok(report(sections, exit))
+        self.write.carry_out(&writing, log.as_ref(), work)
     }
 }

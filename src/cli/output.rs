@@ -85,11 +85,10 @@ impl FromStr for Output {
 }
 
 impl ReportArgs {
-    pub(super) fn listing(&self) -> Listing {
-        if self.all {
-            Listing::All
-        } else {
-            Listing::Changes
+    fn listing(&self) -> Listing {
+        match self.all {
+            true => Listing::All,
+            false => Listing::Changes,
         }
     }
 
@@ -109,6 +108,7 @@ impl ReportArgs {
         let report = match run.named(report) {
             Ok(mut report) => {
                 report.complete(&|text, cluster| run.complete(text, cluster));
+                report.listing = self.listing();
                 report
             }
             Err(error) => {

@@ -18,7 +18,7 @@ use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Event};
-use crate::report::ending::{Ending, Heed};
+use crate::report::ending::Heed;
 use crate::report::sanitize::line;
 use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
@@ -120,10 +120,9 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
-    let paths = all_paths(&clusters);
     let source = args.changes.source(&args.source);
-    let manifests = input::read(&source, &paths, &clusters, console)
-        .map_err(|error| error.at_root("plan", &source.repository.paths, &paths))?;
+    let manifests = input::read(&source, &clusters, "plan", console)?;
+    let paths = all_paths(&clusters);
     let base = args.base.as_deref();
     let base = base.map(|base| manifests.base(base, &paths)).transpose();
     let base = base
@@ -147,9 +146,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         Ok::<_, reconcile::Error>(sections)
     };
     let signals = Signals::listen()?;
-    let mut sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
+    let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
     drop(watcher);
-    manifests.count_ignored(&clusters, &mut sections);
     let late: Vec<&Superseded> = sections
         .iter()
         .filter_map(|s| s.superseded.as_ref())
@@ -165,19 +163,5 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     } else if let (Some(path), Some(saved)) = (&args.out, saved) {
         std::fs::write(path, saved.to_text()).map_err(Error::open("--out", path))?;
     }
-    let ending = Ending {
-        command: Command::Plan,
-        sections: &sections,
-        heed: args.heed(),
-        signal: None,
-    };
-    Ok(Report {
-        command: Command::Plan,
-        repository: Some(manifests.repository().to_owned()),
-        commit: manifests.commit().cloned(),
-        exit: ending.exit(),
-        clusters: sections,
-        error: None,
-        listing: args.report.listing(),
-    })
+    Ok(manifests.report(Command::Plan, &clusters, sections, args.heed(), None))
 }

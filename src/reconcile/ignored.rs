@@ -11,7 +11,7 @@ use crate::source::{self, Scope, directory};
 
 impl Manifests {
     /// Counts in each section what the rules of its cluster leave out, and logs where that is.
-    pub fn count_ignored(&self, clusters: &[ClusterSettings], sections: &mut [Section]) {
+    pub(super) fn count_ignored(&self, clusters: &[ClusterSettings], sections: &mut [Section]) {
         for (cluster, section) in clusters.iter().zip(sections) {
             let rules = &cluster.naming().conventions.ignore;
             if rules.is_empty() {

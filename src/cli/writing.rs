@@ -1,0 +1,147 @@
+//! What the verbs that write share: who is asked first, where each write is announced, how a run takes
+//! turns with others, and how it is stopped.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::SignedDuration;
+
+use super::console::Console;
+use super::error::Error;
+use super::invocation::Invocation;
+use super::progress::Watcher;
+use super::question;
+use super::signals::Signals;
+use crate::exit::Exit;
+use crate::iam::audit::AuditLog;
+use crate::plan::saved::SavedPlan;
+use crate::reconcile::apply::Bounds;
+use crate::reconcile::{self, Agreed, Declarations, Manifests, Turn};
+use crate::report::ending::Heed;
+use crate::report::{Command, Report, Section};
+use crate::settings::{self, ClusterSettings};
+
+/// How these verbs can end.
+pub(super) const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Bug,
+    Exit::Usage,
+    Exit::InputRejected,
+    Exit::Refused,
+    Exit::Unavailable,
+    Exit::Incomplete,
+    Exit::OutcomeUnknown,
+    Exit::Superseded,
+    Exit::Interrupted,
+    Exit::Terminated,
+];
+
+/// What a run that writes is bound to.
+#[derive(Clone, Debug, Args)]
+pub(super) struct WriteArgs {
+    /// How long another run that writes to the same cluster is waited for; 0 does not wait
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = settings::duration,
+        help_heading = "Changes",
+        env = "IRSA_GITOPS_LOCK_TIMEOUT"
+    )]
+    lock_timeout: SignedDuration,
+    /// After how long another run is taken for dead that shows no sign of life, 1s to 1h
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = settings::lease,
+        help_heading = "Changes",
+        env = "IRSA_GITOPS_LOCK_LEASE"
+    )]
+    lock_lease: SignedDuration,
+    /// Append one JSON line before and after each write to this file, synced
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Report",
+        env = "IRSA_GITOPS_AUDIT_LOG"
+    )]
+    audit_log: Option<PathBuf>,
+}
+
+/// A run that may write.
+pub(super) struct Writing<'a> {
+    pub(super) command: Command,
+    /// Whether somebody is asked before the first write.
+    pub(super) asks: bool,
+    /// A plan that was saved: nothing else is done.
+    pub(super) saved: Option<&'a SavedPlan>,
+    pub(super) clusters: &'a [ClusterSettings],
+    pub(super) manifests: &'a Manifests,
+    pub(super) run: &'a Invocation,
+    pub(super) console: &'a Console,
+}
+
+impl WriteArgs {
+    /// Opens the log, if one is to be written.
+    pub(super) fn audit_log(&self, manifests: &Manifests) -> Result<Option<AuditLog>, Error> {
+        let open = |path: &PathBuf| {
+            let opened = AuditLog::open(path, manifests.commit());
+            opened.map_err(Error::open("--audit-log", path))
+        };
+        self.audit_log.as_ref().map(open).transpose()
+    }
+
+    /// The turn of a run which begins now.
+    fn turn(&self) -> Turn {
+        // The standard library's own seed, which is random in every process.
+        let random = RandomState::new().build_hasher().finish();
+        Turn {
+            run: format!("{random:016x}"),
+            timeout: self.lock_timeout.unsigned_abs(),
+            lease: self.lock_lease,
+            since: jiff::Timestamp::now(),
+        }
+    }
+
+    /// Carries out the work within its bounds, and says what came of it.
+    pub(super) fn carry_out(
+        &self,
+        writing: &Writing<'_>,
+        log: Option<&AuditLog>,
+        work: impl AsyncFnOnce(Bounds<'_>) -> Result<Vec<Section>, reconcile::Error>,
+    ) -> Result<Report, Error> {
+        let Writing {
+            command,
+            clusters,
+            manifests,
+            run,
+            console,
+            ..
+        } = *writing;
+        let signals = Signals::listen()?;
+        let (watcher, turn) = (Watcher::new(console), self.turn());
+        let approve = |sections: Vec<Section>| -> Agreed<'_> {
+            watcher.pause();
+            // What apply is about to do reads as a plan.
+            let shown = match command {
+                Command::Apply => Command::Plan,
+                named => named,
+            };
+            let shown = manifests.report(shown, clusters, sections, Heed::Nothing, None);
+            Box::pin(question::agreed(shown, run, console))
+        };
+        let bounds = Bounds {
+            saved: writing.saved,
+            approve: writing.asks.then_some(&approve),
+            log,
+            turn: &turn,
+            stop: signals.stop(),
+            observe: &|event| watcher.hear(event),
+        };
+        let sections = signals.told(super::runtime()?.block_on(work(bounds)))?;
+        drop(watcher);
+        Ok(manifests.report(command, clusters, sections, Heed::Nothing, signals.caught()))
+    }
+}
