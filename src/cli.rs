@@ -1,5 +1,5 @@
-//! The command line: arguments in, exit code out, and the only module that touches the process —
-//! its arguments, environment, terminal and signals.
+//! The command line: arguments and environment in, exit code out. Who watches a run is the business of
+//! [`crate::terminal`].
 //!
 //! A handler for each verb says in a few lines what the verb does: read what is desired, read what
 //! is current, plan, apply, report.
@@ -16,11 +16,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::model::redact;
 use crate::report::{self, sanitize};
+use crate::terminal::console::Console;
 
 mod adopt;
 mod apply;
 mod args;
-mod console;
 mod diff;
 mod error;
 mod explain;
@@ -34,18 +34,15 @@ mod named;
 mod naming;
 mod output;
 mod plan;
-mod progress;
-mod question;
 mod rendered;
 mod retire;
 mod roles;
-mod signals;
 mod source;
+mod talk;
 mod variables;
 mod venue;
 mod writing;
 
-use console::Console;
 use invocation::Invocation;
 
 const EXAMPLES: &str = "\
@@ -84,7 +81,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    console: console::ConsoleArgs,
+    console: talk::ConsoleArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,7 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Success.code().into();
         }
     };
-    let console = Console::new(&cli.console);
+    let console = cli.console.console();
     console.init_logging();
     std::panic::set_hook(Box::new(|panic| {
         if !crate::iam::aws::handles_panics() {

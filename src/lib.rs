@@ -8,8 +8,8 @@
 //! ```text
 //! cli ──────────────> reconcile ───────────────────────────────────────────────> report
 //! flags, environment,  │  what the manifests declare  (source, manifest, desired)
-//! terminal, signals,   │  what IAM has                (iam: a reader)
-//! files                │  what has to change          (plan: Facts in, Plan out)
+//! files; the terminal  │  what IAM has                (iam: a reader)
+//!                      │  what has to change          (plan: Facts in, Plan out)
 //!                      └> apply                      (iam: a writer)
 //! ```
 //!
@@ -26,6 +26,7 @@
 //! | [`report`] | all of the above | text for people and machines | terminals, files |
 //! | [`permissions`] | a cluster | the IAM policy that a job needs | what a job does |
 //! | [`settings`] | what the user wrote | validated settings | environment, files |
+//! | `terminal` | texts, events, signals | what a person sees; an answer, a stop | arguments, what becomes of a role |
 //! | [`cli`] | arguments | an exit code | what becomes of a role |
 //!
 //! `model`, `diagnostic`, `manifest`, `desired`, `plan`, `report`, `permissions`, `exit` and `settings`
@@ -38,7 +39,7 @@
 //!
 //! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
-//! the AWS SDK in `iam::aws`, `clap` in `cli`. `tests/integration/architecture.rs` holds these rules.
+//! the AWS SDK in `iam::aws`, `clap` in `cli`, `indicatif` and `anstream` in `terminal`. `tests/integration/architecture.rs` holds these rules.
 //!
 //! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
 //! file that does not parse stops all pruning, an incomplete listing stops all writing.
@@ -144,3 +145,4 @@ pub mod reconcile;
 pub mod report;
 pub mod settings;
 pub mod source;
+mod terminal;

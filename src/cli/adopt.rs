@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::named::NamedArgs;
 use super::writing::EXITS;
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
+use crate::terminal::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:

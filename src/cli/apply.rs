@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs};
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
@@ -17,6 +16,7 @@ use crate::reconcile;
 use crate::reconcile::apply::Bounds;
 use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
+use crate::terminal::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:

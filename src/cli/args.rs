@@ -15,10 +15,10 @@ use crate::reconcile::endpoint::{Accounts, Endpoint};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterInput, ClusterSettings, ConfigFile};
 
-use super::console::Console;
 use super::error::Error;
 use super::naming::NamingArgs;
 use super::source::SourceArgs;
+use crate::terminal::console::Console;
 
 /// What says of roles and manifests no more than a verb that reads neither needs.
 const BESIDE_THE_POINT: [&str; 9] = [

@@ -5,11 +5,9 @@ use std::rc::Rc;
 use clap::Args;
 
 use super::args::ClusterArgs;
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
-use super::progress::Watcher;
 use super::source::RepositoryArgs;
 use crate::exit::Exit;
 use crate::model::redact;
@@ -19,6 +17,8 @@ use crate::report::ending::Heed;
 use crate::report::{Command, Report};
 use crate::settings;
 use crate::source;
+use crate::terminal::console::Console;
+use crate::terminal::progress::Watcher;
 
 const EXAMPLES: &str = "\
 Examples:

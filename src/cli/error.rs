@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::console::Console;
 use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::iam;
@@ -15,9 +14,11 @@ use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
 use crate::report::Stopped;
+use crate::report::ending::Caught;
 use crate::report::sanitize::line;
 use crate::settings;
 use crate::source;
+use crate::terminal::console::Console;
 
 /// What names the file with the web identity token.
 const TOKEN_PATH: [&str; 2] = ["--token-path", "IRSA_GITOPS_TOKEN_PATH"];
@@ -126,6 +127,14 @@ impl Error {
             },
             Self::Runtime(_) | Self::Output(_) => Exit::Unavailable,
             Self::Stopped(exit) => *exit,
+        }
+    }
+
+    /// What stopped a run: the signal, if one was caught.
+    pub(super) fn or_signal(error: reconcile::Error, caught: Option<Caught>) -> Self {
+        match (error, caught) {
+            (reconcile::Error::Stopped, Some(signal)) => Self::Stopped(signal.exit),
+            (error, _) => error.into(),
         }
     }
 

@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs};
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
@@ -14,6 +13,7 @@ use crate::reconcile::{self, Terms, explain};
 use crate::report::explanation;
 use crate::settings::ClusterSettings;
 use crate::source;
+use crate::terminal::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:

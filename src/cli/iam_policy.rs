@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 
 use super::args::{ClusterArgs, IamArgs, ModeArg, without_effect};
-use super::console::Console;
 use super::error::Error;
 use crate::exit::Exit;
 use crate::model::arn::Partition;
 use crate::permissions::{self, Job};
+use crate::terminal::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::console::Console;
 use super::error::Error;
-use super::progress::Watcher;
 use super::rendered;
 use super::source::{RepositoryArgs, SourceArgs};
 use crate::manifest;
@@ -14,6 +12,8 @@ use crate::reconcile::{self, Manifests};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterSettings};
 use crate::source::{Alternates, Cache, ConfigVariables, Credentials, Server, Token};
+use crate::terminal::console::Console;
+use crate::terminal::progress::Watcher;
 
 /// Reads what the clusters' manifests declare. `before` is what the command has before the repository.
 pub(super) fn read(

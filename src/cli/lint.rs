@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::args::ClusterArgs;
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
@@ -13,6 +12,7 @@ use crate::reconcile::Declarations;
 use crate::report::ending::Heed;
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
+use crate::terminal::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::args::{ClusterArgs, IamArgs};
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
@@ -17,6 +16,7 @@ use crate::reconcile::{self, explain};
 use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
 use crate::source;
+use crate::terminal::console::Console;
 
 /// Names of roles, and what has to be known to write to them.
 #[derive(Debug, Args)]

@@ -9,7 +9,6 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
 use crate::exit::Exit;
@@ -17,6 +16,7 @@ use crate::report::context::Context;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
 use crate::report::{Command, Listing, Report, Stopped, github, gitlab, json, markdown, sarif};
+use crate::terminal::console::Console;
 
 /// Where GitHub Actions takes the summary of a step from:
 /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.

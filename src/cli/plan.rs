@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::args::{ChangeArgs, ClusterArgs, IamArgs};
-use super::console::Console;
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::progress::Watcher;
-use super::signals::Signals;
 use super::source::SourceArgs;
 use crate::exit::Exit;
 use crate::plan::Superseded;
@@ -22,6 +19,9 @@ use crate::report::ending::Heed;
 use crate::report::sanitize::line;
 use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
+use crate::terminal::console::Console;
+use crate::terminal::progress::Watcher;
+use crate::terminal::signals::Signals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -145,8 +145,10 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         reconcile::review::inspect(&clusters, &mut sections, &terms, connect).await?;
         Ok::<_, reconcile::Error>(sections)
     };
-    let signals = Signals::listen()?;
-    let sections = super::runtime()?.block_on(signals.unless_stopped(planning))?;
+    let signals = Signals::listen().map_err(Error::Runtime)?;
+    let planning = reconcile::unless_stopped(signals.stop(), planning);
+    let sections = super::runtime()?.block_on(planning);
+    let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
     drop(watcher);
     let late: Vec<&Superseded> = sections
         .iter()

@@ -4,14 +4,14 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{ClusterArgs, IamArgs, without_effect};
-use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
-use super::progress::Progress;
 use crate::exit::Exit;
 use crate::reconcile;
 use crate::report::inventory::{self, Inventory};
 use crate::settings;
+use crate::terminal::console::Console;
+use crate::terminal::progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:

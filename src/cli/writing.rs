@@ -7,12 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::console::Console;
 use super::error::Error;
 use super::invocation::Invocation;
-use super::progress::Watcher;
-use super::question;
-use super::signals::Signals;
 use crate::exit::Exit;
 use crate::iam::audit::AuditLog;
 use crate::plan::saved::SavedPlan;
@@ -21,6 +17,10 @@ use crate::reconcile::{self, Agreed, Declarations, Manifests, Turn};
 use crate::report::ending::Heed;
 use crate::report::{Command, Report, Section};
 use crate::settings::{self, ClusterSettings};
+use crate::terminal::console::Console;
+use crate::terminal::progress::Watcher;
+use crate::terminal::question;
+use crate::terminal::signals::Signals;
 
 /// How these verbs can end.
 pub(super) const EXITS: &[Exit] = &[
@@ -120,7 +120,7 @@ impl WriteArgs {
             console,
             ..
         } = *writing;
-        let signals = Signals::listen()?;
+        let signals = Signals::listen().map_err(Error::Runtime)?;
         let (watcher, turn) = (Watcher::new(console), self.turn());
         let approve = |sections: Vec<Section>| -> Agreed<'_> {
             watcher.pause();
@@ -129,8 +129,9 @@ impl WriteArgs {
                 Command::Apply => Command::Plan,
                 named => named,
             };
-            let shown = manifests.report(shown, clusters, sections, Heed::Nothing, None);
-            Box::pin(question::agreed(shown, run, console))
+            let mut shown = manifests.report(shown, clusters, sections, Heed::Nothing, None);
+            shown.complete(&|text, cluster| run.complete(text, cluster));
+            Box::pin(question::agreed(shown, console))
         };
         let bounds = Bounds {
             saved: writing.saved,
@@ -140,7 +141,8 @@ impl WriteArgs {
             stop: signals.stop(),
             observe: &|event| watcher.hear(event),
         };
-        let sections = signals.told(super::runtime()?.block_on(work(bounds)))?;
+        let sections = super::runtime()?.block_on(work(bounds));
+        let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
         drop(watcher);
         Ok(manifests.report(command, clusters, sections, Heed::Nothing, signals.caught()))
     }

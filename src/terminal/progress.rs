@@ -10,11 +10,11 @@ use crate::reconcile::Event;
 use crate::report::sanitize::line;
 
 /// One line on standard error that says what is going on.
-pub(super) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// A spinner with a message, while it cannot be known how long something takes.
-    pub(super) fn spinner(console: &Console, message: impl Into<String>) -> Self {
+    pub(crate) fn spinner(console: &Console, message: impl Into<String>) -> Self {
         let bar = bar(console, None, "{spinner} {msg}");
         bar.set_message(message.into());
         if console.is_watched() {
@@ -24,7 +24,7 @@ impl Progress {
     }
 
     /// A bar over a known number of steps.
-    pub(super) fn steps(console: &Console, message: impl Into<String>, length: usize) -> Self {
+    pub(crate) fn steps(console: &Console, message: impl Into<String>, length: usize) -> Self {
         let bar = bar(
             console,
             Some(length as u64),
@@ -35,12 +35,12 @@ impl Progress {
     }
 
     /// One step is done.
-    pub(super) fn step(&self) {
+    pub(crate) fn step(&self) {
         self.0.inc(1);
     }
 
     /// How many of how many steps are done, and of what.
-    pub(super) fn set(&self, message: &'static str, done: usize, of: usize) {
+    pub(crate) fn set(&self, message: &'static str, done: usize, of: usize) {
         if self.0.length() != Some(of as u64) {
             self.0.set_style(style("{msg} [{bar:30}] {pos}/{len}"));
             self.0.set_message(message);
@@ -51,7 +51,7 @@ impl Progress {
 }
 
 /// Shows how far a run is.
-pub(super) struct Watcher<'a> {
+pub(crate) struct Watcher<'a> {
     console: &'a Console,
     shown: RefCell<Option<Progress>>,
     /// What was said last to somebody who does not watch.
@@ -59,7 +59,7 @@ pub(super) struct Watcher<'a> {
 }
 
 impl<'a> Watcher<'a> {
-    pub(super) fn new(console: &'a Console) -> Self {
+    pub(crate) fn new(console: &'a Console) -> Self {
         Self {
             console,
             shown: RefCell::new(None),
@@ -68,12 +68,12 @@ impl<'a> Watcher<'a> {
     }
 
     /// Shows nothing until the next event.
-    pub(super) fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.shown.replace(None);
     }
 
     /// Shows an event of the run.
-    pub(super) fn hear(&self, event: Event<'_>) {
+    pub(crate) fn hear(&self, event: Event<'_>) {
         let console = self.console;
         let mut shown = self.shown.borrow_mut();
         match (event, &*shown) {

@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::error::Error;
 use crate::apply::Stop;
 use crate::exit::Exit;
-use crate::reconcile;
 use crate::report::ending::Caught;
 
 /// One listener for a whole run. It has a thread of its own, so that a signal is heard while the
 /// run's thread is busy, and none is lost between planning and writing.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     stop: Stop,
     caught: Arc<Mutex<Option<Caught>>>,
 }
@@ -24,7 +22,7 @@ impl Signals {
     /// # Errors
     ///
     /// If no thread or handler can be had.
-    pub(super) fn listen() -> Result<Self, Error> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let signals = Self {
             stop: Stop::default(),
             caught: Arc::default(),
@@ -63,34 +61,18 @@ impl Signals {
             };
             std::thread::Builder::new().spawn(listen).map(drop)
         };
-        listener().map_err(Error::Runtime)?;
+        listener()?;
         Ok(signals)
     }
 
     /// What the signals ask for.
-    pub(super) fn stop(&self) -> &Stop {
+    pub(crate) fn stop(&self) -> &Stop {
         &self.stop
     }
 
     /// What was heard so far.
-    pub(super) fn caught(&self) -> Option<Caught> {
+    pub(crate) fn caught(&self) -> Option<Caught> {
         *self.caught.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does what only reads, unless a signal comes first: nothing is lost by dropping it.
-    pub(super) async fn unless_stopped<T>(
-        &self,
-        work: impl Future<Output = Result<T, reconcile::Error>>,
-    ) -> Result<T, Error> {
-        self.told(reconcile::unless_stopped(&self.stop, work).await)
-    }
-
-    /// Says by which signal a run was stopped.
-    pub(super) fn told<T>(&self, result: Result<T, reconcile::Error>) -> Result<T, Error> {
-        result.map_err(|error| match (error, self.caught()) {
-            (reconcile::Error::Stopped, Some(signal)) => Error::Stopped(signal.exit),
-            (error, _) => error.into(),
-        })
     }
 }
 
@@ -118,7 +100,5 @@ mod tests {
         }
         let exit = signals.caught().map(|signal| signal.exit);
         assert_eq!(exit, Some(Exit::Interrupted));
-        let told = signals.told::<()>(Err(reconcile::Error::Stopped));
-        assert!(matches!(told, Err(Error::Stopped(Exit::Interrupted))));
     }
 }

@@ -6,7 +6,6 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::console::Console;
-use super::invocation::Invocation;
 use crate::report::Report;
 use crate::report::human;
 
@@ -14,8 +13,7 @@ use crate::report::human;
 const YES: [&str; 2] = ["yes", "y"];
 
 /// Shows what is about to be written, asks, and waits for the answer.
-pub(super) async fn agreed(mut report: Report, run: &Invocation, console: &Console) -> bool {
-    report.complete(&|text, cluster| run.complete(text, cluster));
+pub(crate) async fn agreed(report: Report, console: &Console) -> bool {
     let entries = report.clusters.iter().flat_map(|section| &section.entries);
     let changes = match entries.filter(|entry| entry.change.writes()).count() {
         1 => "this change".to_owned(),

@@ -1,76 +1,43 @@
-//! The terminal: whether there is one, in which colours, and where logs go.
+//! Standard output and standard error: whether a terminal is there, in which colours, and where logs go.
 
 use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
-use clap::{ArgAction, Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::report::human::Medium;
 
-/// How the program talks, the same for every command.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Terminal and logs")]
-pub(super) struct ConsoleArgs {
-    /// Log more to standard error (can be repeated: -v what happens, -vv every call)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    verbose: u8,
-    /// Write logs as text, or as JSON with one event a line
-    #[arg(
-        long,
-        global = true,
-        value_name = "FORMAT",
-        value_enum,
-        default_value_t,
-        env = "IRSA_GITOPS_LOG_FORMAT"
-    )]
-    log_format: LogFormat,
-    /// Use colours: on a terminal, always or never; NO_COLOR is obeyed
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
-    color: When,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    #[default]
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// A line of text for each event.
     Text,
+    /// A line of JSON for each event.
     Json,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum When {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
 /// Standard output and standard error, as this run may use them.
-pub(super) struct Console {
+pub(crate) struct Console {
     verbose: u8,
-    log_format: LogFormat,
+    logs: Logs,
     colours: ColorChoice,
 }
 
 impl Console {
-    pub(super) fn new(args: &ConsoleArgs) -> Self {
-        let colours = match args.color {
-            When::Auto => ColorChoice::Auto,
-            When::Always => ColorChoice::Always,
-            When::Never => ColorChoice::Never,
-        };
+    /// One that says more the higher `verbose` is, with colours as chosen.
+    pub(crate) fn new(verbose: u8, logs: Logs, colours: ColorChoice) -> Self {
         Self {
-            verbose: args.verbose,
-            log_format: args.log_format,
+            verbose,
+            logs,
             colours,
         }
     }
 
     /// Sends this program's own events to standard error. Events of libraries are left out: those
     /// of an HTTP client may hold headers, and headers hold credentials.
-    pub(super) fn init_logging(&self) {
+    pub(crate) fn init_logging(&self) {
         let level = match self.verbose {
             0 => LevelFilter::WARN,
             1 => LevelFilter::INFO,
@@ -81,9 +48,9 @@ impl Console {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(colours);
-        let layer = match self.log_format {
-            LogFormat::Text => layer.with_target(false).boxed(),
-            LogFormat::Json => layer.json().boxed(),
+        let layer = match self.logs {
+            Logs::Text => layer.with_target(false).boxed(),
+            Logs::Json => layer.json().boxed(),
         };
         // Fails only when a subscriber is set already, as in a test that runs the handler twice.
         let _ = tracing_subscriber::registry()
@@ -92,7 +59,7 @@ impl Console {
     }
 
     /// What the reader of standard output can show.
-    pub(super) fn medium(&self) -> Medium {
+    pub(crate) fn medium(&self) -> Medium {
         if io::stdout().is_terminal() || self.colours == ColorChoice::Always {
             Medium::Terminal
         } else {
@@ -101,7 +68,7 @@ impl Console {
     }
 
     /// How many characters a line of standard output has: those of the terminal, or what COLUMNS says.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         let set = std::env::var("COLUMNS").ok();
         let set = set
             .and_then(|text| text.parse().ok())
@@ -114,19 +81,19 @@ impl Console {
     }
 
     /// Whether a person watches standard error, so that a progress bar makes sense.
-    pub(super) fn is_watched(&self) -> bool {
-        io::stderr().is_terminal() && self.log_format == LogFormat::Text
+    pub(crate) fn is_watched(&self) -> bool {
+        io::stderr().is_terminal() && self.logs == Logs::Text
     }
 
     /// Whether somebody can be asked: both ends are a terminal, and no CI system says that it runs this.
-    pub(super) fn is_attended(&self) -> bool {
+    pub(crate) fn is_attended(&self) -> bool {
         let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
         !is_ci && io::stdin().is_terminal() && io::stdout().is_terminal()
     }
 
     /// Writes to standard output. A reader that has gone away is no error: what was to be done has
     /// been done, and nobody is left to tell.
-    pub(super) fn print(&self, text: &[u8]) -> io::Result<()> {
+    pub(crate) fn print(&self, text: &[u8]) -> io::Result<()> {
         let stdout = io::stdout();
         let colours = self.colours(&stdout);
         let mut stream = anstream::AutoStream::new(stdout.lock(), colours);
@@ -134,7 +101,7 @@ impl Console {
     }
 
     /// Writes to standard error, where errors of the run itself go.
-    pub(super) fn print_error(&self, text: &str) {
+    pub(crate) fn print_error(&self, text: &str) {
         let stderr = io::stderr();
         let colours = self.colours(&stderr);
         // Nowhere is left to complain to.
