@@ -35,8 +35,8 @@ use service_account::Reader;
 use text::{Fault, Text};
 
 pub use doubt::{Doubt, Hides};
-pub use scan::Names;
-pub use whole::{Compared, Defect};
+pub use scan::{Names, narrow};
+pub use whole::{Compared, Defect, Identity, Place};
 
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;

@@ -5,6 +5,8 @@
 //! scalars. Whatever an escape can hide is found by undoing all that could be one; a false alarm
 //! costs a parse, a miss would cost a role.
 
+use std::borrow::Cow;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem::Finder;
 
@@ -26,6 +28,8 @@ pub(super) enum Found {
 const BINARY: &str = "!!binary";
 /// How a tag in full starts, whichever one it is: it may be written with escapes.
 const VERBATIM: &str = "!<";
+/// How much of a text tells whether it is UTF-16: a comment of some lines may be all beyond Latin letters.
+const WIDE_START: usize = 1024;
 /// Shorter words are everywhere.
 const SHORTEST_HINT: usize = 4;
 
@@ -37,9 +41,6 @@ pub(super) struct Search {
     key: Finder<'static>,
     binary: Finder<'static>,
     verbatim: Finder<'static>,
-    /// The key as UTF-16 has it, from its first letter on without that letter's zero byte: so both
-    /// byte orders read the same.
-    utf16: Vec<u8>,
 }
 
 impl Search {
@@ -47,31 +48,30 @@ impl Search {
         // Of this kind of match the library makes one vectorised pass over all hints.
         let kind = MatchKind::LeftmostFirst;
         let hints = AhoCorasick::builder().match_kind(kind).build(hints(keys));
-        let wide: Vec<u8> = keys.managed.bytes().flat_map(|b| [0, b]).collect();
         Self {
             hints: hints.expect("a few short words are no large automaton"),
             key: Finder::new(&keys.managed).into_owned(),
             binary: Finder::new(BINARY),
             verbatim: Finder::new(VERBATIM),
-            utf16: wide[1..].to_vec(),
         }
     }
 
     /// Searches for the managed annotation's key in any spelling.
     pub(super) fn search(&self, bytes: &[u8]) -> Found {
-        let found = self.search_plain(bytes);
-        if found == Found::Key {
-            found
-        } else if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
-            match memchr::memmem::find(bytes, &self.utf16) {
-                Some(_) => Found::Utf16Key,
-                None => Found::Nothing,
-            }
-        } else if memchr::memchr(b'\\', bytes).is_some() {
-            found.max(self.search_plain(&unescaped(bytes)))
-        } else {
-            found
+        let found = self.search_narrow(bytes);
+        let is_key = |bytes: &[u8]| self.search_narrow(bytes) == Found::Key;
+        match found != Found::Key && is_wide(bytes) && is_key(&narrow(bytes)) {
+            true => Found::Utf16Key,
+            false => found,
         }
+    }
+
+    fn search_narrow(&self, bytes: &[u8]) -> Found {
+        let found = self.search_plain(bytes);
+        if found != Found::Key && memchr::memchr(b'\\', bytes).is_some() {
+            return found.max(self.search_plain(&unescaped(bytes)));
+        }
+        found
     }
 
     fn search_plain(&self, bytes: &[u8]) -> Found {
@@ -88,6 +88,22 @@ impl Search {
     }
 }
 
+/// Whether a text is UTF-16: by its byte order mark or, without one, by the zero bytes of its first letters,
+/// half of them or, between letters that are not Latin, less.
+fn is_wide(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(WIDE_START)];
+    let zeros = memchr::memchr_iter(0, start).count();
+    start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) || zeros > start.len() / 16
+}
+
+/// The letters of a text as one byte each, if it is UTF-16: in both byte orders, in the same way.
+pub fn narrow(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match is_wide(bytes) {
+        true => bytes.iter().copied().filter(|byte| *byte != 0).collect(),
+        false => Cow::Borrowed(bytes),
+    }
+}
+
 /// A byte search for the names of ServiceAccounts, made once for all files.
 pub struct Names(AhoCorasick);
 
@@ -100,8 +116,9 @@ impl Names {
 
     /// Whether one of them may be written in a file, in any spelling, also as a part of a longer one.
     pub fn may_be_in(&self, bytes: &[u8]) -> bool {
-        self.0.is_match(bytes)
-            || (memchr::memchr(b'\\', bytes).is_some() && self.0.is_match(&unescaped(bytes)))
+        let bytes = narrow(bytes);
+        self.0.is_match(&*bytes)
+            || (memchr::memchr(b'\\', &bytes).is_some() && self.0.is_match(&unescaped(&bytes)))
     }
 }
 
@@ -236,8 +253,23 @@ mod tests {
         let text = "\u{feff}security.kaluza.com/iam-role-managed: x";
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(search(&little), Found::Utf16Key);
-        assert_eq!(search(&big), Found::Utf16Key);
+        let wider: Vec<u8> = text
+            .chars()
+            .flat_map(|c| u32::from(c).to_le_bytes())
+            .collect();
+        // With a byte order mark, and without.
+        for bytes in [
+            &little[..],
+            &big,
+            &wider,
+            &little[2..],
+            &big[2..],
+            &wider[4..],
+        ] {
+            assert_eq!(search(bytes), Found::Utf16Key);
+            assert!(Names::new(["role"].into_iter()).may_be_in(bytes));
+            assert!(!Names::new(["rule"].into_iter()).may_be_in(bytes));
+        }
         assert_eq!(search(&little[..20]), Found::Nothing);
     }
 }

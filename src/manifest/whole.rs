@@ -4,10 +4,12 @@
 //! A cut *between* two objects leaves what a removal of the later ones leaves, and a cut at the end
 //! of a line behind a ServiceAccount's namespace, in the last object of its file, what taking its
 //! annotations off leaves: no reader can tell these two apart, so both count as a removal.
-//! Every other cut is detected.
+//! Every other cut is detected, also of a file that was edited above it, or that got a line break
+//! behind it.
 
 use std::collections::BTreeSet;
 
+use self::cut::{Cut, Last};
 use super::document::{self, Chunk};
 use super::scan::Search;
 use super::service_account::Reader;
@@ -18,40 +20,20 @@ use crate::diagnostic::{Code, Severity};
 use crate::model::location::RepoPath;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
 
-/// Why a file that lost a ServiceAccount is no witness of its removal.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Defect {
-    /// Nothing is left in it.
-    #[error("it is empty")]
-    Empty,
-    /// It is no text.
-    #[error("it is not UTF-8")]
-    Encoding,
-    /// The reader has an error for it.
-    #[error("line {line}: {message}")]
-    Unreadable {
-        /// The line of the error, from 1.
-        line: u32,
-        /// What the reader says of it.
-        message: String,
-    },
-    /// Something in it is no Kubernetes object that is there on its own.
-    #[error("line {line}: {what}")]
-    NoObject {
-        /// The line where it starts, from 1.
-        line: u32,
-        /// What keeps it from being one.
-        what: String,
-    },
-    /// It ended with a line break before.
-    #[error("its last line has no line break any more")]
-    NoLineBreak,
-    /// It is the beginning of what it was, and ends inside something.
-    #[error("it is cut off after line {line}")]
-    Cut {
-        /// How many lines are left.
-        line: usize,
-    },
+mod cut;
+mod defect;
+
+pub use defect::Defect;
+
+/// Where a file is that is compared with what held a ServiceAccount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Where that was.
+    Same,
+    /// Elsewhere, with objects of it. Whoever moves files may write them in another way.
+    Moved,
+    /// Elsewhere, under its name: of it nothing is known, but what a failed render leaves behind.
+    Namesake,
 }
 
 /// A file that lost ServiceAccounts, compared with its version that held them: once for all of them.
@@ -63,23 +45,11 @@ pub struct Compared {
     held: BTreeSet<Pair>,
 }
 
-/// The beginning of what was there before.
-#[derive(Clone, Debug)]
-struct Cut {
-    line: usize,
-    /// Whether it ends where no removal would end.
-    is_inside: bool,
-    /// Whether it goes through an object.
-    through: bool,
-    /// The objects that lost something; of what is no ServiceAccount, only that there is one.
-    lost: BTreeSet<Option<Pair>>,
-}
-
 /// Namespace and name of a ServiceAccount.
 type Pair = (String, String);
 
 /// Kind and name of an object, by which it is found in another version of its file.
-type Identity = (String, String);
+pub type Identity = (String, String);
 
 /// What is known so far of the objects of a file that lost a ServiceAccount.
 struct Check<'a> {
@@ -92,6 +62,8 @@ struct Check<'a> {
     untyped: usize,
     /// Objects without a namespace, their places, and whether the file must have had them so before.
     bare: Vec<(Identity, usize, Origin)>,
+    /// The last object, through which a cut would go.
+    last: Last,
 }
 
 /// What an object without a namespace must have been before.
@@ -110,7 +82,7 @@ impl Extractor {
     ///
     /// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
     /// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
-    /// an object.
+    /// an object, whatever was edited besides.
     pub fn check_whole(
         &self,
         path: &RepoPath,
@@ -119,30 +91,46 @@ impl Extractor {
         service_account: &ServiceAccountRef,
         default: Option<&Namespace>,
     ) -> Result<(), Defect> {
-        self.compare(path, before, after, default)
+        self.compare(path, Place::Same, before, after, default)
             .check(service_account)
     }
 
-    /// The same for all ServiceAccounts that the file lost.
+    /// The same for all ServiceAccounts that the file lost, or that another one lost to whose place it came.
     pub fn compare(
         &self,
         path: &RepoPath,
+        place: Place,
         before: &[u8],
         after: &[u8],
         default: Option<&Namespace>,
     ) -> Compared {
-        let cut = self.cut(path, before, after, default);
+        let cut = self.cut(path, place, before, after, default);
         Compared {
             held: self.held(after, default),
-            defect: cut.as_ref().err().cloned(),
-            cut: cut.unwrap_or_default(),
+            defect: cut
+                .as_ref()
+                .err()
+                .filter(|defect| place != Place::Namesake || defect.is_void())
+                .cloned(),
+            cut: cut.unwrap_or_default().filter(|_| place != Place::Namesake),
         }
+    }
+
+    /// Kind and name of every object in a file, as far as it can be read.
+    pub fn objects(&self, bytes: &[u8]) -> BTreeSet<Identity> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let mut objects = BTreeSet::new();
+        for chunk in document::split(text, &self.search) {
+            visit_objects(chunk, &mut |tree, id| objects.extend(identity(tree, id)));
+        }
+        objects
     }
 
     /// Where a file is cut off, if it is no more than the beginning of what it was.
     fn cut(
         &self,
         path: &RepoPath,
+        place: Place,
         before: &[u8],
         after: &[u8],
         default: Option<&Namespace>,
@@ -163,6 +151,7 @@ impl Extractor {
             defect: None,
             untyped: 0,
             bare: vec![],
+            last: Last::default(),
         };
         let mut reader = Reader {
             text: &text,
@@ -185,13 +174,21 @@ impl Extractor {
             return Err(defect);
         }
         check.defect.take().map_or(Ok(()), Err)?;
-        if before.ends_with(b"\n") && !after.ends_with(b"\n") {
+        if place == Place::Same && before.ends_with(b"\n") && !after.ends_with(b"\n") {
             return Err(Defect::NoLineBreak);
         }
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
-        check.namespaces(before)?;
-        Ok(cut(before, readable, default, &self.search))
+        if place == Place::Same {
+            check.namespaces(before)?;
+        }
+        Ok(cut::cut(
+            before,
+            readable,
+            &check.last,
+            default,
+            &self.search,
+        ))
     }
 
     /// Whether a file holds a ServiceAccount of that name, whatever it declares.
@@ -222,18 +219,21 @@ impl Compared {
     ///
     /// As [`Extractor::check_whole`].
     pub fn check(&self, service_account: &ServiceAccountRef) -> Result<(), Defect> {
-        if let Some(defect) = &self.defect {
-            return Err(defect.clone());
+        self.check_edited()?;
+        let cut = self.cut.as_ref();
+        match cut.filter(|cut| cut.takes(&pair(service_account))) {
+            Some(cut) => Err(Defect::Cut { line: cut.line }),
+            None => Ok(()),
         }
-        let Some(cut) = &self.cut else {
-            return Ok(());
-        };
-        // Whether any object but the ServiceAccount lost something.
-        let others = cut.lost.len() > 1 || !cut.lost.contains(&Some(pair(service_account)));
-        match cut.is_inside || (cut.through && others) {
-            true => Err(Defect::Cut { line: cut.line }),
-            false => Ok(()),
-        }
+    }
+
+    /// The same of a version that came after one that was whole: what people took away since is no cut.
+    ///
+    /// # Errors
+    ///
+    /// As [`Extractor::check_whole`], but for a cut.
+    pub fn check_edited(&self) -> Result<(), Defect> {
+        self.defect.clone().map_or(Ok(()), Err)
     }
 
     /// Whether the file holds a ServiceAccount of that name, whatever it declares.
@@ -321,7 +321,13 @@ impl Check<'_> {
     }
 
     fn object(&mut self, tree: &Tree, id: NodeId) {
+        self.last.see(tree, id);
         let at = tree.node(id).start;
+        if tree.word(id, "kind") == Some("Status") {
+            let line = self.text.location(at).line;
+            self.defect.get_or_insert(Defect::Status { line });
+            return;
+        }
         if let Err(what) = self.typed(tree, id) {
             return self.fail(at, what);
         }
@@ -377,7 +383,6 @@ impl Check<'_> {
             return Err(format!("`{kind}` is no kind"));
         }
         match kind {
-            "Status" => Err("a Status is an answer of the API server".to_owned()),
             "List" => Err("a List has no list of items".to_owned()),
             _ => Ok(()),
         }
@@ -423,33 +428,6 @@ impl Check<'_> {
             what: format!("the {kind} `{name}` has no namespace"),
         })
     }
-}
-
-/// What is the beginning of what was there before: whether it ends where a removal would end.
-fn cut(before: &str, after: &str, default: Option<&Namespace>, search: &Search) -> Option<Cut> {
-    let cut = after.len();
-    let rest = before.strip_prefix(after).filter(|rest| !rest.is_empty())?;
-    let is_content = |line: &&str| !line.is_empty() && !line.starts_with('#');
-    let mut lines = after.lines().map(str::trim).filter(is_content);
-    let ends_with_key = lines.next_back().is_some_and(|line| line.ends_with(':'));
-    let ends_a_line = after.ends_with('\n') || rest.starts_with(['\n', '\r']);
-    let (mut through, mut lost) = (false, BTreeSet::new());
-    for chunk in document::split(before, search) {
-        visit_objects(chunk, &mut |tree, id| {
-            let node = tree.node(id);
-            let rest = before.get(cut.max(node.start)..node.end).unwrap_or("");
-            if rest.lines().map(str::trim).any(|line| is_content(&line)) {
-                through |= node.start < cut;
-                lost.insert(found(tree, id, default));
-            }
-        });
-    }
-    Some(Cut {
-        line: after.lines().count(),
-        is_inside: !ends_a_line || ends_with_key,
-        through,
-        lost,
-    })
 }
 
 /// Whether a text is `VERSION` or `GROUP/VERSION`.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifests::scope;
 use super::{Declarations, Error, Manifests, rendered};
-use crate::manifest::{Declaration, Extractor, Management};
+use crate::manifest::{self, Declaration, Extractor, Management};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Ancestry, Elsewhere, Place};
@@ -281,7 +281,7 @@ fn could_hold_any_name(bytes: &[u8]) -> bool {
 /// Whether one of the names of Kubernetes objects is written in it.
 pub(super) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    bytes.split(|byte| !is_part(byte)).any(|word| {
+    manifest::narrow(bytes).split(|byte| !is_part(byte)).any(|word| {
         let word = std::str::from_utf8(word).unwrap_or_default();
         names.contains(word) || names.contains(word.trim_matches(['.', '-']))
     })

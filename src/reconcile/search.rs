@@ -10,13 +10,19 @@ use std::rc::Rc;
 
 use super::doubts::Doubts;
 use super::elsewhere;
-use crate::manifest::{Compared, Extractor, Management, Names};
+use crate::manifest::{Compared, Extractor, Management, Names, Place};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Removal};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Blob, Changed, Content, Repository, Scope};
+
+mod fate;
+mod successors;
+
+use fate::{Fate, Gone, Held, Now};
+use successors::Added;
 
 /// How many versions of files are looked at together at first, and at most: a removal is mostly recent.
 const FIRST: usize = 256;
@@ -45,17 +51,10 @@ pub(super) struct Search<'a> {
     /// The files that changed, hold one of the names, and cannot be parsed now.
     broken: Vec<(RepoPath, Vec<u8>)>,
     /// What became of files that held ServiceAccounts: it is the same for all that they held.
-    now: RefCell<HashMap<(RepoPath, Blob), Now>>,
-    compared: RefCell<HashMap<(RepoPath, Blob, Blob), Rc<Compared>>>,
-}
-
-/// What is in the place of a file now.
-#[derive(Clone)]
-enum Now {
-    Nothing,
-    /// Something else, there or above it, and what it is.
-    Obstructed(RepoPath, &'static str),
-    File(Rc<Compared>),
+    now: RefCell<HashMap<Held, Now>>,
+    compared: RefCell<HashMap<(Held, Blob), Rc<Compared>>>,
+    /// What the commits added that took files away.
+    added: RefCell<HashMap<usize, Rc<Added>>>,
 }
 
 /// A file as it was before a commit, which is told by its number among those that were seen.
@@ -69,7 +68,7 @@ struct Version {
 struct Loss {
     commit: usize,
     /// The files that held it, when they still did: it may have stood in more than one.
-    files: Vec<(RepoPath, Blob)>,
+    files: Vec<Held>,
 }
 
 /// A change of one file.
@@ -77,13 +76,6 @@ struct Change {
     commit: usize,
     before: Option<Blob>,
     after: Option<Blob>,
-}
-
-/// How a file lost a ServiceAccount for good.
-struct Gone {
-    commit: usize,
-    /// Whether the file still has it, and only declares no role for it.
-    remains: bool,
 }
 
 impl<'a> Search<'a> {
@@ -111,6 +103,7 @@ impl<'a> Search<'a> {
             broken: Vec::new(),
             now: RefCell::default(),
             compared: RefCell::default(),
+            added: RefCell::default(),
         };
         let mut visit = |commit: &CommitId, changed| search.visit(commit, changed);
         let walked = repository.changes(ours, scope, &mut visit);
@@ -230,7 +223,11 @@ impl<'a> Search<'a> {
                 }
                 let loss = self.losses.get_mut(service_account);
                 if let Some(loss) = loss.filter(|loss| loss.commit == commit) {
-                    loss.files.push(file.clone());
+                    loss.files.push(Held {
+                        path: version.path.clone(),
+                        before: version.before,
+                        place: Place::Same,
+                    });
                 }
             }
         }
@@ -275,10 +272,21 @@ impl<'a> Search<'a> {
         let Some(loss) = self.losses.get(service_account) else {
             return Ok(Absence::Unexplained);
         };
+        let mut removal: Option<Gone> = None;
+        let mut fault = None;
         for file in &loss.files {
-            if let Some((path, fault)) = self.fault_now(service_account, file)? {
-                return Ok(Absence::Unreadable { path, fault });
+            fault = fault.or(self.fault_now(file)?);
+            match self.fate(service_account, file, loss.commit)? {
+                // The smaller the number, the newer the commit.
+                Fate::Gone(gone) if removal.as_ref().is_none_or(|r| gone.commit < r.commit) => {
+                    removal = Some(gone);
+                }
+                Fate::Gone(_) => {}
+                Fate::Broken(path, what) => fault = fault.or(Some((path, what))),
             }
+        }
+        if let Some((path, fault)) = fault {
+            return Ok(Absence::Unreadable { path, fault });
         }
         for (path, now) in &self.broken {
             if self.is_new_place(service_account, loss, (path, now))? {
@@ -291,106 +299,20 @@ impl<'a> Search<'a> {
         if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), lost_by)? {
             return Ok(Absence::Unreadable { path, fault });
         }
-        let mut removal: Option<(Gone, &RepoPath)> = None;
-        for file in &loss.files {
-            let Some(gone) = self.gone(service_account, loss, file)? else {
-                return Ok(Absence::Unexplained);
-            };
-            // The smaller the number, the newer the commit.
-            if removal.as_ref().is_none_or(|(g, _)| gone.commit < g.commit) {
-                removal = Some((gone, &file.0));
-            }
-        }
-        let Some((Gone { commit, remains }, path)) = removal else {
+        let Some(Gone {
+            commit,
+            path,
+            remains,
+        }) = removal
+        else {
             return Ok(Absence::Unexplained);
         };
         Ok(Absence::Removed(Removal {
             commit: self.repository.commit(&self.commits[commit])?,
             since: None,
-            path: path.clone(),
+            path,
             remains,
         }))
-    }
-
-    /// What is wrong now with a file that held a ServiceAccount.
-    fn fault_now(
-        &self,
-        service_account: &ServiceAccountRef,
-        file: &(RepoPath, Blob),
-    ) -> Result<Option<(RepoPath, String)>, source::Error> {
-        Ok(match self.now(file)? {
-            Now::Nothing => None,
-            Now::Obstructed(path, by) => Some((path, format!("it is {by} now"))),
-            Now::File(now) => {
-                let defect = now.check(service_account).err();
-                defect.map(|defect| (file.0.clone(), defect.to_string()))
-            }
-        })
-    }
-
-    /// What is now in the place of a file that held ServiceAccounts.
-    fn now(&self, file: &(RepoPath, Blob)) -> Result<Now, source::Error> {
-        if let Some(known) = self.now.borrow().get(file) {
-            return Ok(known.clone());
-        }
-        let (path, before) = file;
-        let now = match self.repository.content(self.ours, path)? {
-            Content::Absent => Now::Nothing,
-            Content::Obstructed { path, by } => Now::Obstructed(path, by),
-            Content::File(now) => Now::File(Rc::new(self.compare(path, *before, &now)?)),
-        };
-        self.now.borrow_mut().insert(file.clone(), now.clone());
-        Ok(now)
-    }
-
-    /// A later version of a file that held ServiceAccounts.
-    fn after(
-        &self,
-        (path, before): &(RepoPath, Blob),
-        after: Blob,
-    ) -> Result<Rc<Compared>, source::Error> {
-        let key = (path.clone(), *before, after);
-        if let Some(known) = self.compared.borrow().get(&key) {
-            return Ok(known.clone());
-        }
-        let bytes = self.repository.blob(after, path)?;
-        let compared = Rc::new(self.compare(path, *before, &bytes)?);
-        self.compared.borrow_mut().insert(key, compared.clone());
-        Ok(compared)
-    }
-
-    fn compare(
-        &self,
-        path: &RepoPath,
-        before: Blob,
-        after: &[u8],
-    ) -> Result<Compared, source::Error> {
-        let before = self.repository.blob(before, path)?;
-        let default = self.rules.of(path).and_then(Result::ok);
-        let default = default.as_ref();
-        Ok(self.extractor.compare(path, &before, after, default))
-    }
-
-    /// The first commit, from a loss on, after which a file is whole without the ServiceAccount, or gone.
-    fn gone(
-        &self,
-        service_account: &ServiceAccountRef,
-        loss: &Loss,
-        file: &(RepoPath, Blob),
-    ) -> Result<Option<Gone>, source::Error> {
-        let changes = self.files.get(&file.0).map_or(&[][..], Vec::as_slice);
-        for change in changes.iter().rev().filter(|c| c.commit <= loss.commit) {
-            let after = change.after.map(|blob| self.after(file, blob));
-            let after = after.transpose()?;
-            let is_whole = |after: &Rc<Compared>| after.check(service_account).is_ok();
-            if after.as_ref().is_none_or(is_whole) {
-                return Ok(Some(Gone {
-                    commit: change.commit,
-                    remains: after.is_some_and(|after| after.holds(service_account)),
-                }));
-            }
-        }
-        Ok(None)
     }
 
     /// Whether a file that cannot be read may be where a ServiceAccount went when it was lost.

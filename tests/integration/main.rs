@@ -72,6 +72,7 @@ mod settings;
 mod sources;
 mod superseded;
 mod tags;
+mod torn;
 mod trailers;
 mod typos;
 mod unrendered;

@@ -252,7 +252,7 @@ fn i86_one_comparison_answers_for_all_that_were_lost() {
     let whose = |name: &str| ServiceAccountRef::parse(&format!("bar/{name}")).expect("it is one");
     let compare = |before: &str, after: &str| {
         let (before, after) = (before.as_bytes(), after.as_bytes());
-        Extractor::default().compare(&"a.yaml".into(), before, after, None)
+        Extractor::default().compare(&"a.yaml".into(), Place::Same, before, after, None)
     };
     let before = format!("{}---\n{}---\n{}", of("a"), of("b"), of("c"));
     let compared = compare(&before, &of("a"));
@@ -275,4 +275,106 @@ fn i86_one_comparison_answers_for_all_that_were_lost() {
             .iter()
             .all(|name| compared.check(&whose(name)).is_err())
     );
+}
+
+/// A Deployment that ends with a field which a removal takes off as well.
+fn web(last: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: bar\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers:\n      - name: web\n        ports:\n        - port: 1\n          protocol: TCP\n        - port: 2\n          protocol: TCP\n{last}"
+    )
+}
+
+/// Whoever cuts a file may edit it as well, in the same commit or a later one.
+#[test]
+fn m33_a_cut_is_one_whatever_was_edited_besides() {
+    let before = format!("{}---\n{}---\n{FOO}", web(""), CONFIG);
+    let edited = before.replace("replicas: 2", "replicas: 3");
+    let windows = before.replace('\n', "\r\n");
+    // A cut between two objects is what a removal of the later ones is, and one behind a namespace what a
+    // removal of the annotations is.
+    let is_between = |cut: &str| {
+        let cut = cut.trim_end().trim_end_matches("---").trim_end();
+        let rest = edited.strip_prefix(cut).unwrap_or_default().trim_start();
+        rest.starts_with("---") || rest.starts_with("annotations") || rest.is_empty()
+    };
+    for at in (1..edited.len()).step_by(5) {
+        let cut = &edited[..at];
+        if is_between(cut) || is_between(&edited[..at.max(2) - 1]) {
+            continue;
+        }
+        for (before, after) in [
+            (&before, cut.to_owned()),
+            (&before, format!("{cut}\n")),
+            (&before, format!("{}\n", cut.trim_end())),
+            (&windows, format!("{cut}\n")),
+            (&before.trim_end().to_owned(), cut.to_owned()),
+        ] {
+            assert!(
+                !is_removal(before, after.as_bytes()),
+                "{before:?} -> {after:?}"
+            );
+        }
+    }
+    // Of a mapping, of a list with items that look the same, of a text of several lines.
+    let script = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: s\n  namespace: bar\ndata:\n  one: x\n  run: |\n    first\n    second\n    third\n";
+    for (object, rest) in [
+        (web(""), "  \"b\": \"2\"\n"),
+        (web(""), "        - port: 2\n          protocol: TCP\n"),
+        (script.to_owned(), "    third\n"),
+        (script.to_owned(), "    second\n    third\n"),
+    ] {
+        let before = format!("# 1\n{object}---\n{FOO}");
+        let after = format!("# 2\n{}", object.trim_end_matches(rest));
+        assert_eq!(
+            is_removal(&before, after.as_bytes()),
+            !object.ends_with(rest),
+            "{after}"
+        );
+    }
+}
+
+/// What people take away together with a ServiceAccount is no cut.
+#[test]
+fn m33_what_is_edited_beside_a_removal_is_no_cut() {
+    let user = "      serviceAccountName: foo\n";
+    let other = CONFIG.replace("settings", "other");
+    for (before, after) in [
+        // In front of what lost its end, or with more behind it.
+        (format!("{FOO}---\n{}", web(user)), web("")),
+        (
+            format!("{}---\n{FOO}---\n{CONFIG}", web(user)),
+            format!("{}---\n{CONFIG}", web("")),
+        ),
+        // The end is another one, or something came behind it.
+        (
+            format!("# 1\n{CONFIG}---\n{FOO}"),
+            format!("# 2\n{}", CONFIG.replace("\"2\"", "\"3\"")),
+        ),
+        (
+            format!("# 1\n{CONFIG}---\n{FOO}"),
+            format!("# 2\n{}", CONFIG.replace("  b:", "  c:")),
+        ),
+        (
+            format!("# 1\n{CONFIG}---\n{FOO}"),
+            format!("# 2\n{CONFIG}---\n{other}"),
+        ),
+        (
+            format!("{}---\n{FOO}", web(user)),
+            format!("{}---\n{other}", web("")),
+        ),
+        // Its fields stand in another order, or it is as it was.
+        (
+            format!("# 1\n{}---\n{FOO}", web("")),
+            format!("# 2\n{}", web("")),
+        ),
+        (
+            format!("# 1\n{CONFIG}---\n{FOO}"),
+            format!(
+                "# 2\n{}",
+                CONFIG.replace("  a: \"1\"\n  b: \"2\"\n", "  b: \"2\"\n  a: \"1\"\n")
+            ),
+        ),
+    ] {
+        assert!(is_removal(&before, after.as_bytes()), "{after}");
+    }
 }

@@ -1,0 +1,240 @@
+//! Whether a file ends inside something of which there was more, also if it was edited besides.
+//!
+//! A cut takes away whatever comes behind it: the rest of the object that it goes through, and all later
+//! ones. So the object that is the last one now tells: what came behind it is gone, and its own end too.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::super::document;
+use super::super::scalar::Reading;
+use super::super::scan::Search;
+use super::super::tree::{Content, NodeId, Tree};
+use super::{Identity, Pair, found, identity, namespace, visit_objects};
+use crate::model::service_account::Namespace;
+
+/// More fields than a manifest has that people wrote; what repeats itself by aliases has more.
+const MOST_FIELDS: usize = 200_000;
+
+/// Where a file ends that had more behind.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    /// How many lines are left.
+    pub(super) line: usize,
+    /// Whether nothing was edited besides: it is the beginning of what was there before.
+    is_beginning: bool,
+    /// Whether it ends where no removal would end.
+    is_inside: bool,
+    /// Whether it goes through an object.
+    through: bool,
+    /// The objects that lost something; of what is no ServiceAccount, only that there is one.
+    lost: BTreeSet<Option<Pair>>,
+}
+
+/// The last object of a file, and which ones there are.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    all: HashSet<Key>,
+    key: Option<Key>,
+    fields: Vec<Field>,
+}
+
+/// What an object is found by in another version of its file.
+type Key = (Identity, Option<String>);
+
+/// The path of a scalar or of an empty collection, and its text.
+type Field = (String, String);
+
+impl Cut {
+    /// Whether it may be the cut that took a ServiceAccount away.
+    pub(super) fn takes(&self, service_account: &Pair) -> bool {
+        // Whether any object but the ServiceAccount lost something.
+        let others = match self.lost.contains(&Some(service_account.clone())) {
+            true => self.lost.len() > 1,
+            false => self.is_beginning,
+        };
+        self.is_inside || (self.through && others)
+    }
+}
+
+impl Last {
+    /// Takes an object for the last one until the next is seen.
+    pub(super) fn see(&mut self, tree: &Tree, id: NodeId) {
+        self.key = key(tree, id);
+        self.all.extend(self.key.clone());
+        self.fields = fields(tree, id);
+    }
+}
+
+/// Whether and where a file is cut off.
+pub(super) fn cut(
+    before: &str,
+    after: &str,
+    last: &Last,
+    default: Option<&Namespace>,
+    search: &Search,
+) -> Option<Cut> {
+    match before.strip_prefix(after) {
+        Some("") => None,
+        Some(rest) => Some(beginning(before, after, rest, default, search)),
+        None => edited(before, after, last, default, search),
+    }
+}
+
+/// The beginning of what was there before: whether it ends where a removal would end.
+fn beginning(
+    before: &str,
+    after: &str,
+    rest: &str,
+    default: Option<&Namespace>,
+    search: &Search,
+) -> Cut {
+    let cut = after.len();
+    let is_content = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let mut lines = after.lines().map(str::trim).filter(is_content);
+    let ends_with_key = lines.next_back().is_some_and(|line| line.ends_with(':'));
+    let ends_a_line = after.ends_with('\n') || rest.starts_with(['\n', '\r']);
+    let (mut through, mut lost) = (false, BTreeSet::new());
+    for chunk in document::split(before, search) {
+        visit_objects(chunk, &mut |tree, id| {
+            let node = tree.node(id);
+            let rest = before.get(cut.max(node.start)..node.end).unwrap_or("");
+            if rest.lines().map(str::trim).any(|line| is_content(&line)) {
+                through |= node.start < cut;
+                lost.insert(found(tree, id, default));
+            }
+        });
+    }
+    Cut {
+        line: after.lines().count(),
+        is_beginning: true,
+        is_inside: !ends_a_line || ends_with_key,
+        through,
+        lost,
+    }
+}
+
+/// A file that was edited besides: nothing of what came behind its last object is left, nor the end of that
+/// one.
+fn edited(
+    before: &str,
+    after: &str,
+    last: &Last,
+    default: Option<&Namespace>,
+    search: &Search,
+) -> Option<Cut> {
+    let (mut is_torn, mut is_inside, mut is_left) = (false, false, false);
+    let mut lost = BTreeSet::new();
+    for chunk in document::split(before, search) {
+        visit_objects(chunk, &mut |tree, id| {
+            let other = key(tree, id);
+            let before = fields(tree, id);
+            // Its name may be cut as well.
+            if other == last.key || is_beginning(&before, &last.fields) {
+                is_torn = has_lost_its_end(&before, &last.fields);
+                is_inside = ends_inside_a_value(&before, &last.fields);
+                is_left = false;
+                lost.clear();
+            } else {
+                is_left |= other.is_some_and(|other| last.all.contains(&other));
+            }
+            lost.insert(found(tree, id, default));
+        });
+    }
+    (is_torn && !is_left).then(|| Cut {
+        line: after.trim_end().lines().count(),
+        is_beginning: false,
+        is_inside,
+        through: true,
+        lost,
+    })
+}
+
+/// Whether all that is left of an object is its beginning.
+fn is_beginning(before: &[Field], after: &[Field]) -> bool {
+    let Some(((path, text), whole)) = after.split_last() else {
+        return false;
+    };
+    let cut = before.get(whole.len());
+    before.starts_with(whole) && cut.is_some_and(|(old, was)| old == path && was.starts_with(text))
+}
+
+/// Whether the last field has the beginning of its value only, or none.
+fn ends_inside_a_value(before: &[Field], after: &[Field]) -> bool {
+    let Some((path, text)) = after.last() else {
+        return false;
+    };
+    before.iter().any(|(old, was)| match old == path {
+        true => was != text && was.starts_with(text),
+        false => is_below(old, path),
+    })
+}
+
+/// Whether a field is one of those below another.
+fn is_below(path: &str, above: &str) -> bool {
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| rest.starts_with(['/', '[']))
+}
+
+/// Whether the end of an object is missing, and nothing is in its place.
+fn has_lost_its_end(before: &[Field], after: &[Field]) -> bool {
+    let (Some((end, text)), Some((new_end, _))) = (before.last(), after.last()) else {
+        return false;
+    };
+    // A key that a cut left without a value had one.
+    let is_old = |(path, _): &Field| path == new_end || is_below(path, new_end);
+    let left = after.iter().rev().find(|(path, _)| path == end);
+    before.iter().any(is_old) && left.is_none_or(|(_, left)| is_cut_off(text, left))
+}
+
+/// Whether a text is the beginning of what it was; of several lines, whether its last ones are gone.
+fn is_cut_off(before: &str, after: &str) -> bool {
+    let (before, after) = (before.trim_end(), after.trim_end());
+    if before == after {
+        return false;
+    }
+    let count = |text: &str| text.lines().count();
+    let (Some(end), Some(new_end)) = (before.lines().last(), after.lines().last()) else {
+        return after.is_empty();
+    };
+    let is_old = |line: &str| line.starts_with(new_end);
+    before.starts_with(after)
+        || (count(after) < count(before) && end != new_end && before.lines().any(is_old))
+}
+
+fn key(tree: &Tree, id: NodeId) -> Option<Key> {
+    Some((identity(tree, id)?, namespace(tree, id).map(str::to_owned)))
+}
+
+/// All fields of an object in their order.
+fn fields(tree: &Tree, id: NodeId) -> Vec<Field> {
+    let mut fields = Vec::new();
+    collect(tree, id, String::new(), &mut fields);
+    fields
+}
+
+fn collect(tree: &Tree, id: NodeId, path: String, fields: &mut Vec<Field>) {
+    if fields.len() >= MOST_FIELDS {
+        return;
+    }
+    match &tree.node(id).content {
+        Content::Sequence(items) if !items.is_empty() => {
+            for (index, item) in items.iter().enumerate() {
+                collect(tree, *item, format!("{path}[{index}]"), fields);
+            }
+        }
+        Content::Mapping(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                let key = tree.scalar(*key).unwrap_or_default();
+                collect(tree, *value, format!("{path}/{key}"), fields);
+            }
+        }
+        // A key without a value has none, however the parser writes that.
+        Content::Plain(_) if tree.reading(id) == Some(Reading::Null) => {
+            fields.push((path, String::new()));
+        }
+        Content::Text(text) | Content::Plain(text) => fields.push((path, text.clone())),
+        Content::Sequence(_) | Content::Mapping(_) | Content::LeftOut => {
+            fields.push((path, String::new()));
+        }
+    }
+}

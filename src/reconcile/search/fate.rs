@@ -1,0 +1,187 @@
+//! What became of a file that held a ServiceAccount: whole without it, gone, or broken.
+
+use std::rc::Rc;
+
+use super::successors::Added;
+use super::{Change, Search};
+use crate::manifest::{Compared, Place};
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::source::{self, Blob, Content};
+
+/// A file that held ServiceAccounts, or one that came in its place.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Held {
+    pub(super) path: RepoPath,
+    /// What held them.
+    pub(super) before: Blob,
+    pub(super) place: Place,
+}
+
+/// What is in the place of a file now.
+#[derive(Clone)]
+pub(super) enum Now {
+    Nothing,
+    /// Something else, there or above it, and what it is.
+    Obstructed(RepoPath, &'static str),
+    File(Rc<Compared>),
+}
+
+/// What became of a file that held a ServiceAccount.
+pub(super) enum Fate {
+    /// It lost it for good.
+    Gone(Gone),
+    /// It was never whole since, or what came in its place was not.
+    Broken(RepoPath, String),
+}
+
+/// How a file lost a ServiceAccount for good.
+pub(super) struct Gone {
+    pub(super) commit: usize,
+    pub(super) path: RepoPath,
+    /// Whether the file still has it, and only declares no role for it.
+    pub(super) remains: bool,
+}
+
+impl Search<'_> {
+    /// What is wrong now with a file that held a ServiceAccount.
+    pub(super) fn fault_now(
+        &self,
+        file: &Held,
+    ) -> Result<Option<(RepoPath, String)>, source::Error> {
+        Ok(match self.now(file)? {
+            Now::Nothing => None,
+            Now::Obstructed(path, by) => Some((path, format!("it is {by} now"))),
+            Now::File(now) => {
+                let defect = now.check_edited().err();
+                defect.map(|defect| (file.path.clone(), defect.to_string()))
+            }
+        })
+    }
+
+    /// What became of a file from a commit on: the first commit after which it is whole without the
+    /// ServiceAccount, or gone while what came in its place is whole.
+    pub(super) fn fate(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+        from: usize,
+    ) -> Result<Fate, source::Error> {
+        let path = &file.path;
+        let mut broken = (path.clone(), "it is not known what became of it".to_owned());
+        let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
+        for Change { commit, after, .. } in changes.iter().rev().filter(|c| c.commit <= from) {
+            let remains = match after {
+                None => match self.successors(service_account, file, *commit)? {
+                    Some(Fate::Broken(path, fault)) => {
+                        broken = (path, fault);
+                        continue;
+                    }
+                    Some(later) => return Ok(later),
+                    None => false,
+                },
+                Some(after) => {
+                    let after = self.after(file, *after)?;
+                    if let Err(defect) = after.check(service_account) {
+                        broken = (path.clone(), defect.to_string());
+                        continue;
+                    }
+                    after.holds(service_account)
+                }
+            };
+            return Ok(Fate::Gone(Gone {
+                commit: *commit,
+                path: path.clone(),
+                remains,
+            }));
+        }
+        Ok(Fate::Broken(broken.0, broken.1))
+    }
+
+    /// What became of the files that came in the place of one which a commit took away, if they were not
+    /// whole at once.
+    fn successors(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+        commit: usize,
+    ) -> Result<Option<Fate>, source::Error> {
+        let before = self.repository.blob(file.before, &file.path)?;
+        let added = self.added(commit)?;
+        let mut found = None;
+        for (path, place) in added.successors(self.extractor, &file.path, &before) {
+            let new = Held {
+                path: path.clone(),
+                before: file.before,
+                place,
+            };
+            let fate = match self.files.contains_key(path) {
+                true => self.fate(service_account, &new, commit)?,
+                // Of what is out of scope only what it is now is known.
+                false => match self.now(&new)? {
+                    Now::File(now) if let Err(defect) = now.check(service_account) => {
+                        Fate::Broken(path.clone(), defect.to_string())
+                    }
+                    _ => continue,
+                },
+            };
+            match fate {
+                Fate::Broken(..) => return Ok(Some(fate)),
+                Fate::Gone(gone) if gone.commit < commit => found = Some(Fate::Gone(gone)),
+                Fate::Gone(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn added(&self, commit: usize) -> Result<Rc<Added>, source::Error> {
+        if let Some(known) = self.added.borrow().get(&commit) {
+            return Ok(known.clone());
+        }
+        let id = &self.commits[commit];
+        let added = Rc::new(Added::by(self.repository, self.extractor, id)?);
+        self.added.borrow_mut().insert(commit, added.clone());
+        Ok(added)
+    }
+
+    /// What is now in the place of a file that held ServiceAccounts.
+    fn now(&self, file: &Held) -> Result<Now, source::Error> {
+        if let Some(known) = self.now.borrow().get(file) {
+            return Ok(known.clone());
+        }
+        let now = match self.repository.content(self.ours, &file.path)? {
+            Content::Absent => Now::Nothing,
+            Content::Obstructed { path, by } => Now::Obstructed(path, by),
+            Content::File(now) => Now::File(Rc::new(self.compare(file, &now)?)),
+        };
+        self.now.borrow_mut().insert(file.clone(), now.clone());
+        Ok(now)
+    }
+
+    /// A later version of a file that held ServiceAccounts.
+    fn after(&self, file: &Held, after: Blob) -> Result<Rc<Compared>, source::Error> {
+        let key = (file.clone(), after);
+        if let Some(known) = self.compared.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let bytes = self.repository.blob(after, &file.path)?;
+        let compared = Rc::new(self.compare(file, &bytes)?);
+        self.compared.borrow_mut().insert(key, compared.clone());
+        Ok(compared)
+    }
+
+    fn compare(&self, file: &Held, after: &[u8]) -> Result<Compared, source::Error> {
+        let Held {
+            path,
+            before,
+            place,
+        } = file;
+        let before = self.repository.blob(*before, path)?;
+        let default = self.rules.of(path).and_then(Result::ok);
+        let default = default.as_ref();
+        let compared = self
+            .extractor
+            .compare(path, *place, &before, after, default);
+        Ok(compared)
+    }
+}

@@ -1,0 +1,178 @@
+//! Half a file is no removal, whatever else happened to it: in the same commit, in a later one, or on its
+//! way to another place.
+
+use crate::support::repository::service_account;
+use crate::support::world::{World, reason};
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: bar\ndata:\n  one: first\n  two: second\n  three: third\n";
+
+/// Two ServiceAccounts of which `a` stands behind a ConfigMap, with roles.
+fn applied() -> (World, String) {
+    let text = format!("{CONFIG}---\n{}", service_account("bar", "a"));
+    let world = World::new(&["b"]);
+    world.repository.write("apps/all.yaml", &text);
+    world.repository.commit("all");
+    world.sync(&[]).ends(0);
+    (world, text)
+}
+
+/// What of the file is left, cut off within a line or behind one.
+fn cuts(text: &str) -> Vec<String> {
+    ["ond\n", "  three", ": third"]
+        .iter()
+        .map(|at| text.split(at).next().expect("the part before").to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn is_held(world: &World, path: &str) {
+    let before = world.role("a");
+    let run = world.sync(&["--prune-after", "0"]).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    assert!(reason(&run, 0).contains(path), "{}", reason(&run, 0));
+    assert_eq!(world.role("a"), before);
+}
+
+#[track_caller]
+fn is_removed(world: &World) {
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+}
+
+#[test]
+fn m33_a_cut_file_that_is_edited_later_removed_nothing() {
+    let (_, text) = applied();
+    for cut in cuts(&text) {
+        let (world, _) = applied();
+        world.repository.write("apps/all.yaml", &cut);
+        world.repository.commit("half of it");
+        is_held(&world, "apps/all.yaml");
+        // As an editor does it, and as a bot does that knows of nothing.
+        let ended = format!("{}\n", cut.trim_end());
+        for edited in [ended.clone(), ended.replace("first", "1st")] {
+            world.repository.write("apps/all.yaml", &edited);
+            world.repository.commit("edited");
+            is_held(&world, "apps/all.yaml");
+        }
+        // Whole again and without it: that is a removal, however it is edited since.
+        world.repository.write("apps/all.yaml", CONFIG);
+        world.repository.commit("Remove a");
+        let less = CONFIG.replace("  three: third\n", "");
+        world.repository.write("apps/all.yaml", &less);
+        world.repository.commit("one setting less");
+        is_removed(&world);
+    }
+}
+
+#[test]
+fn m33_a_cut_and_an_edit_in_one_commit_removed_nothing() {
+    let (_, text) = applied();
+    for cut in cuts(&text.replace("first", "1st")) {
+        for left in [cut.clone(), format!("{}\n", cut.trim_end())] {
+            let (world, _) = applied();
+            world.repository.write("apps/all.yaml", &left);
+            world.repository.commit("half of it, edited");
+            is_held(&world, "apps/all.yaml");
+        }
+    }
+}
+
+#[test]
+fn m110_a_file_that_was_cut_or_emptied_on_its_way_is_no_removal() {
+    let (_, text) = applied();
+    let status = "apiVersion: v1\nkind: Status\nstatus: Failure\n".to_owned();
+    let heads = ["apiVersion: v1\nkind: Conf".to_owned()];
+    let lost = [String::new(), status];
+    let new = cuts(&text)
+        .into_iter()
+        .chain(heads)
+        .map(|left| ("apps/new.yaml", left));
+    let named = lost.into_iter().map(|left| ("apps/x/all.yaml", left));
+    for (path, left) in new.chain(named) {
+        // At once, and as a second step.
+        for steps in [1, 2] {
+            let (world, _) = applied();
+            if steps == 2 {
+                world.repository.write("apps/all.yaml", &left);
+                world.repository.commit("half of it");
+            }
+            world.repository.remove("apps/all.yaml");
+            world.repository.write(path, &left);
+            world.repository.commit("move");
+            is_held(&world, path);
+            // Once more, as it is.
+            let again = path.replace("apps/", "apps/again/");
+            world.repository.remove(path);
+            world.repository.write(&again, &left);
+            world.repository.commit("move again");
+            is_held(&world, &again);
+            // Whole without it, that is a removal.
+            world.repository.write(&again, CONFIG);
+            world.repository.commit("Remove a");
+            is_removed(&world);
+        }
+    }
+}
+
+#[test]
+fn m110_a_file_that_moved_out_of_the_paths_and_was_cut_is_no_removal() {
+    let (_, text) = applied();
+    for left in cuts(&text) {
+        let (world, _) = applied();
+        world.repository.remove("apps/all.yaml");
+        world.repository.write("other/new.yaml", &left);
+        world.repository.commit("move out of the paths");
+        let run = world.sync(&["--path", "apps"]).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+        world.repository.remove("other/new.yaml");
+        world.repository.commit("gone");
+        let run = world.sync(&["--path", "apps"]).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    }
+}
+
+#[test]
+fn m110_what_came_beside_a_removal_is_no_move() {
+    let values = "replicas: 2\n";
+    let kustomization = "resources:\n- settings.yaml\n";
+    let bare = CONFIG.replace("  namespace: bar\n", "");
+    let other = CONFIG.replace("settings", "other");
+    let half = other.replace("  three: third\n", "");
+    for (path, text) in [
+        // The rest of it, whole, in another place, also without what its directory gives it.
+        ("apps/settings.yaml", CONFIG),
+        ("apps/x/all.yaml", CONFIG),
+        ("apps/base/all.yaml", &bare),
+        // What has nothing to do with it, but maybe its name.
+        ("apps/x/all.yaml", values),
+        ("apps/kustomization.yaml", kustomization),
+        ("apps/other.yaml", &half),
+        ("apps/placeholder.yaml", ""),
+    ] {
+        let (world, _) = applied();
+        world.repository.remove("apps/all.yaml");
+        world.repository.write(path, text);
+        world.repository.commit("Remove a, add another file");
+        is_removed(&world);
+    }
+}
+
+#[test]
+fn m21_a_service_account_in_utf_16_is_there_with_a_mark_and_without() {
+    let text = service_account("bar", "a");
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for bytes in [little, big] {
+        for path in ["apps/new.yaml", "other/new.yaml"] {
+            let world = World::new(&["a", "b"]);
+            world.sync(&["--path", "apps"]).ends(0);
+            world.repository.remove("apps/a.yaml");
+            world.repository.write(path, &bytes);
+            world.repository.commit("saved by another editor");
+            let run = world.sync(&["--path", "apps"]).ends(7);
+            assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{path}");
+            world.run(&["lint"]).ends(4);
+        }
+    }
+}
