@@ -130,6 +130,8 @@ pub struct Elsewhere {
     pub path: RepoPath,
     /// What it is to the role.
     pub place: Place,
+    /// All files that declare the role, this one among them if it does.
+    pub declaring: Vec<RepoPath>,
 }
 
 /// What a file that a run does not read is to a role.

@@ -59,12 +59,14 @@ pub(super) fn plan(facts: &Facts) -> Plan {
                 None => Undeclared::Gone,
             },
             read_elsewhere: facts.read_elsewhere(role, &service_account),
+            may_be_read_elsewhere: facts.may_be_read_elsewhere(&service_account),
             command: retire::command(name),
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
                 || claimed
                     .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),
         };
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
+        let (action, reason) = leftover.unless_declared(action, reason);
         let location = declared.map(|declared| declared.location.clone());
         plan.add(
             &RoleLabel::from(name),

@@ -3,10 +3,42 @@
 //! The source tag of a role says where its manifest is, made fit for a tag. A tag that is of another
 //! repository, or may have lost its beginning, tells nothing.
 
-use super::{Run, record};
+use super::{Facts, Run, record};
 use crate::model::location::RepoPath;
 use crate::model::role::CurrentRole;
+use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, TagValue};
+
+impl Facts {
+    /// The manifest of a role that this run does not declare, if another pipeline of the cluster
+    /// reads it, in the characters of a tag.
+    pub(super) fn read_elsewhere(
+        &self,
+        role: &CurrentRole,
+        service_account: &ServiceAccountRef,
+    ) -> Option<String> {
+        let moved = self.history.moved.get(service_account);
+        let files = moved.map(|file| [std::slice::from_ref(&file.path), &file.declaring].concat());
+        let files = files.map(|files| files.iter().map(fitted).collect());
+        // What a role was made from tells where it is declared as long as nothing better does.
+        let files: Vec<String> =
+            files.unwrap_or_else(|| manifest(role, &self.run).into_iter().collect());
+        let entries = self.record().map(record::entries).unwrap_or_default();
+        files.into_iter().find(|path| is_read(path, &entries))
+    }
+
+    /// A file that declares a role which this run does not declare, if another pipeline of the cluster may
+    /// read it.
+    pub(super) fn may_be_read_elsewhere(
+        &self,
+        service_account: &ServiceAccountRef,
+    ) -> Option<String> {
+        let moved = self.history.moved.get(service_account)?;
+        let entries = self.record().map(record::entries).unwrap_or_default();
+        let mut declaring = moved.declaring.iter().map(fitted);
+        declaring.find(|path| may_be_read(path, &entries, &self.run))
+    }
+}
 
 /// The path of a role's manifest, in the characters of a tag, if it lies outside of what a run reads.
 pub(super) fn manifest(role: &CurrentRole, run: &Run) -> Option<String> {
@@ -18,13 +50,30 @@ pub(super) fn manifest(role: &CurrentRole, run: &Run) -> Option<String> {
     (is_whole && is_outside).then(|| path.to_owned())
 }
 
-/// Whether the pipelines that left these entries in the record read a file.
-pub(super) fn is_read(path: &str, applied: &[record::Entry]) -> bool {
+/// Whether the pipelines that left these entries in the record read a file for sure.
+fn is_read(path: &str, applied: &[record::Entry]) -> bool {
     let reads = |entry: &record::Entry| match &entry.scope {
         record::Scope::Paths(paths) => covers(paths, path),
         record::Scope::Everything | record::Scope::Unknown => false,
     };
     applied.iter().any(reads)
+}
+
+/// Whether another pipeline than that of a run may read a file: one that reads everything does, and of one
+/// with more paths than a tag has room for nobody knows.
+fn may_be_read(path: &str, applied: &[record::Entry], run: &Run) -> bool {
+    let own = record::key_of(&run.paths);
+    let others = applied.iter().filter(|entry| entry.key != own);
+    let mut others = others.map(|entry| &entry.scope);
+    others.any(|scope| match scope {
+        record::Scope::Paths(paths) => covers(paths, path),
+        record::Scope::Everything | record::Scope::Unknown => true,
+    })
+}
+
+/// A path in the characters of a tag.
+fn fitted(path: &RepoPath) -> String {
+    TagValue::fitted(&path.to_string()).as_str().to_owned()
 }
 
 /// Whether one of the paths is the file, or a directory around it. Every character is made fit by

@@ -21,7 +21,7 @@ use super::history::{self, History, Questions};
 use super::provider::{self, Provider, Providers};
 use super::{
     Action, Decision, Depth, Mode, Obstacle, Plan, Run, decide, elsewhere, existing, fence,
-    ownership, prune, record, security,
+    ownership, prune, security,
 };
 use crate::desired::{self, DesiredRole, Resolved, Verdict, role_name};
 use crate::model::arn::OidcProviderArn;
@@ -29,7 +29,7 @@ use crate::model::cluster::Cluster;
 use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, CurrentRoles, ListedRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::tags::{self, TagValue};
+use crate::model::tags;
 
 mod order;
 
@@ -337,21 +337,6 @@ impl Facts {
         owned.filter(|role| {
             !self.is_leftover(&role.listed) || elsewhere::manifest(role, &self.run).is_none()
         })
-    }
-
-    /// The manifest of a role that this run does not declare, if another pipeline of the cluster
-    /// reads it, in the characters of a tag.
-    pub(super) fn read_elsewhere(
-        &self,
-        role: &CurrentRole,
-        service_account: &ServiceAccountRef,
-    ) -> Option<String> {
-        let manifest = match self.history.moved.get(service_account) {
-            Some(file) => Some(TagValue::fitted(&file.path.to_string()).as_str().to_owned()),
-            None => elsewhere::manifest(role, &self.run),
-        };
-        let entries = self.record().map(record::entries).unwrap_or_default();
-        manifest.filter(|path| elsewhere::is_read(path, &entries))
     }
 
     /// The listed roles that may be ours and that nobody declares.

@@ -34,6 +34,8 @@ pub(super) struct Leftover<'a> {
     pub(super) undeclared: Undeclared,
     /// The manifest of the role, if another pipeline of the cluster reads it.
     pub(super) read_elsewhere: Option<String>,
+    /// A file that declares it, if another pipeline of the cluster may read that.
+    pub(super) may_be_read_elsewhere: Option<String>,
     /// A ServiceAccount that is held names this role, so a typo may have made it another one.
     pub(super) is_claimed: bool,
     /// The command that retires the role by its name.
@@ -100,7 +102,7 @@ impl Leftover<'_> {
             return held(Kept::NoCommit);
         };
         let elsewhere = history.moved.get(self.service_account);
-        if let Some(Elsewhere { path, place }) = elsewhere.cloned() {
+        if let Some(Elsewhere { path, place, .. }) = elsewhere.cloned() {
             match place {
                 Place::New => return held(Kept::DeclaredElsewhere(path)),
                 Place::Broken(fault) => return held(Kept::BrokenElsewhere { path, fault }),
@@ -157,6 +159,18 @@ impl Leftover<'_> {
                     _ => Kept::Unexplained,
                 }),
             },
+        }
+    }
+
+    /// What was decided, unless it ends what another pipeline may declare.
+    pub(super) fn unless_declared(&self, action: Action, reason: Reason) -> (Action, Reason) {
+        let ends = matches!(action, Action::Quarantine(_) | Action::Delete(_));
+        match self.may_be_read_elsewhere.clone().filter(|_| ends) {
+            Some(path) => {
+                let (undeclared, kept) = (self.undeclared, Kept::OtherPaths(path));
+                (Action::Orphan, Reason::Kept { undeclared, kept })
+            }
+            None => (action, reason),
         }
     }
 

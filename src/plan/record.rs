@@ -236,7 +236,7 @@ pub fn write(
 }
 
 /// The key of a scope's entry: the same for the same set of paths, in whatever order.
-fn key_of(paths: &[RepoPath]) -> String {
+pub(super) fn key_of(paths: &[RepoPath]) -> String {
     if paths.is_empty() {
         return APPLIED.to_owned();
     }

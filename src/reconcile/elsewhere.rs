@@ -97,8 +97,12 @@ impl Manifests {
                 file.is_some_and(|file| file.declares(whose, role))
             };
             let elsewhere = |path: &RepoPath, place: Place| {
-                let path = path.clone();
-                Elsewhere { path, place }
+                let declaring = places.iter().copied().cloned().collect();
+                Elsewhere {
+                    path: path.clone(),
+                    place,
+                    declaring,
+                }
             };
             let new = places.iter().copied().find(|path| !declared_before(path));
             let suspect = || {
@@ -190,8 +194,6 @@ impl File {
             let is_whose = declaration.service_account == *whose;
             let is_possible = declaration.management != Management::Unmanaged
                 && (is_whose || names_role)
-                // Of a cluster of this run that has such a role, too.
-                && !(is_whose && names_role && declaration.management == Management::Managed)
                 && !before.is_some_and(|before| is_anothers(declaration, before));
             is_possible.then(|| suspicious(declaration, names_role))
         });
@@ -281,8 +283,10 @@ fn could_hold_any_name(bytes: &[u8]) -> bool {
 /// Whether one of the names of Kubernetes objects is written in it.
 pub(super) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    manifest::narrow(bytes).split(|byte| !is_part(byte)).any(|word| {
-        let word = std::str::from_utf8(word).unwrap_or_default();
-        names.contains(word) || names.contains(word.trim_matches(['.', '-']))
-    })
+    manifest::narrow(bytes)
+        .split(|byte| !is_part(byte))
+        .any(|word| {
+            let word = std::str::from_utf8(word).unwrap_or_default();
+            names.contains(word) || names.contains(word.trim_matches(['.', '-']))
+        })
 }

@@ -78,7 +78,7 @@ impl Manifests {
                 history.hidden.insert(whose.clone(), (path, fault));
             }
         }
-        for Elsewhere { path, place } in history.moved.values_mut() {
+        for Elsewhere { path, place, .. } in history.moved.values_mut() {
             if let Place::Broken(fault) = place {
                 *fault = doubts.dated(path, fault)?;
             }

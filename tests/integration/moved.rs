@@ -1,5 +1,6 @@
 //! What moved out of the paths of a run was not removed, also if it was broken on the way.
 
+use crate::support::cli::ISSUER;
 use crate::support::repository::service_account;
 use crate::support::world::{World, reason};
 
@@ -164,6 +165,57 @@ fn m34_c16_a_manifest_that_moves_to_another_pipeline_and_breaks_keeps_its_role()
             .ends(0);
         assert_eq!(run.changes()[0], "k8s-sa_bar_a orphan", "{fault}");
         assert_eq!(world.role("a"), before, "{fault}");
+    }
+}
+
+#[test]
+fn m111_what_moved_to_another_cluster_of_the_run_and_names_the_old_role_is_held() {
+    for (text, changes) in [
+        // As it was: the other cluster has no such role.
+        (service_account("bar", "a"), vec!["k8s-sa_bar_a held"]),
+        // As the other cluster has it, which has roles like that: it moved for good.
+        (
+            service_account("bar", "a").replace("k8s-sa_", "k8s-green_"),
+            vec![
+                "k8s-sa_bar_a quarantine done",
+                "k8s-green_bar_a create done",
+            ],
+        ),
+    ] {
+        let mut world = World::new(&[]);
+        let unset = ["IRSA_GITOPS_CLUSTER_NAME", "IRSA_GITOPS_OIDC_PROVIDER"];
+        world.environment = unset.map(|name| (name, "")).to_vec();
+        let cluster = |name: &str, prefix: &str| {
+            format!(
+                "- name: {name}\n  paths: [{name}]\n  rolePrefix: {prefix}\n  oidcProvider: {ISSUER}\n"
+            )
+        };
+        let clusters = cluster("blue", "k8s-sa") + &cluster("green", "k8s-green");
+        let config = world.write("clusters.yaml", &clusters);
+        world
+            .repository
+            .write("blue/a.yaml", service_account("bar", "a"));
+        world
+            .repository
+            .write("blue/b.yaml", service_account("bar", "b"));
+        world.repository.write(
+            "green/g.yaml",
+            service_account("bar", "g").replace("k8s-sa_", "k8s-green_"),
+        );
+        world.repository.commit("two clusters");
+        let apply = || world.sync(&["--config", &config]);
+        apply().ends(0);
+        world.repository.remove("blue/a.yaml");
+        world.repository.write("green/a.yaml", &text);
+        world.repository.commit("move");
+        let run = apply();
+        for change in changes {
+            assert!(
+                run.changes().contains(&change.to_owned()),
+                "{change} {:?}",
+                run.changes()
+            );
+        }
     }
 }
 

@@ -211,6 +211,59 @@ fn c16_a_manifest_that_moves_to_another_pipeline_takes_its_role_along() {
     );
 }
 
+/// What another pipeline declares, too, is not retired: it may be any of several files, and what the other
+/// one reads may not be known.
+#[test]
+fn c70_a_pipeline_never_retires_what_another_one_declares_too() {
+    let long = format!("{}/k.yaml", "x".repeat(250));
+    let many = [
+        "--path",
+        "b",
+        "--path",
+        long.split('/').next().expect("a part"),
+    ];
+    let everything: [&str; 0] = [];
+    let b = ["--path", "b"];
+    for (others, third) in [
+        (&b[..], "ab/ant.yaml"),
+        (&b[..], "z/ant.yaml"),
+        (&everything[..], "z/ant.yaml"),
+        (&many[..], "z/ant.yaml"),
+    ] {
+        let world = two_pipelines();
+        for path in ["b/ant.yaml", third] {
+            world.repository.write(path, service_account("bar", "ant"));
+        }
+        world.repository.write(&long, service_account("bar", "k"));
+        world.repository.commit("ant is declared three times");
+        world.sync(others).ends(0);
+        pipeline(&world, "a", "HEAD", &[]);
+        let before = world.role("ant");
+        world.repository.remove("a/ant.yaml");
+        world.repository.commit("Remove ant from a");
+        for _ in 0..2 {
+            let run = pipeline(&world, "a", "HEAD", &["--prune-after", "0"]);
+            assert_eq!(
+                run.changes()[0],
+                "k8s-sa_bar_ant orphan",
+                "{others:?} {third}"
+            );
+            assert_eq!(world.role("ant"), before);
+            world.sync(others);
+        }
+        // Once nobody else declares it, it goes.
+        world.repository.remove("b/ant.yaml");
+        world.repository.remove(third);
+        world.repository.commit("Remove ant");
+        world.sync(others);
+        let run = pipeline(&world, "a", "HEAD", &[]);
+        let is_gone = |change: &String| *change == "k8s-sa_bar_ant quarantine done";
+        let went = run.changes().iter().any(is_gone)
+            || world.role("ant")["trustPolicy"] != before["trustPolicy"];
+        assert!(went, "{others:?} {third} {:?}", run.changes());
+    }
+}
+
 /// A path that no pipeline of the record reads is a mistake, as before.
 #[test]
 fn c16_a_path_that_is_wrong_is_still_held() {

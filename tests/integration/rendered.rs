@@ -15,13 +15,19 @@ struct Job {
 impl Job {
     /// A first commit, rendered to `first` with these ServiceAccounts and applied.
     fn new(accounts: &[&str]) -> (Self, String) {
+        Self::of(accounts, &[])
+    }
+
+    /// The same of a job that reads these paths.
+    fn of(accounts: &[&str], paths: &[&str]) -> (Self, String) {
         let job = Self {
             world: World::with(&[("values.yaml", "replicas: 1\n")]),
         };
         let first = job.world.repository.head();
         job.render("first", accounts);
-        job.run(&["--directory", &job.place("first"), "--commit", &first])
-            .ends(0);
+        let place = job.place("first");
+        let rendered = ["--directory", &place, "--commit", &first];
+        job.run(&[&rendered, paths].concat()).ends(0);
         (job, first)
     }
 
@@ -166,7 +172,7 @@ fn g80_what_may_hide_the_service_account_holds_its_role() {
 
 #[test]
 fn g80_what_moved_out_of_the_paths_of_a_render_was_not_removed() {
-    let (job, first) = Job::new(&["a", "b"]);
+    let (job, first) = Job::of(&["a", "b"], &["--path", "apps"]);
     let second = job.commit("two");
     job.render("second", &["b"]);
     job.write("second", "other/a.yaml", &service_account("bar", "a"));
