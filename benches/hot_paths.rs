@@ -9,6 +9,7 @@ use irsa_gitops::desired::{Verdict, desired_role, resolve};
 use irsa_gitops::manifest::Extractor;
 use irsa_gitops::model::arn::{AwsAccountId, Partition};
 use irsa_gitops::model::cluster::{Audience, Cluster, ClusterName, Issuer, Naming, RolePrefix};
+use irsa_gitops::model::last_use::LastUse;
 use irsa_gitops::model::location::RepoPath;
 use irsa_gitops::model::role::{CurrentRole, ListedRole, RoleId, RolePath};
 use irsa_gitops::model::tags::TagValue;
@@ -135,8 +136,7 @@ fn diff(c: &mut Criterion) {
             tags: desired.tags,
             permissions_boundary: None,
             created: None,
-            last_used: None,
-            never_used: false,
+            last_use: LastUse::Unknown,
         }
     });
     let roles: Vec<CurrentRole> = roles.collect();

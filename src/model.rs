@@ -11,6 +11,7 @@ pub mod commit;
 pub mod conventions;
 pub mod history;
 pub mod identifier;
+pub mod last_use;
 pub mod location;
 mod newtype;
 pub mod placeholder;

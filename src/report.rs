@@ -16,6 +16,7 @@ use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::history::Removal;
 use crate::model::history::SourceCommit;
+use crate::model::last_use::LastUse;
 use crate::model::role::RoleLabel;
 use crate::plan::{Action, Change, Difference, Origin, Reason, Superseded};
 
@@ -125,8 +126,8 @@ pub struct Review {
 /// What is known of a role that loses its ServiceAccount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
-    /// When it was last used, if IAM says so.
-    pub last_used: Option<String>,
+    /// When it was last used.
+    pub last_use: LastUse,
     /// What is attached to it; `None` if that could not be read.
     pub attached: Option<Vec<String>>,
 }
@@ -295,16 +296,12 @@ impl Section {
 impl Inspected {
     /// Last use and what is attached, in words.
     fn in_words(&self) -> String {
-        let used = self.last_used.as_deref();
-        let used = used.map_or("last use unknown".to_owned(), |used| {
-            format!("last used {used}")
-        });
         let attached = match self.attached.as_deref() {
             None => "unknown".to_owned(),
             Some([]) => "nothing".to_owned(),
             Some(names) => names.join(", "),
         };
-        format!("{used}; attached: {attached}")
+        format!("{}; attached: {attached}", self.last_use)
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::error::{Error, Kind};
 use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use crate::model::last_use::LastUse;
 use crate::model::role::{
     Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
 };
@@ -187,8 +188,7 @@ fn current(role: &Role) -> Option<CurrentRole> {
             .collect(),
         permissions_boundary: role.permissions_boundary.clone(),
         created: Some(role.create_date.clone()),
-        last_used: role.last_used.clone(),
-        never_used: role.last_used.is_none(),
+        last_use: role.last_used.clone().map_or(LastUse::Never, LastUse::At),
     })
 }
 

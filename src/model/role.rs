@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::arn::RoleArn;
+use super::last_use::LastUse;
 use super::tags::Tags;
 use super::trust_policy::TrustDocument;
 
@@ -38,10 +39,8 @@ pub struct CurrentRole {
     pub permissions_boundary: Option<String>,
     /// When it was made (RFC 3339), if IAM said it.
     pub created: Option<String>,
-    /// When it was last used (RFC 3339), if IAM knows; absent means unknown, not unused.
-    pub last_used: Option<String>,
-    /// Whether IAM says that it was not used in the 400 days that it remembers.
-    pub never_used: bool,
+    /// When it was last used.
+    pub last_use: LastUse,
 }
 
 /// A role to be made, complete in one call: IAM makes it with all its tags or not at all.

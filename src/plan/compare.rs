@@ -4,6 +4,7 @@
 use super::{Action, Change, Facts, Plan, Reason, Run};
 use crate::desired::{self, DesiredRole, Resolved, Verdict};
 use crate::model::cluster::Cluster;
+use crate::model::last_use::LastUse;
 use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId};
 
 /// Compares what two commits ask for. Roles that one of them holds back are left out of the first
@@ -36,8 +37,7 @@ fn as_made(role: DesiredRole) -> CurrentRole {
         tags: role.tags,
         permissions_boundary: role.permissions_boundary,
         created: None,
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
     }
 }
 

@@ -185,7 +185,7 @@ impl Leftover<'_> {
             undeclared,
             commit: removal.commit.clone(),
             since: removal.since.clone(),
-            last_used: self.role.last_used.clone(),
+            last_use: self.role.last_use.clone(),
         };
         let current = self.role.clone();
         if run.prune.after.is_zero() && self.attachments.is_some_and(Attachments::is_empty) {

@@ -13,6 +13,7 @@ use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::{Audience, ClusterName};
 use crate::model::commit::CommitId;
 use crate::model::history::CommitInfo;
+use crate::model::last_use::LastUse;
 use crate::model::role::{RoleName, RolePath};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
@@ -85,8 +86,8 @@ pub enum Reason {
         kept: Kept,
         /// The commit that its tags are to name.
         commit: CommitId,
-        /// When the role was last used, if IAM says so.
-        last_used: Option<String>,
+        /// When the role was last used.
+        last_use: LastUse,
         /// What is attached to it, if that is known.
         attached: Option<Vec<String>>,
     },
@@ -105,8 +106,8 @@ pub enum Reason {
         commit: CommitInfo,
         /// The commit before, where two renders show it and others lie between.
         since: Option<CommitId>,
-        /// When the role was last used, if IAM says so.
-        last_used: Option<String>,
+        /// When the role was last used.
+        last_use: LastUse,
     },
     /// The quarantine of the role is over, so the role is deleted.
     QuarantineOver {
@@ -252,15 +253,14 @@ impl fmt::Display for Reason {
                 undeclared,
                 kept,
                 commit,
-                last_used,
+                last_use,
                 attached,
             } => {
-                write!(f, "to carry commit {}; ", commit.short())?;
-                match last_used {
-                    Some(used) => write!(f, "last used {used}")?,
-                    None => f.write_str("last use unknown")?,
-                }
-                f.write_str("; attached: ")?;
+                write!(
+                    f,
+                    "to carry commit {}; {last_use}; attached: ",
+                    commit.short()
+                )?;
                 match attached.as_deref() {
                     None => f.write_str("unknown")?,
                     Some([]) => f.write_str("nothing")?,
@@ -277,7 +277,7 @@ impl fmt::Display for Reason {
                 undeclared,
                 commit,
                 since,
-                last_used,
+                last_use,
             } => {
                 let done = match undeclared {
                     Undeclared::Gone => "removed",
@@ -287,11 +287,7 @@ impl fmt::Display for Reason {
                     || "by".to_owned(),
                     |since| format!("after commit {} and by", since.short()),
                 );
-                write!(f, "{done} {by} commit {commit}")?;
-                match last_used {
-                    Some(used) => write!(f, "; last used {used}"),
-                    None => f.write_str("; last use unknown"),
-                }
+                write!(f, "{done} {by} commit {commit}; {last_use}")
             }
             Self::QuarantineOver {
                 undeclared,

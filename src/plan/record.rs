@@ -304,6 +304,7 @@ mod tests {
     use super::*;
     use crate::model::arn::{AwsAccountId, Partition};
     use crate::model::cluster::{ClusterName, RolePrefix};
+    use crate::model::last_use::LastUse;
     use crate::model::role::{ListedRole, RoleId, RolePath};
     use proptest::prelude::*;
 
@@ -361,8 +362,7 @@ mod tests {
                 tags: role.tags,
                 permissions_boundary: None,
                 created: None,
-                last_used: None,
-                never_used: false,
+                last_use: LastUse::Unknown,
             },
             Some(Write::Tag {
                 mut current,

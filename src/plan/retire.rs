@@ -83,7 +83,7 @@ fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -
                 undeclared: *undeclared,
                 kept: kept.clone(),
                 commit: ours.clone(),
-                last_used: role.last_used.clone(),
+                last_use: role.last_use.clone(),
                 attached: attached(role, facts),
             };
             let now = facts.run.prune.now;

@@ -15,6 +15,7 @@ use super::{Action, Change, Difference, Facts, Plan, Reason};
 use crate::desired::{Declared, DesiredRole, Verdict};
 use crate::model::cluster::{Cluster, ClusterName};
 use crate::model::commit::CommitId;
+use crate::model::last_use::LastUse;
 use crate::model::role::{CurrentRole, NewRole, RoleLabel};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags::{self, Tags};
@@ -383,8 +384,7 @@ fn settings(facts: &Facts) -> BTreeMap<String, String> {
 /// do not count.
 fn change_digest(change: &Change) -> String {
     let as_it_was = |role: &CurrentRole| CurrentRole {
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
         ..role.clone()
     };
     match &change.action {

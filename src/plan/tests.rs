@@ -8,6 +8,7 @@ use crate::diagnostic::Code;
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::{Audience, Cluster, ClusterName, Issuer, RolePrefix};
 use crate::model::history::Ancestry;
+use crate::model::last_use::LastUse;
 use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, RolePath, SessionDuration};
 use crate::model::tags::{self, TagKey, TagValue, Tags};
 use crate::model::trust_policy::TrustDocument;
@@ -143,8 +144,7 @@ fn role(text: &str) -> CurrentRole {
         tags,
         permissions_boundary: None,
         created: None,
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
     }
 }
 

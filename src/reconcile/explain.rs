@@ -176,7 +176,7 @@ fn facts(role: &CurrentRole, attached: Option<Vec<String>>, terms: &Terms) -> Cu
         quarantined_by: note.by.map(|by| by.to_string()),
         quarantined_until: quarantine::until(role, terms.prune_after)
             .map(|until| until.to_string()),
-        last_used: role.last_used.clone(),
+        last_use: role.last_use.clone(),
         attached: attached.unwrap_or_default(),
         created: role.created.clone(),
         permissions_boundary: role.permissions_boundary.clone(),

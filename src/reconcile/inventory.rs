@@ -101,8 +101,7 @@ fn owned(role: &CurrentRole, now: Timestamp, prune_after: SignedDuration) -> Own
             .map(|until| until.to_string()),
         quarantined_at: note.since,
         quarantined_by: note.by.map(|by| by.to_string()),
-        last_used: role.last_used.clone(),
-        never_used: role.never_used,
+        last_use: role.last_use.clone(),
         attached: vec![],
         pod_identity: role.listed.trust_policy.has_pod_identity(),
     }

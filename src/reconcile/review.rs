@@ -3,6 +3,7 @@
 
 use super::Terms;
 use crate::iam::{self, IamReader};
+use crate::model::last_use::LastUse;
 use crate::model::role::RoleName;
 use crate::plan::{Action, Change, Origin};
 use crate::report::{Inspected, Section};
@@ -50,7 +51,7 @@ async fn of_role(name: &RoleName, iam: &impl IamReader) -> Inspected {
     let role = iam.role(name).await.map_err(unread).ok().flatten();
     let attached = iam.attachments(name).await.map_err(unread).ok();
     Inspected {
-        last_used: role.and_then(|role| role.last_used),
+        last_use: role.map_or(LastUse::Unknown, |role| role.last_use),
         attached: attached.map(|found| found.names().map(str::to_owned).collect()),
     }
 }

@@ -9,6 +9,7 @@ use super::record::RecordField;
 use super::sanitize::line;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::history::CommitInfo;
+use crate::model::last_use::LastUse;
 use crate::plan::Difference;
 
 /// The version of the JSON document.
@@ -127,8 +128,9 @@ pub struct CurrentField {
     pub quarantined_by: Option<String>,
     /// When a run in mode sync may delete it.
     pub quarantined_until: Option<String>,
-    /// When it was last used, if IAM knows.
-    pub last_used: Option<String>,
+    /// When it was last used.
+    #[serde(flatten, serialize_with = "super::json::last_use")]
+    pub last_use: LastUse,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
     /// When it was made (RFC 3339).
@@ -226,7 +228,7 @@ impl Explanation {
             fact("quarantined until", current.quarantined_until.clone());
             fact(
                 "last used",
-                current.last_used.clone().or(Some("unknown".to_owned())),
+                Some(current.last_use.in_a_column(str::to_owned)),
             );
             let attached = current.attached.join(", ");
             fact(

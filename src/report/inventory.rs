@@ -8,6 +8,7 @@ use super::human::Medium;
 use super::record::RecordField;
 use super::sanitize::line;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::last_use::LastUse;
 
 mod columns;
 mod html;
@@ -70,10 +71,9 @@ pub struct OwnedRole {
     pub quarantined_by: Option<String>,
     /// Until when it stays so (RFC 3339), and may then be deleted.
     pub quarantined_until: Option<String>,
-    /// When it was last used (RFC 3339), if IAM knows.
-    pub last_used: Option<String>,
-    /// Whether IAM says that it was not used in the 400 days that it remembers.
-    pub never_used: bool,
+    /// When it was last used.
+    #[serde(flatten, serialize_with = "super::json::last_use")]
+    pub last_use: LastUse,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
     /// Whether EKS Pod Identity may assume it, too.
@@ -143,15 +143,17 @@ impl ClusterRoles {
             let roles = self.roles.iter();
             roles.filter(|role| is_such(role)).count()
         };
-        let is_unknown = |role: &OwnedRole| role.last_used.is_none() && !role.never_used;
         let kinds = [
             (count(&|role| role.state == RoleState::Active), "active"),
             (
                 count(&|role| role.state == RoleState::Quarantined),
                 "quarantined",
             ),
-            (count(&|role| role.never_used), "never used"),
-            (count(&is_unknown), "of unknown use"),
+            (count(&|role| role.last_use == LastUse::Never), "never used"),
+            (
+                count(&|role| role.last_use == LastUse::Unknown),
+                "of unknown use",
+            ),
             (
                 count(&|role| role.attached.is_empty()),
                 "with nothing attached",
@@ -183,7 +185,7 @@ impl OwnedRole {
             self.state_in_words(),
             self.created_in_words(),
             text(&short(self.commit.as_deref())),
-            self.use_in_words(),
+            self.last_use.in_a_column(day),
             line(&attached).into_owned(),
             text(&self.source),
         ]
@@ -208,14 +210,6 @@ impl OwnedRole {
             }
             (Some(created), None) => day(created),
             (None, _) => "-".to_owned(),
-        }
-    }
-
-    fn use_in_words(&self) -> String {
-        match &self.last_used {
-            Some(used) => day(used),
-            None if self.never_used => "never".to_owned(),
-            None => "unknown".to_owned(),
         }
     }
 }

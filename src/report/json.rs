@@ -17,6 +17,7 @@ use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::model::commit::CommitId;
 use crate::model::history::SourceCommit;
+use crate::model::last_use::LastUse;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
@@ -137,6 +138,8 @@ struct ChangeField<'a> {
     replaces: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    never_used: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attached: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -339,7 +342,8 @@ fn change<'a>(section: &'a Section, entry: &'a Entry) -> ChangeField<'a> {
             by: note.by.as_ref().map(CommitId::as_str),
         }),
         replaces: section.replaced_by(entry).map(|old| old.as_str()),
-        last_used: inspected.and_then(|role| role.last_used.as_deref()),
+        last_used: inspected.and_then(|role| role.last_use.time()),
+        never_used: inspected.map(|role| role.last_use == LastUse::Never),
         attached: inspected.and_then(|role| role.attached.as_deref()),
         outcome: outcome.as_ref().map(outcome_word),
         error,
@@ -384,6 +388,24 @@ pub(super) fn differences<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(differences.iter().map(difference))
+}
+
+/// When a role was last used: as a time, and as whether it never was.
+pub(super) fn last_use<S: Serializer>(
+    last_use: &LastUse,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct LastUseFields<'a> {
+        last_used: Option<&'a str>,
+        never_used: bool,
+    }
+    let fields = LastUseFields {
+        last_used: last_use.time(),
+        never_used: *last_use == LastUse::Never,
+    };
+    fields.serialize(serializer)
 }
 
 /// Findings in the form that they have in a report.

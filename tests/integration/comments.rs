@@ -127,6 +127,7 @@ fn i71_a_removal_says_who_loses_access_until_when_and_what_is_attached() {
         json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"])
     );
     assert_eq!(change["lastUsed"], "2026-01-02T03:04:05Z");
+    assert_eq!(change["neverUsed"], false);
     let human = world.print(&["plan", "--base", "base"]).stdout;
     assert!(
         human.contains("attached: arn:aws:iam::aws:policy/ReadOnlyAccess"),

@@ -122,19 +122,36 @@ fn i76_by_whom_a_role_is_quarantined_and_whether_it_was_ever_used() {
 }
 
 #[test]
-fn i76_what_iam_does_not_say_is_unknown_and_not_never() {
+fn i87_what_iam_does_not_say_is_unknown_and_not_never_in_every_verb() {
     let world = world();
-    let used = || {
+    let name = "k8s-sa_payments-production_checkout-service-for-customers";
+    world.repository.remove("apps/long.yaml");
+    world.repository.commit("Remove the long one");
+    let says = |column: &str, words: &str, is_never: bool| {
         let state = serde_json::from_value(state(&world.iam())).expect("a state");
         let server = IamServer::start(state);
-        let cli = Cli::new(world.repository.path(), &["roles", "--format", "json"]);
-        let listed = cli.endpoint(&server.url).run().ends(0).json();
-        listed["clusters"][0]["roles"][2]["neverUsed"].clone()
+        let run = |arguments: &[&str]| {
+            let cli = Cli::new(world.repository.path(), arguments);
+            cli.endpoint(&server.url).run().ends(0)
+        };
+        let roles = run(&["roles", "--format", "json"]).json();
+        let explained = run(&["explain", name, "--format", "json"]).json();
+        for facts in [&roles["clusters"][0]["roles"][2], &explained["current"]] {
+            assert_eq!(facts["lastUsed"], Value::Null, "{facts}");
+            assert_eq!(facts["neverUsed"], is_never, "{facts}");
+        }
+        let explained = run(&["explain", name]).stdout;
+        let line = format!("last used          {column}\n");
+        assert!(explained.contains(&line), "{explained}");
+        for format in ["human", "markdown"] {
+            let plan = run(&["plan", "--mode", "sync", "--format", format]).stdout;
+            assert!(plan.contains(&format!("; {words}")), "{plan}");
+        }
     };
     // The server says nothing of a role without a time, and that there is none of one with an empty time.
-    assert_eq!(used(), false);
+    says("unknown", "last use unknown", false);
     world.edit(|state| role(state, 2)["lastUsed"] = "".into());
-    assert_eq!(used(), true);
+    says("never", "never used", true);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn is_held_until_retired(world: &World, code: &str) {
     let said = first(&shown)["reason"].to_string();
     for part in [
         &head[..12],
-        "last use unknown",
+        "never used",
         "attached: nothing",
         "mode sync holds it",
     ] {

@@ -54,7 +54,7 @@ fn a35_a36_last_use_is_shown_and_changes_nothing() {
         reason(&run, 0)
     );
     assert!(
-        reason(&run, 1).contains("last use unknown"),
+        reason(&run, 1).contains("never used"),
         "{}",
         reason(&run, 1)
     );

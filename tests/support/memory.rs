@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use irsa_gitops::iam::sandbox::{CreateRole, Refused, Role, State, Tag};
 use irsa_gitops::iam::{Caller, Error, IamReader, IamWriter, Kind, OidcProvider};
 use irsa_gitops::model::arn::{AwsAccountId, OidcProviderArn, Partition};
+use irsa_gitops::model::last_use::LastUse;
 use irsa_gitops::model::quotas::Quotas;
 use irsa_gitops::model::role::{
     Attachments, CurrentRole, ListedRole, NewRole, RoleId, RoleName, RolePath, SessionDuration,
@@ -257,8 +258,7 @@ fn current(role: &Role) -> CurrentRole {
             .collect(),
         permissions_boundary: role.permissions_boundary.clone(),
         created: None,
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_iam::types;
 use super::{DETAILS, bad_reply};
 use crate::iam::document;
 use crate::iam::error::Error;
+use crate::model::last_use::LastUse;
 use crate::model::role::{CurrentRole, ListedRole, RoleId, RoleName, RolePath};
 
 pub(super) fn listed(action: &'static str, role: &types::Role) -> Result<ListedRole, Error> {
@@ -29,7 +30,6 @@ pub(super) fn listed(action: &'static str, role: &types::Role) -> Result<ListedR
 pub(super) fn current(role: &types::Role) -> Result<CurrentRole, Error> {
     let boundary = role.permissions_boundary();
     let used = role.role_last_used();
-    let last_used = used.and_then(|used| used.last_used_date());
     Ok(CurrentRole {
         listed: listed("iam:GetRole", role)?,
         tags: role
@@ -41,9 +41,12 @@ pub(super) fn current(role: &types::Role) -> Result<CurrentRole, Error> {
             .and_then(|boundary| boundary.permissions_boundary_arn())
             .map(str::to_owned),
         created: Some(role.create_date().to_string()),
-        last_used: last_used.map(ToString::to_string),
-        // Of a role that was never used it says that there is no date.
-        never_used: used.is_some() && last_used.is_none(),
+        last_use: match (used, used.and_then(|used| used.last_used_date())) {
+            (_, Some(date)) => LastUse::At(date.to_string()),
+            // Of a role that was never used it says that there is no date.
+            (Some(_), None) => LastUse::Never,
+            (None, None) => LastUse::Unknown,
+        },
     })
 }
 

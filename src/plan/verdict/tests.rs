@@ -2,6 +2,7 @@ use super::*;
 use crate::desired::{Declared, Managed};
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::{ClusterName, Issuer, PodIdentity, RolePrefix};
+use crate::model::last_use::LastUse;
 use crate::model::location::Location;
 use crate::model::role::{ListedRole, RoleId, RoleLabel, RoleName, RolePath};
 use crate::model::tags::{self, TagValue, Tags};
@@ -40,8 +41,7 @@ fn role(document: TrustDocument) -> CurrentRole {
         tags: Tags::default(),
         permissions_boundary: None,
         created: None,
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use crate::iam::{Caller, Error, IamReader, Kind, OidcProvider};
 use crate::model::arn::OidcProviderArn;
+use crate::model::last_use::LastUse;
 use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, ListedRole, RoleName};
 use crate::model::tags::Tags;
@@ -45,8 +46,7 @@ impl<'a, R: IamReader> Lenient<'a, R> {
             tags: Tags::default(),
             permissions_boundary: None,
             created: None,
-            last_used: None,
-            never_used: false,
+            last_use: LastUse::Unknown,
         })
     }
 }

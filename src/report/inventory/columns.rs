@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style as Colour};
 
 use super::{OwnedRole, RoleState, day, short};
+use crate::model::last_use::LastUse;
 use crate::report::sanitize::line;
 
 /// What is between two columns.
@@ -45,7 +46,7 @@ const ALL: [Column; 8] = [
     },
     Column {
         heading: "LAST USED",
-        text: OwnedRole::use_in_words,
+        text: |role| role.last_use.in_a_column(day),
         rank: 2,
     },
     Column {
@@ -149,7 +150,7 @@ fn cut(text: &str, width: usize) -> String {
 fn colour_of(role: &OwnedRole) -> Colour {
     match role.state {
         RoleState::Quarantined => AnsiColor::Red.on_default(),
-        RoleState::Active if role.never_used => AnsiColor::Yellow.on_default(),
+        RoleState::Active if role.last_use == LastUse::Never => AnsiColor::Yellow.on_default(),
         RoleState::Active => Colour::new(),
     }
 }
@@ -173,8 +174,7 @@ mod tests {
             quarantined_by: (state == RoleState::Quarantined).then(|| "c3d4".repeat(10)),
             quarantined_until: (state == RoleState::Quarantined)
                 .then(|| "2026-12-04T00:00:00Z".to_owned()),
-            last_used: None,
-            never_used: true,
+            last_use: LastUse::Never,
             attached: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()],
             pod_identity: false,
         }

@@ -57,17 +57,13 @@ impl Page<'_> {
                 Reason::Removed {
                     undeclared,
                     commit,
-                    last_used,
+                    last_use,
                     ..
                 },
             ) => {
                 let mut why = self.removed(*undeclared, commit);
                 if section.inspected(entry).is_none() {
-                    let used = last_used.as_deref();
-                    let used = used.map_or("last use unknown".to_owned(), |used| {
-                        format!("last used {}", short_cell(used))
-                    });
-                    why.push_str(&format!("; {used}"));
+                    why.push_str(&format!("; {}", last_use.in_words(short_cell)));
                 }
                 why
             }
@@ -131,10 +127,7 @@ impl Page<'_> {
 }
 
 fn of_inspected(inspected: &Inspected) -> String {
-    let used = inspected.last_used.as_deref();
-    let used = used.map_or("last use unknown".to_owned(), |used| {
-        format!("last used {}", short_cell(used))
-    });
+    let used = inspected.last_use.in_words(short_cell);
     let attached = match inspected.attached.as_deref() {
         None => "unknown".to_owned(),
         Some([]) => "nothing".to_owned(),

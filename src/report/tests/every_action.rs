@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::model::arn::RoleArn;
 use crate::model::history::CommitInfo;
+use crate::model::last_use::LastUse;
 use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleId, SessionDuration};
 use crate::model::tags::Tags;
 use crate::model::trust_policy::{self, TrustDocument};
@@ -45,8 +46,7 @@ fn current(name: &str) -> CurrentRole {
         tags: Tags::new(),
         permissions_boundary: None,
         created: None,
-        last_used: None,
-        never_used: false,
+        last_use: LastUse::Unknown,
     }
 }
 
@@ -110,7 +110,7 @@ fn everything() -> Report {
         undeclared,
         commit: removal.commit.clone(),
         since: None,
-        last_used: None,
+        last_use: LastUse::Unknown,
     };
     let left = Reason::Kept {
         undeclared,
