@@ -24,9 +24,14 @@ pub(super) enum Known {
 pub(super) fn known(home: Option<&Path>, url: &Url, key: &[u8]) -> Known {
     let own = home.map(|home| home.join(".ssh/known_hosts"));
     let machine = PathBuf::from("/etc/ssh/ssh_known_hosts");
-    let text = |file: PathBuf| std::fs::read_to_string(file).unwrap_or_default();
-    let texts: Vec<String> = own.into_iter().chain([machine]).map(text).collect();
-    said(&texts.join("\n"), &place(url), key)
+    let bytes = |file: PathBuf| std::fs::read(file).unwrap_or_default();
+    let files: Vec<Vec<u8>> = own.into_iter().chain([machine]).map(bytes).collect();
+    // A comment in another encoding is no reason to pass over what is revoked.
+    said(
+        &String::from_utf8_lossy(&files.join(&b'\n')),
+        &place(url),
+        key,
+    )
 }
 
 /// The host as known_hosts has it: with its port, unless that is the usual one.
@@ -52,7 +57,7 @@ fn said(text: &str, place: &str, key: &[u8]) -> Known {
         };
         let listed = words.nth(1).unwrap_or_default();
         let listed = base64::engine::general_purpose::STANDARD.decode(listed);
-        let is_key = listed.is_ok_and(|listed| listed == key);
+        let is_key = listed.is_ok_and(|listed| !listed.is_empty() && listed == key);
         // Whose a hashed line is cannot be told; of a revoked key it does not matter.
         let is_hashed = hosts.starts_with('|');
         match marker {
@@ -191,6 +196,22 @@ mod tests {
             said(&format!("[*.com]:2222 x {KEY}"), &place(&url), b"key"),
             Known::Yes
         );
+    }
+
+    #[test]
+    fn g66_a_comment_in_another_encoding_hides_no_revoked_key() {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = home.path().join(".ssh/known_hosts");
+        std::fs::create_dir(home.path().join(".ssh")).expect("a directory");
+        std::fs::write(
+            &file,
+            b"# Schl\xfcssel\n@revoked example.com x a2V5 caf\xe9\n",
+        )
+        .expect("written");
+        let url = Url::parse("ssh://git@example.com/a").expect("a URL");
+        assert_eq!(known(Some(home.path()), &url, b"key"), Known::Revoked);
+        // A line without a key is no host's key.
+        assert_eq!(said("example.com x", "example.com", b""), Known::NotSaid);
     }
 
     #[test]
