@@ -8,6 +8,7 @@ use crate::model::commit::CommitId;
 use crate::model::conventions::IgnoreRules;
 use crate::model::location::RepoPath;
 
+mod answer;
 mod blobs;
 mod cache;
 mod changes;
@@ -30,6 +31,7 @@ mod trusted;
 mod user_config;
 
 pub use crate::model::shell::quoted;
+pub use answer::{Answer, Answered};
 pub use cache::Cache;
 pub use changes::{Changed, Visit};
 pub use credentials::{Credentials, Server, Token};

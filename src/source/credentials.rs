@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 use url::Url;
 
+use super::answer::UNSUPPORTED;
 use super::user_config::ConfigVariables;
 
 /// What may be used to authenticate with a Git host.
@@ -71,6 +72,8 @@ pub(super) struct Attempts<'a> {
     all: Vec<Attempt<'a>>,
     next: RefCell<usize>,
     given: RefCell<Vec<String>>,
+    /// Tokens that are for another host.
+    withheld: Vec<&'static str>,
 }
 
 enum Attempt<'a> {
@@ -84,7 +87,7 @@ enum Attempt<'a> {
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(url: &'a Url, credentials: &'a Credentials) -> Self {
-        let mut all = Vec::new();
+        let (mut all, mut withheld) = (Vec::new(), vec![]);
         if url.scheme() == "ssh" {
             all.extend(credentials.ssh_key.clone().map(Attempt::Key));
             if credentials.ssh_key.is_none() {
@@ -98,11 +101,12 @@ impl<'a> Attempts<'a> {
             if url.password().is_some() {
                 all.push(Attempt::Url);
             }
-            let fits = |token: &&Token| {
-                let server = token.server.as_ref();
-                server.is_none_or(|server| server.is_at(url))
-            };
-            all.extend(credentials.tokens.iter().filter(fits).map(Attempt::Token));
+            for token in &credentials.tokens {
+                match &token.server {
+                    Some(server) if !server.is_at(url) => withheld.push(token.source),
+                    _ => all.push(Attempt::Token(token)),
+                }
+            }
             all.push(Attempt::Helper);
         }
         Self {
@@ -110,6 +114,7 @@ impl<'a> Attempts<'a> {
             all,
             next: RefCell::new(0),
             given: RefCell::default(),
+            withheld,
         }
     }
 
@@ -128,6 +133,11 @@ impl<'a> Attempts<'a> {
         let user = named.or(user);
         if allowed.contains(CredentialType::USERNAME) {
             return Cred::username(user.unwrap_or("git"));
+        }
+        let is_taken = allowed.contains(CredentialType::USER_PASS_PLAINTEXT);
+        if self.url.scheme() == "https" && !is_taken {
+            let class = ErrorClass::Callback;
+            return Err(git2::Error::new(ErrorCode::Auth, class, UNSUPPORTED));
         }
         loop {
             let index = *self.next.borrow();
@@ -178,8 +188,17 @@ impl<'a> Attempts<'a> {
     pub(super) fn tried(&self) -> String {
         let mut given = self.given.borrow().clone();
         given.dedup();
+        // libgit2 shows what is in a URL without asking here.
+        let is_in_url = self.url.scheme() == "https" && !self.url.username().is_empty();
         match given.as_slice() {
-            [] => "access without a credential, and none was found".to_owned(),
+            [] if is_in_url => "the credential from the URL".to_owned(),
+            [] if self.withheld.is_empty() => {
+                "access without a credential, and none was found".to_owned()
+            }
+            [] => format!(
+                "access without a credential, as {} is for another host, and none was found",
+                self.withheld.join(" and ")
+            ),
             sources => format!("the credential from {}", sources.join(", from ")),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use git2::Oid;
 use url::Url;
 
+use super::answer::{Answered, check, entitle};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::model::redact;
@@ -29,7 +30,19 @@ pub enum Error {
         /// The file that it names.
         file: PathBuf,
         /// The host.
-        url: String,
+        url: Box<str>,
+        /// The file of those that the machine trusts, if it is known.
+        machine: Option<&'static str>,
+    },
+    /// The user: Git is told to trust authorities that are not in the file that is named.
+    #[error("{name} names `{}`, {reason}", file.display())]
+    NoAuthorities {
+        /// The variable or key.
+        name: &'static str,
+        /// The file that it names.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The user: there is no repository at that path.
     #[error("cannot open `{}` as a Git repository: {reason}", path.display())]
@@ -195,9 +208,14 @@ pub enum Error {
     Refused {
         /// The name of the host, without credentials.
         host: String,
+        /// The repository, without credentials.
+        url: String,
         /// Where the credentials came from.
         tried: String,
     },
+    /// The other side, or the URL: what answers is not the repository.
+    #[error("{0}")]
+    Answered(Box<Answered>),
     /// The other side: its ssh host key or certificate is unknown or another one.
     #[error("{host} is not known to be what it says: {reason}")]
     Identity {
@@ -262,7 +280,9 @@ impl Error {
     /// Whose fault it is.
     pub fn class(&self) -> Class {
         match self {
-            Self::Url { .. } | Self::Authorities { .. } => Class::Usage,
+            Self::Url { .. } | Self::Authorities { .. } | Self::NoAuthorities { .. } => {
+                Class::Usage
+            }
             Self::NotARepository { .. }
             | Self::Inside { .. }
             | Self::Owner { .. }
@@ -283,6 +303,7 @@ impl Error {
             Self::Unreachable { .. }
             | Self::Alias { .. }
             | Self::Refused { .. }
+            | Self::Answered(_)
             | Self::Identity { .. }
             | Self::Clone { .. } => Class::Unavailable,
         }
@@ -323,11 +344,26 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
-            Self::Authorities { file, .. } => format!(
-                "set SSL_CERT_FILE, which is read: SSL_CERT_FILE={}",
-                quoted(&file.display().to_string())
+            Self::Url { url, .. } if url.starts_with("http://") => format!(
+                "use https, so that nobody on the way can change what is read: {}",
+                quoted(&url.split('`').next().unwrap_or_default().replacen("http", "https", 1))
             ),
+            Self::Url { .. } => "use a path, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH".to_owned(),
+            Self::Authorities { file, machine, .. } => {
+                let set = format!("SSL_CERT_FILE={}", quoted(&file.display().to_string()));
+                match machine {
+                    Some(machine) => format!(
+                        "set SSL_CERT_FILE, which is read; as it counts for AWS, too, let another variable name the machine's for that: {set} AWS_CA_BUNDLE={machine}"
+                    ),
+                    None => format!("set SSL_CERT_FILE, which is read, and counts for AWS, too: {set}"),
+                }
+            }
+            Self::NoAuthorities { name: "GIT_SSL_CAINFO", .. } => {
+                "correct it, or do without: unset GIT_SSL_CAINFO".to_owned()
+            }
+            Self::NoAuthorities { .. } => {
+                "correct it where it is set: git config --show-origin --get-regexp sslcainfo".to_owned()
+            }
             Self::NotARepository { path, reason } if reason.contains("refstorage") => format!(
                 "its references are in the format reftable, which this program does not read: git clone --ref-format=files {} DIR makes a clone that has files",
                 quoted(&path.display().to_string())
@@ -374,17 +410,23 @@ impl Error {
             Self::TooMany { .. } => "read less of it with --path".to_owned(),
             Self::NoManifest { .. } | Self::Outside { .. } => "correct --path".to_owned(),
             Self::Unreachable { .. } => "check the URL, the network and the proxy settings (https_proxy)".to_owned(),
-            Self::Refused { .. } => {
-                "give a token that may read the repository (IRSA_GITOPS_GIT_TOKEN), a credential helper, an ssh agent or --ssh-key".to_owned()
-            }
+            Self::Refused { url, tried, .. } => format!(
+                "{}; many hosts answer so, too, where there is no such repository: {}",
+                entitle(url, tried),
+                check(url)
+            ),
+            Self::Answered(answered) => answered.hint(),
             Self::Alias { meant, .. } => format!(
                 "give in its place what it stands for: {meant}; and the key of its IdentityFile, if it has one, with --ssh-key"
             ),
             Self::Identity { reason, .. } if reason.contains("is revoked") => {
                 "the key is not to be trusted any more: ask whoever runs the host for its new one, and remove nothing from known_hosts before".to_owned()
             }
+            Self::Identity { reason, .. } if reason.contains("host key") => {
+                "compare it with what the host publishes, then add it to ~/.ssh/known_hosts".to_owned()
+            }
             Self::Identity { .. } => {
-                "compare it with what the host publishes, then add it to ~/.ssh/known_hosts, or the CA to the system's certificates".to_owned()
+                "if it is the right host, whoever signed its certificate has to be among the system's certificates, or in the file that SSL_CERT_FILE names; sslVerify and sslCAPath of Git's configuration are not read".to_owned()
             }
             Self::Io { .. } | Self::Clone { .. } => return None,
         };

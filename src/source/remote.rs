@@ -14,12 +14,13 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::Error;
+use super::answer::{Answer, Answered};
 use super::connection::{connect, host};
 use super::credentials::{Attempts, Credentials};
 use super::error::reason;
 use super::revision_name::split;
 use super::ssh::{self, Known};
-use super::user_config::UserConfig;
+use super::user_config::{UserConfig, no_authorities};
 use crate::model::redact;
 
 /// How long a transfer may stand still.
@@ -120,10 +121,9 @@ pub(super) fn clone(
     progress(Phase::Connecting);
     let proxy = user.proxy(url);
     if url.scheme() == "https"
-        && let Some((name, file)) = user.other_authorities(&credentials.config, url)
+        && let Some(error) = user.other_authorities(&credentials.config, url)
     {
-        let url = host(url);
-        return Err(Error::Authorities { name, file, url });
+        return Err(error);
     }
     let is_direct = match &proxy {
         Some(proxy) if url.scheme() == "https" => proxy.is_empty(),
@@ -231,12 +231,14 @@ impl Fetch {
             let callbacks = || {
                 let mut callbacks = git2::RemoteCallbacks::new();
                 // libgit2 follows a redirect within a host, to whatever port.
-                callbacks.credentials(|asking, user, allowed| {
-                    if !self.is_origin(asking) {
-                        let why = "the host sends to another one, which gets no credential";
-                        return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, why));
-                    }
-                    attempts.next(user, allowed)
+                callbacks.credentials(|asking, user, allowed| match self.other(asking) {
+                    // As libgit2 calls what it does not follow.
+                    Some(other) => Err(git2::Error::new(
+                        ErrorCode::Auth,
+                        ErrorClass::Callback,
+                        format!("cannot redirect from '{}' to '{other}'", host(&self.url)),
+                    )),
+                    None => attempts.next(user, allowed),
                 });
                 callbacks.certificate_check(|certificate, _| {
                     let Some(key) = certificate.as_hostkey() else {
@@ -326,8 +328,20 @@ impl Fetch {
         attempts: &Attempts<'_>,
         shown: Option<(String, Known)>,
     ) -> Error {
-        let host = host(&self.url);
-        let reason = self.redacted(&reason(error));
+        let (host, url) = (host(&self.url), redact::address(self.url.as_str()));
+        let mut reason = self.redacted(&reason(error));
+        if reason.starts_with("proxy ") {
+            reason.push_str(&self.by_proxy());
+        }
+        let tried = attempts.tried();
+        if let Some(answer) = Answer::of(error, &reason) {
+            return Error::Answered(Box::new(Answered {
+                host,
+                url,
+                tried,
+                answer,
+            }));
+        }
         match (error.class(), error.code()) {
             (_, ErrorCode::Certificate) | (ErrorClass::Ssl, _) => {
                 let reason = match shown {
@@ -340,42 +354,38 @@ impl Fetch {
                     Some((key, Known::Yes | Known::NotSaid)) => format!(
                         "its host key SHA256:{key} is not in known_hosts, or another one is"
                     ),
-                    None => reason,
+                    None => format!("{reason}{}", self.no_authorities()),
                 };
                 Error::Identity { host, reason }
             }
-            (_, ErrorCode::Auth) => Error::Refused {
-                host,
-                tried: attempts.tried(),
-            },
-            // GitHub says 404 for what a credential may not see; servers say 403 in words only.
-            (ErrorClass::Http, _) if reason.contains("401") || reason.contains("403") => {
-                Error::Refused {
-                    host,
-                    tried: attempts.tried(),
-                }
-            }
+            (_, ErrorCode::Auth) => Error::Refused { host, url, tried },
             (ErrorClass::Net | ErrorClass::Os, _) if self.url.scheme() != "file" => {
-                let reason = match self.proxy.as_deref() {
-                    None | Some("") => reason,
-                    Some(proxy) => {
-                        format!(
-                            "{reason} (by the proxy `{}` of http.proxy)",
-                            redact::address(proxy)
-                        )
-                    }
-                };
+                let reason = format!("{reason}{}", self.by_proxy());
                 Error::Unreachable { host, reason }
             }
-            _ => Error::Clone {
-                url: redact::address(self.url.as_str()),
-                reason,
-            },
+            _ => Error::Clone { url, reason },
         }
     }
 
-    /// Whether whoever asks for a credential is at the place that was named.
-    fn is_origin(&self, asking: &str) -> bool {
+    /// The proxy that is gone by, if Git's configuration names one.
+    fn by_proxy(&self) -> String {
+        let proxy = self.proxy.as_deref().filter(|proxy| !proxy.is_empty());
+        proxy.map_or_else(String::new, |proxy| {
+            format!(" (by the proxy `{}` of http.proxy)", redact::address(proxy))
+        })
+    }
+
+    /// What is wrong with the file of `SSL_CERT_FILE`, if anything is.
+    fn no_authorities(&self) -> String {
+        let file = self.credentials.config.trusted.as_deref();
+        let wrong = file.and_then(|file| Some((file, no_authorities(file)?)));
+        wrong.map_or_else(String::new, |(file, why)| {
+            format!("; SSL_CERT_FILE names `{}`, {why}", file.display())
+        })
+    }
+
+    /// Who asks for a credential, if that is not the place that was named.
+    fn other(&self, asking: &str) -> Option<String> {
         let place = |url: &Url| {
             let port = url.port_or_known_default();
             (
@@ -384,9 +394,10 @@ impl Fetch {
                 port,
             )
         };
-        Url::parse(asking).map_or(self.url.scheme() == "ssh", |asking| {
-            place(&asking) == place(&self.url)
-        })
+        match Url::parse(asking) {
+            Ok(asking) => (place(&asking) != place(&self.url)).then(|| host(&asking)),
+            Err(_) => (self.url.scheme() != "ssh").then(|| redact::address(asking)),
+        }
     }
 
     /// Takes every credential out of a text that somebody else wrote.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use git2::ConfigLevel;
 use url::Url;
 
+use super::Error;
+use super::connection::host;
+
 /// The variables by which git is told where its configuration is, or what is in it.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigVariables {
@@ -100,13 +103,13 @@ impl UserConfig {
         })
     }
 
-    /// The file of those who vouch for a URL's host, which is not the one that is used, and what
-    /// names it.
+    /// The error of a file of those who vouch for a URL's host that is none, or that is not the one
+    /// that is used.
     pub(super) fn other_authorities(
         &self,
         variables: &ConfigVariables,
         url: &Url,
-    ) -> Option<(&'static str, PathBuf)> {
+    ) -> Option<Error> {
         let by_variable = variables.authorities.clone();
         let by_variable = by_variable.map(|file| ("GIT_SSL_CAINFO", file));
         let by_key = || {
@@ -120,6 +123,9 @@ impl UserConfig {
             Some(("http.sslCAInfo", file))
         };
         let (name, file) = by_variable.or_else(by_key)?;
+        if let Some(reason) = no_authorities(&file) {
+            return Some(Error::NoAuthorities { name, file, reason });
+        }
         let is_same = |used: &Path| {
             let (wanted, used) = (std::fs::read(&file), std::fs::read(used));
             matches!((wanted, used), (Ok(wanted), Ok(used)) if wanted == used)
@@ -128,7 +134,13 @@ impl UserConfig {
             Some(trusted) => is_same(trusted),
             None => MACHINES.iter().any(|used| is_same(Path::new(used))),
         };
-        (!is_used).then_some((name, file))
+        let machine = MACHINES.iter().find(|file| Path::new(file).exists());
+        (!is_used).then(|| Error::Authorities {
+            name,
+            file,
+            url: host(url).into(),
+            machine: machine.copied(),
+        })
     }
 
     /// The value of a key of `http`, for one URL: the one for the longest URL that fits, else for all.
@@ -155,6 +167,22 @@ const MACHINES: [&str; 5] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Why a file vouches for nobody; `None` if there is a certificate in it.
+pub(super) fn no_authorities(file: &Path) -> Option<String> {
+    match std::fs::read(file) {
+        Err(error) => Some(format!("which cannot be read: {error}")),
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text);
+            let starts = [
+                "-----BEGIN CERTIFICATE-----",
+                "-----BEGIN TRUSTED CERTIFICATE-----",
+            ];
+            let is_any = starts.iter().any(|start| text.contains(start));
+            (!is_any).then(|| "in which there is no certificate in PEM".to_owned())
+        }
+    }
+}
 
 /// How well the URL of a key fits: the length of its path, and at least 1.
 fn fit(of: &str, url: &Url) -> Option<usize> {

@@ -318,6 +318,30 @@ fn g62_other_authorities_are_refused_with_what_makes_them_count() {
     }
     run(&key(&ours), "").ends(0);
     run("", &ours).ends(0);
+    // A file that vouches for nobody is told with whatever names it.
+    let gone = root.path().join("gone.pem").display().to_string();
+    let empty = root.path().join("empty.pem");
+    std::fs::write(&empty, "nothing\n").expect("written");
+    let empty = empty.display().to_string();
+    for (file, why) in [(&gone, "cannot be read"), (&empty, "no certificate in PEM")] {
+        for (run, name) in [
+            (run(&key(file), ""), "http.sslCAInfo"),
+            (run("", file), "GIT_SSL_CAINFO"),
+        ] {
+            let said = run.ends(2).stderr;
+            assert!(said.contains(&format!("{name} names `{file}`, ")), "{said}");
+            assert!(
+                said.contains(why) && said.contains("hint: correct it"),
+                "{said}"
+            );
+        }
+        let run = clone(root.path(), &host, &url, "").env("SSL_CERT_FILE", file);
+        let said = run.run().ends(6).stderr;
+        assert!(
+            said.contains(&format!("SSL_CERT_FILE names `{file}`, ")),
+            "{said}"
+        );
+    }
     run(&key(&other), &ours).ends(0);
     // The certificates of another host are of no account here.
     let elsewhere = format!("[http \"https://other.example.com\"]\n\tsslCAInfo = {other}\n");

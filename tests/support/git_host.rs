@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,10 +33,32 @@ pub struct HttpsHost {
 impl HttpsHost {
     /// Serves the repositories below a directory; `redirect` sends everybody elsewhere instead.
     pub fn start(root: &Path, token: &str, redirect: Option<String>) -> Self {
+        let elsewhere = move |path: &str, _: bool| {
+            let target = redirect.as_ref()?;
+            Some(Answer {
+                status: 301,
+                header: ("location", format!("{target}{path}")),
+                body: "",
+            })
+        };
+        Self::start_with(root, token, elsewhere)
+    }
+
+    /// The same, but that some are answered in another way: by path and query, and by whether they
+    /// show a credential.
+    pub fn start_with(
+        root: &Path,
+        token: &str,
+        otherwise: impl Fn(&str, bool) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let mut params = CertificateParams::new(vec![]).expect("no names");
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "a test's authority");
+        // By its name it is looked for among several.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(
+            rcgen::DnType::CommonName,
+            format!("a test's authority {number}"),
+        );
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let authority = CertifiedIssuer::self_signed(params, key).expect("an authority");
@@ -55,7 +78,7 @@ impl HttpsHost {
         let host = Arc::new(Host {
             root: root.to_owned(),
             token: token.to_owned(),
-            redirect,
+            otherwise: Box::new(otherwise),
             shown: shown.clone(),
             asked: asked.clone(),
         });
@@ -97,10 +120,19 @@ impl HttpsHost {
     }
 }
 
+/// What comes in place of what `git http-backend` says.
+pub struct Answer {
+    pub status: u16,
+    pub header: (&'static str, String),
+    pub body: &'static str,
+}
+
+type Otherwise = dyn Fn(&str, bool) -> Option<Answer> + Send + Sync;
+
 struct Host {
     root: PathBuf,
     token: String,
-    redirect: Option<String>,
+    otherwise: Box<Otherwise>,
     shown: Arc<Mutex<Vec<String>>>,
     asked: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
@@ -124,11 +156,12 @@ async fn answer(
         .lock()
         .expect("nobody panics")
         .push(authorization.clone());
-    if let Some(target) = &host.redirect {
-        let location = format!("{target}{}", request.uri());
-        return status(301)
-            .header("location", location)
-            .body(empty())
+    let path = request.uri().to_string();
+    if let Some(answer) = (host.otherwise)(&path, !authorization.is_empty()) {
+        let (name, value) = answer.header;
+        return status(answer.status)
+            .header(name, value)
+            .body(Full::new(answer.body.into()))
             .map_err(std::io::Error::other);
     }
     let decoded = authorization
