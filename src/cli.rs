@@ -75,6 +75,9 @@ hint: run again, it starts from what IAM has; and please report the line above w
 /// `security.kaluza.com/iam-role-managed: "true"`, and makes IAM match: it creates missing roles and
 /// repairs trust policies. Every role carries the commit that created it. Permissions policies are
 /// never touched.
+///
+/// Each verb that reads a repository takes it with --repo REPO: a path or a URL, `.` if it is left
+/// out. Where nothing else stands there, REPO alone will do: lint, plan and apply REPO, diff RANGE REPO.
 #[derive(Debug, Parser)]
 #[command(name = "irsa-gitops", version, after_help = after_help(EXAMPLES, &Exit::ALL), max_term_width = 100)]
 struct Cli {
@@ -174,6 +177,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocati
         };
         if given("revision") == Some(ValueSource::CommandLine) && given("directory").is_some() {
             let why = "--revision goes with a repository; files of a directory are read as they are, and stand for the commit of --commit\n";
+            return Err(command.error(ErrorKind::ArgumentConflict, why));
+        }
+        let by = |id| given(id) == Some(ValueSource::CommandLine);
+        if by("repo") && by("operand") {
+            let why = "the repository is given twice, as REPO and with --repo\n";
             return Err(command.error(ErrorKind::ArgumentConflict, why));
         }
         for flag in ["commit", "base_directory", "base_commit"] {

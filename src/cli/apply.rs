@@ -9,7 +9,7 @@ use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::source::SourceArgs;
+use super::source::{OperandArgs, SourceArgs};
 use super::writing::{EXITS, WriteArgs, Writing};
 use crate::plan::saved::SavedPlan;
 use crate::reconcile;
@@ -34,6 +34,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    operand: OperandArgs,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -69,7 +71,7 @@ pub(super) fn run(args: &ApplyArgs, run: &Invocation, console: &Console) -> Resu
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
     let saved = args.plan.as_deref().map(open_plan).transpose()?;
-    let mut source = args.changes.source(&args.source);
+    let mut source = args.changes.source(&args.operand.of(&args.source));
     if let (Some(saved), None) = (&saved, &source.revision) {
         source.revision = Some(saved.commit()?.to_string());
     }

@@ -8,7 +8,7 @@ use super::args::ClusterArgs;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
-use super::source::RepositoryArgs;
+use super::source::{OperandArgs, RepositoryArgs};
 use crate::exit::Exit;
 use crate::model::redact;
 use crate::model::shell::REST;
@@ -48,6 +48,8 @@ pub(super) struct DiffArgs {
     #[arg(value_name = "BASE..HEAD")]
     range: String,
     #[command(flatten)]
+    operand: OperandArgs,
+    #[command(flatten)]
     repository: RepositoryArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -77,7 +79,8 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     let paths = manifests::all_paths(&clusters);
     let watcher = Watcher::new(console);
     let observe = |event: Event<'_>| watcher.hear(event);
-    let opened = input::address(&args.repository, head).open(&observe);
+    let repository = args.operand.of_repository(&args.repository);
+    let opened = input::address(&repository, head).open(&observe);
     let repository = Rc::new(opened.map_err(|error| {
         let before = format!("diff {}", source::quoted(&range));
         Error::from(error).at_root(&before, &args.repository.paths, &paths)

@@ -6,7 +6,7 @@ use super::args::{ChangeArgs, ClusterArgs, IamArgs};
 use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
-use super::source::NamedSourceArgs;
+use super::source::SourceArgs;
 use crate::exit::Exit;
 use crate::plan::Depth;
 use crate::reconcile::{self, Terms, explain};
@@ -47,7 +47,7 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "NAMESPACE/NAME|ROLE|ARN")]
     what: String,
     #[command(flatten)]
-    source: NamedSourceArgs,
+    source: SourceArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -77,9 +77,9 @@ enum Format {
 }
 
 pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Result<Exit, Error> {
-    let source = args.changes.source(&args.source.source());
+    let source = args.changes.source(&args.source);
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
-    let before = format!("explain {} --repo", source::quoted(&args.what));
+    let before = format!("explain {}", source::quoted(&args.what));
     let manifests = input::read(&source, &clusters, &before, console)?;
     let candidates = explain::candidates(&args.what, &clusters, &manifests)?;
     // The account is asked where the manifests leave open which cluster is meant.

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use super::error::Error;
 use super::venue;
 use crate::model::redact;
-use crate::model::shell::{Argument, Flags, Place};
+use crate::model::shell::{Argument, Flags};
 use crate::report::context::Context;
 
 /// The headings of what a run is about; the others say how it is done.
@@ -17,6 +17,9 @@ const ABOUT: [&str; 4] = ["What to read", "Cluster", "Manifests", "IAM"];
 
 /// Arguments below these headings that are of no account to another command.
 const ASIDE: [&str; 2] = ["cache_dir", "no_cache"];
+
+/// The repository without a flag.
+const OPERAND: &str = "operand";
 
 /// What a run was given.
 #[derive(Default)]
@@ -63,7 +66,8 @@ impl Invocation {
         };
         for other in program.get_subcommands() {
             let shared = other.get_arguments().filter(|argument| {
-                is_about(other.get_name(), argument) && is_given(argument.get_id().as_str())
+                let id = argument.get_id().as_str();
+                is_about(other.get_name(), argument) && is_given(as_given(id, given))
             });
             let arguments = shared.flat_map(|argument| values(argument, given));
             invocation.flags.add(other.get_name(), arguments.collect());
@@ -91,6 +95,14 @@ impl Invocation {
     }
 }
 
+/// By which of its names an argument was given: the repository may stand right behind the verb.
+fn as_given<'a>(id: &'a str, given: &ArgMatches) -> &'a str {
+    match id {
+        "repo" if given.try_get_raw(OPERAND).is_ok_and(|raw| raw.is_some()) => OPERAND,
+        _ => id,
+    }
+}
+
 /// Whether an argument says what a run of a verb is about.
 fn is_about(verb: &str, argument: &clap::Arg) -> bool {
     let id = argument.get_id().as_str();
@@ -101,13 +113,13 @@ fn is_about(verb: &str, argument: &clap::Arg) -> bool {
 
 /// An argument once for each of its values.
 fn values(argument: &clap::Arg, given: &ArgMatches) -> Vec<Argument> {
-    let id = argument.get_id().as_str();
-    let place = match argument.get_long() {
-        Some(flag) => Place::Flag(format!("--{flag}")),
-        None => Place::Operand(argument.get_index().unwrap_or(1)),
+    let Some(flag) = argument.get_long() else {
+        return vec![];
     };
+    let flag = format!("--{flag}");
+    let id = as_given(argument.get_id().as_str(), given);
     let with = |value| Argument {
-        place: place.clone(),
+        flag: flag.clone(),
         value,
     };
     if !argument.get_action().takes_values() {
@@ -118,7 +130,7 @@ fn values(argument: &clap::Arg, given: &ArgMatches) -> Vec<Argument> {
     values
         .map(|value| match id {
             // It may hold a password.
-            "repo" => redact::address(&value),
+            "repo" | OPERAND => redact::address(&value),
             _ => value,
         })
         .map(|value| with(Some(value)))

@@ -6,7 +6,7 @@ use super::args::ClusterArgs;
 use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
-use super::source::SourceArgs;
+use super::source::{OperandArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::reconcile::Declarations;
 use crate::report::ending::Heed;
@@ -39,6 +39,8 @@ const EXITS: &[Exit] = &[
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct LintArgs {
     #[command(flatten)]
+    operand: OperandArgs,
+    #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -50,7 +52,7 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
     let (clusters, names) = args
         .cluster
         .offline_settings(&args.source.repository.paths)?;
-    let found = input::read(&args.source, &clusters, "lint", console)?;
+    let found = input::read(&args.operand.of(&args.source), &clusters, "lint", console)?;
     let section = |(settings, cluster): (&ClusterSettings, _)| {
         let declared = found.declared(&settings.paths, settings.naming());
         Ok(Section {

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::source::NamedSourceArgs;
+use super::source::SourceArgs;
 use super::writing::{WriteArgs, Writing};
 use crate::model::role::RoleName;
 use crate::reconcile::apply::Bounds;
@@ -28,7 +28,7 @@ pub(super) struct NamedArgs {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    source: NamedSourceArgs,
+    source: SourceArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -53,7 +53,7 @@ impl NamedArgs {
             .iter()
             .map(|name| RoleName::new(name).map_err(reconcile::Error::Role));
         let names = names.collect::<Result<Vec<_>, _>>()?;
-        let mut source = self.source.source();
+        let mut source = self.source.clone();
         let asks = !self.yes && console.is_attended();
         let writes = self.yes || asks;
         // A cache can hide what speaks against a role, and has no say in what is written.
@@ -67,7 +67,7 @@ impl NamedArgs {
             none if none.is_empty() => "--all-matching".to_owned(),
             roles => roles,
         };
-        let before = format!("{} {roles} --repo", command.as_str());
+        let before = format!("{} {roles}", command.as_str());
         let manifests = input::read(&source, &clusters, &before, console)?;
         let log = self.write.audit_log(&manifests)?;
         let endpoint = self.iam.endpoint(&clusters, console)?;

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
-use super::source::SourceArgs;
+use super::source::{OperandArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;
@@ -55,6 +55,8 @@ const EXITS: &[Exit] = &[
 #[derive(Debug, Args)]
 #[command(after_help = super::after_help(EXAMPLES, EXITS))]
 pub(super) struct PlanArgs {
+    #[command(flatten)]
+    operand: OperandArgs,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -120,7 +122,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let clusters = args
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
-    let source = args.changes.source(&args.source);
+    let source = args.changes.source(&args.operand.of(&args.source));
     let manifests = input::read(&source, &clusters, "plan", console)?;
     let paths = all_paths(&clusters);
     let base = args.base.as_deref();

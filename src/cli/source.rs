@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, FromArgMatches};
 
 use super::rendered::{BaseArgs, TrailerArgs};
 
@@ -15,7 +15,7 @@ pub(super) struct RepositoryArgs {
     ///
     /// For a part of it use --path. Git objects are read at one commit, never the work tree, so uncommitted edits have no effect.
     /// Beside --directory it is where the history of --commit is, and has no default.
-    #[arg(env = "IRSA_GITOPS_REPO")]
+    #[arg(long, value_name = "REPO", env = "IRSA_GITOPS_REPO")]
     repo: Option<String>,
     /// Read only this directory or file below the root (can be repeated) [default: everything]
     #[arg(
@@ -85,37 +85,28 @@ impl SourceArgs {
     }
 }
 
-/// Which manifests are read, for verbs whose positional arguments are something else: the same,
-/// but that the repository is given by a flag.
-#[derive(Clone, Debug)]
-pub(super) struct NamedSourceArgs(SourceArgs);
-
-impl NamedSourceArgs {
-    pub(super) fn source(&self) -> SourceArgs {
-        self.0.clone()
-    }
-
-    fn with_flag(command: clap::Command) -> clap::Command {
-        command.mut_arg("repo", |arg| arg.long("repo").value_name("REPO"))
-    }
+/// The repository right behind the verb, where no other argument stands there.
+#[derive(Clone, Debug, Args)]
+pub(super) struct OperandArgs {
+    /// The same as --repo REPO
+    #[arg(value_name = "REPO")]
+    operand: Option<String>,
 }
 
-impl Args for NamedSourceArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        Self::with_flag(SourceArgs::augment_args(command))
+impl OperandArgs {
+    /// What is read, if it is named here.
+    pub(super) fn of(&self, source: &SourceArgs) -> SourceArgs {
+        SourceArgs {
+            repository: self.of_repository(&source.repository),
+            ..source.clone()
+        }
     }
 
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::with_flag(SourceArgs::augment_args_for_update(command))
-    }
-}
-
-impl FromArgMatches for NamedSourceArgs {
-    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        SourceArgs::from_arg_matches(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-        self.0.update_from_arg_matches(matches)
+    /// The repository, if it is named here.
+    pub(super) fn of_repository(&self, repository: &RepositoryArgs) -> RepositoryArgs {
+        RepositoryArgs {
+            repo: self.operand.clone().or(repository.repo.clone()),
+            ..repository.clone()
+        }
     }
 }

@@ -31,19 +31,10 @@ pub struct Flags(BTreeMap<String, Vec<Argument>>);
 /// An argument that a run was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// How a verb takes it.
-    pub place: Place,
+    /// Its flag.
+    pub flag: String,
     /// Its value, if it has one.
     pub value: Option<String>,
-}
-
-/// How a verb takes an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// After this flag.
-    Flag(String),
-    /// By its position behind the verb, from 1.
-    Operand(usize),
 }
 
 impl Flags {
@@ -80,25 +71,19 @@ impl Flags {
             // The file says whose account it is, and a flag could only contradict it.
             words.drain(at..(at + 2).min(words.len()));
         }
-        let is_flag = |word: &String| word.starts_with("--");
-        let operands =
-            (1..words.len()).filter(|at| !is_flag(&words[*at]) && !is_flag(&words[at - 1]));
-        let operands = operands.count();
         let mut more = Vec::new();
         let named = cluster.map(|name| Argument {
-            place: Place::Flag(CLUSTER.to_owned()),
+            flag: CLUSTER.to_owned(),
             value: Some(name.to_owned()),
         });
         let others = given
             .iter()
             .filter(|argument| cluster.is_none() || !argument.is(CLUSTER));
         for argument in named.iter().chain(others) {
-            match &argument.place {
-                Place::Flag(flag) if !words.contains(flag) => more.push(flag.clone()),
-                Place::Operand(index) if *index > operands => {}
-                Place::Flag(_) | Place::Operand(_) => continue,
+            if !words.contains(&argument.flag) {
+                more.push(argument.flag.clone());
+                more.extend(argument.value.as_deref().map(quoted));
             }
-            more.extend(argument.value.as_deref().map(quoted));
         }
         words.extend(more);
         words.join(" ")
@@ -107,7 +92,7 @@ impl Flags {
 
 impl Argument {
     fn is(&self, flag: &str) -> bool {
-        matches!(&self.place, Place::Flag(name) if name == flag)
+        self.flag == flag
     }
 }
 
@@ -117,23 +102,19 @@ mod tests {
 
     fn flags() -> Flags {
         let argument = |flag: &str, value: &str| Argument {
-            place: Place::Flag(flag.to_owned()),
+            flag: flag.to_owned(),
             value: Some(value.to_owned()),
         };
         let cluster = [
             argument("--config", "it's.yaml"),
             argument("--cluster-name", "*"),
         ];
-        let repository = |place| Argument {
-            place,
-            value: Some("apps".to_owned()),
-        };
         let mut flags = Flags::default();
         flags.add("iam-policy", cluster.to_vec());
-        let positional = repository(Place::Operand(1));
-        flags.add("plan", [vec![positional], cluster.to_vec()].concat());
-        let by_flag = repository(Place::Flag("--repo".to_owned()));
-        flags.add("adopt", [vec![by_flag], cluster.to_vec()].concat());
+        for verb in ["plan", "adopt"] {
+            let repository = vec![argument("--repo", "apps")];
+            flags.add(verb, [repository, cluster.to_vec()].concat());
+        }
         flags
     }
 
@@ -148,14 +129,14 @@ mod tests {
                 ),
             ),
             (
-                "irsa-gitops plan …, or irsa-gitops plan root …",
+                "irsa-gitops plan …, or irsa-gitops plan --repo root …",
                 format!(
-                    "irsa-gitops plan --cluster-name blue apps {config}, or irsa-gitops plan root --cluster-name blue {config}"
+                    "irsa-gitops plan --cluster-name blue --repo apps {config}, or irsa-gitops plan --repo root --cluster-name blue {config}"
                 ),
             ),
             (
                 "irsa-gitops plan --mode sync …",
-                format!("irsa-gitops plan --mode sync --cluster-name blue apps {config}"),
+                format!("irsa-gitops plan --mode sync --cluster-name blue --repo apps {config}"),
             ),
             (
                 "irsa-gitops adopt a --repo b --cluster-name c … prints",

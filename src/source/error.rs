@@ -252,7 +252,7 @@ impl Error {
         let Self::Inside { root, inner, .. } = self else {
             return None;
         };
-        let mut command = format!("irsa-gitops {before} {}", quoted(root));
+        let mut command = format!("irsa-gitops {before} --repo {}", quoted(root));
         if let (Some(inner), Some(paths)) = (inner, paths) {
             let mut below: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
             if below.is_empty() {

@@ -105,3 +105,59 @@ fn g32_diff_remembers_what_holds_nothing_and_says_the_same() {
     run("HEAD~1..HEAD", &["--no-cache"]);
     assert_eq!(files(), 0);
 }
+
+#[test]
+fn i89_the_repository_is_given_in_one_way_to_every_verb_that_reads_one() {
+    let (repository, other) = (foo(), Repository::new());
+    let place = tempfile::tempdir().expect("a directory");
+    let iam = sandbox(place.path());
+    let path = repository.path().to_str().expect("UTF-8");
+    let elsewhere = other.path().to_str().expect("UTF-8");
+    let run = |arguments: &[&str], variable: &str| {
+        let run = Cli::new(place.path(), arguments).sandbox(&iam);
+        run.env("IRSA_GITOPS_REPO", variable).run()
+    };
+    run(&["apply", "--repo", path], "").ends(0);
+    let verbs = [
+        &["lint"][..],
+        &["plan"],
+        &["apply"],
+        &["diff", "HEAD..HEAD"],
+        &["explain", "bar/foo"],
+        &["adopt", "k8s-sa_bar_foo"],
+        &["retire", "k8s-sa_bar_foo"],
+    ];
+    for (number, verb) in verbs.iter().enumerate() {
+        let by_flag = run(&[verb, &["--repo", path][..]].concat(), "");
+        let is_one_of = |other: &crate::support::cli::Run| {
+            assert_eq!(other.code, by_flag.code, "{verb:?}: {}", other.stderr);
+            assert_eq!(other.stdout, by_flag.stdout, "{verb:?}");
+        };
+        assert!(
+            [0, 7].contains(&by_flag.code),
+            "{verb:?}: {}",
+            by_flag.stderr
+        );
+        is_one_of(&run(verb, path));
+        // A flag goes before its variable.
+        is_one_of(&run(&[verb, &["--repo", path][..]].concat(), elsewhere));
+        if number < 4 {
+            is_one_of(&run(&[verb, &[path][..]].concat(), ""));
+            is_one_of(&run(&[verb, &[path][..]].concat(), elsewhere));
+            let twice = run(&[verb, &[path, "--repo", path][..]].concat(), "").ends(2);
+            assert!(twice.stderr.contains("is given twice"), "{}", twice.stderr);
+        }
+    }
+    // No other verb reads one, and the rule is said once.
+    let help = run(&["--help"], "").ends(0).stdout;
+    let (_, listed) = help.split_once("Commands:\n").expect("a list");
+    let listed = listed.lines().take_while(|line| !line.is_empty());
+    let listed = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    for verb in listed.filter(|verb| !["", "help"].contains(verb)) {
+        let reads = verbs.iter().any(|known| known[0] == verb);
+        let help = run(&[verb, "--help"], "").ends(0).stdout;
+        assert_eq!(help.contains("--repo <REPO>"), reads, "{verb}");
+    }
+    let rule = "Each verb that reads a repository takes it with --repo REPO";
+    assert!(help.contains(rule), "{help}");
+}

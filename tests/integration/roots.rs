@@ -39,7 +39,7 @@ fn g29_a_part_of_a_repository_is_not_taken_for_all_of_it() {
     let root = root.display();
     let at = |arguments: &[&str]| run(repository.path(), arguments);
     for verb in ["lint", "plan", "apply"] {
-        let part = format!("irsa-gitops {verb} {root} --path clusters/prod");
+        let part = format!("irsa-gitops {verb} --repo {root} --path clusters/prod");
         meant(at(&[verb, "clusters/prod"]), &part);
         meant(at(&[verb, &format!("{root}/clusters/prod/")]), &part);
         meant(
@@ -63,17 +63,17 @@ fn g29_a_part_of_a_repository_is_not_taken_for_all_of_it() {
         );
         meant(
             at(&[verb, "clusters/it's new"]),
-            &format!(r"irsa-gitops {verb} {root} --path 'clusters/it'\''s new'"),
+            &format!(r"irsa-gitops {verb} --repo {root} --path 'clusters/it'\''s new'"),
         );
         meant(
             at(&[verb, ".git/refs"]),
-            &format!("irsa-gitops {verb} {root}"),
+            &format!("irsa-gitops {verb} --repo {root}"),
         );
     }
     let part = format!("{root} --path clusters/prod");
     meant(
         at(&["diff", "HEAD..HEAD", "clusters/prod"]),
-        &format!("irsa-gitops diff HEAD..HEAD {part}"),
+        &format!("irsa-gitops diff HEAD..HEAD --repo {part}"),
     );
     meant(
         at(&["explain", "bar/a", "--repo", "clusters/prod"]),
@@ -90,7 +90,10 @@ fn g29_a_part_of_a_repository_is_not_taken_for_all_of_it() {
         &format!("irsa-gitops adopt k8s-sa_bar_a k8s-sa_bar_b --repo {part}"),
     );
     std::os::unix::fs::symlink("clusters/prod", repository.path().join("link")).expect("a link");
-    meant(at(&["lint", "link"]), &format!("irsa-gitops lint {part}"));
+    meant(
+        at(&["lint", "link"]),
+        &format!("irsa-gitops lint --repo {part}"),
+    );
     at(&["lint", "nowhere"]).ends(4);
     // What was meant works.
     let run = at(&[
