@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::support::cli::Run;
 use crate::support::scenes::Scene;
 
 const MARK: &str = "<!-- held true by tests/integration/readme.rs: ";
@@ -118,6 +119,69 @@ fn the_examples_are_what_the_program_prints() {
         assert!(page == shown, "{}: {differing:?}: {hint}", file.display());
     }
     assert!(examples >= 12, "{examples}");
+}
+
+/// The commands of this program for a cluster that stand in what it prints.
+fn printed_commands(printed: &str) -> Vec<String> {
+    let after = |line: &str| {
+        let (_, command) = line.split_once("irsa-gitops ")?;
+        let command = command.split(['`', ';']).next()?;
+        let is_command = command.contains(" --cluster-name ");
+        is_command.then(|| command.trim().to_owned())
+    };
+    printed.lines().filter_map(after).collect()
+}
+
+/// It did what it is for, whatever it found.
+#[track_caller]
+fn runs(run: &Run, command: &str) {
+    let is_refused = run.code == 2 || run.stderr.contains("error: ");
+    assert!(!is_refused, "{command}: {}: {}", run.code, run.stderr);
+}
+
+#[test]
+fn i88_every_command_in_the_documents_can_be_pasted() {
+    let (mut printed, mut shown) = (0, 0);
+    for (file, text) in documents() {
+        for example in text.split(MARK).skip(1) {
+            let (what, rest) = example.split_once(" -->\n").expect("the end of the mark");
+            let (name, quoted) = what.split_once(": ").unwrap_or((what, ""));
+            let block = rest.split("```\n").next().unwrap_or_default();
+            let lines = block.lines().filter_map(|line| line.strip_prefix("$ "));
+            let lines = lines.filter(|line| line.starts_with("irsa-gitops "));
+            let lines: Vec<&str> = match quoted {
+                "" => lines.collect(),
+                quoted => vec![quoted],
+            };
+            for line in lines {
+                let scene = Scene::named(name);
+                let run = scene.run(&words(line));
+                for command in printed_commands(&(run.stdout + &run.stderr)) {
+                    printed += 1;
+                    let words: Vec<&str> = command.split(' ').collect();
+                    runs(&scene.paste(&words), &command);
+                }
+            }
+        }
+        // Those that stand alone, in the environment of the job.
+        let is_page = |name: &str| file.ends_with(name);
+        if !["docs/runbook.md", "docs/guide.md"]
+            .iter()
+            .any(|name| is_page(name))
+        {
+            continue;
+        }
+        for line in text.lines().map(str::trim) {
+            let Some(command) = line.strip_prefix("irsa-gitops ") else {
+                continue;
+            };
+            let command = command.split(" #").next().unwrap_or_default().trim();
+            let words: Vec<&str> = command.split_whitespace().collect();
+            shown += 1;
+            runs(&Scene::named("review").run(&words), command);
+        }
+    }
+    assert!(printed >= 6 && shown >= 6, "{printed} {shown}");
 }
 
 /// The lines of a document that are no code.

@@ -43,6 +43,13 @@ impl Scene {
         self.environment.iter().fold(cli, set).run()
     }
 
+    /// The same as somebody types it who has set nothing of the cluster: what a command says is all.
+    pub fn paste(&self, arguments: &[&str]) -> Run {
+        let cli = Cli::new(&self.apps(), arguments);
+        let cli = cli.env("IRSA_GITOPS_CLUSTER_NAME", "");
+        cli.env("IRSA_GITOPS_OIDC_PROVIDER", "").run()
+    }
+
     /// A branch that adds two ServiceAccounts, one with a role of the controller, and removes a third;
     /// meanwhile somebody edited a tag.
     fn review() -> Self {
