@@ -221,9 +221,6 @@ async fn make(
     let Some(found) = found else {
         return Ok(None);
     };
-    if !lock::is_lock(&found, wish.cluster) {
-        return Err(foreign(&role.arn.name));
-    }
     let is_ours = is_of(&found, &wish.holder.run);
     Ok(is_ours.then_some((found.listed.id, sent)))
 }

@@ -164,6 +164,20 @@ fn c55_who_stood_still_while_it_gave_back_deletes_nothing_more() {
 }
 
 #[test]
+fn c55_a_lock_that_was_passed_and_shows_life_is_not_deleted() {
+    paused(async {
+        let (iam, cluster) = (account(), cluster());
+        taken(&cluster, "slow", &iam).await.expect("free");
+        let held = taken(&cluster, "next", &iam).await.expect("passed");
+        let late = wish(&cluster, "slow", 600).holder.renewed();
+        let first = name(&cluster, 1);
+        iam.tag_role(&first, &late.tag()).await.expect("tagged");
+        held.give_back(&cluster, &iam).await;
+        assert_eq!(locks(&iam), [first.to_string()]);
+    });
+}
+
+#[test]
 fn c22_a_run_that_waits_too_long_says_for_whom() {
     paused(async {
         let (iam, cluster) = (account(), cluster());
@@ -354,6 +368,12 @@ fn c63_a_job_that_may_take_no_lock_goes_on_and_says_so_once() {
         "{said}"
     );
     assert_eq!(server.unowned_writes(), Vec::<String>::new());
+    // Nobody waits for one, either.
+    let (repository, server) = (accounts(1), IamServer::empty());
+    foreign_lock(&server, 1, "given-back");
+    foreign_lock(&server, 2, ALIVE);
+    server.state(|state| state.roles[1].tags.clear());
+    run(&repository, &server, &["apply", "--lock-timeout", "0"]).ends(0);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod interleavings;
 mod inventory;
 mod limits;
 mod links;
+mod lock_order;
 mod locks;
 mod long_names;
 mod manifests;
