@@ -7,6 +7,8 @@ use crate::support::cli::{Run, state};
 use crate::support::repository::{git, service_account};
 use crate::support::world::{World, reason};
 
+mod hidden;
+
 /// A repository of sources, and what its commits were rendered to beside it.
 struct Job {
     world: World,
@@ -154,6 +156,10 @@ fn g80_what_may_hide_the_service_account_holds_its_role() {
             "moved.yaml",
             ours.replace("  namespace: bar\n", "").to_owned(),
         ),
+        (
+            "moved.yaml",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_owned(),
+        ),
     ] {
         let (job, first) = Job::new(&["a", "b"]);
         let second = job.commit("two");
@@ -222,6 +228,13 @@ fn g81_a_base_that_proves_nothing_retires_nothing() {
     );
     held(
         job.compared(("second", &second), ("empty", &first)),
+        "not-in-base",
+        "does not declare it either",
+    );
+    let unmanaged = service_account("bar", "a").replace("\"true\"", "\"false\"");
+    job.write("unmanaged", "apps/all.yaml", &unmanaged);
+    held(
+        job.compared(("second", &second), ("unmanaged", &first)),
         "not-in-base",
         "does not declare it either",
     );
