@@ -132,6 +132,12 @@ fn i81_nobody_is_asked_who_is_not_there_or_said_yes() {
     // There is nothing to ask about.
     let run = Terminal::run(place.cli(&["apply"])).end().ends(0);
     is_not_asked(&run);
+    // Nor where a commit changes no role, and only the record is written.
+    place.repository.write("notes.md", "nothing of ours\n");
+    let commit = place.repository.commit("Notes");
+    let run = Terminal::run(place.cli(&["apply"])).end().ends(0);
+    is_not_asked(&run);
+    assert!(account(&place).to_string().contains(&commit));
     // A variable that is empty is one that is not set.
     let place = world();
     asked(place.cli(&["apply"]).env("CI", ""))

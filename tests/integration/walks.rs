@@ -124,6 +124,7 @@ fn g88_what_is_beyond_the_last_removal_need_not_be_readable() {
         ("HEAD~4:apps/config.yaml", false),
         ("HEAD~4:apps", false),
         ("HEAD~4:apps/config.yaml", true),
+        ("HEAD~4:apps", true),
     ] {
         let world = World::new(&["a", "b", "c"]);
         world.sync(&[]).ends(0);
