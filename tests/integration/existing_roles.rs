@@ -146,6 +146,16 @@ fn i66_only_a_role_that_is_there_and_serves_the_service_account_is_told_of() {
     let finding = found(&world.run(&["plan"]).ends(7)).to_string();
     assert!(finding.contains("no policy is attached"), "{finding}");
     assert!(!finding.contains("create-role"), "{finding}");
+    // A ServiceAccount that declares no role needs none; a path is part of a role.
+    let of = |text: String| {
+        world.repository.write("web.yaml", text);
+        world.repository.commit("another one");
+        found(&world.run(&["plan"]))
+    };
+    assert_eq!(of(manifest().replace("\"true\"", "\"false\"")), Value::Null);
+    let at_path = NAMED.replace("role/", "role/x/");
+    assert_eq!(of(manifest().replace(NAMED, &at_path)), Value::Null);
+    assert_ne!(of(manifest()), Value::Null);
     // Another account's role, or none.
     let other = manifest().replace("123456789012", "210987654321");
     world.repository.write("web.yaml", other);
@@ -156,6 +166,72 @@ fn i66_only_a_role_that_is_there_and_serves_the_service_account_is_told_of() {
         .write("web.yaml", manifest().replace("old_bar_web", "gone"));
     world.repository.commit("a role that is not there");
     assert_eq!(found(&world.run(&["plan"]).ends(7)), Value::Null);
+}
+
+#[test]
+fn i66_who_is_kept_out_or_named_otherwise_is_told_of_no_other_role() {
+    let world = world();
+    let statement = |change: fn(&mut Value)| {
+        edit(&world, |role| {
+            change(&mut role["trustPolicy"]["Statement"][0])
+        });
+        found(&world.run(&["plan"]).ends(7))
+    };
+    // What hangs on something that is not known here may let it in; a Deny lets nobody in.
+    let here = |one: &mut Value| {
+        one["Condition"]["IpAddress"] = json!({ "aws:SourceIp": "10.0.0.0/8" });
+    };
+    assert_ne!(statement(here), Value::Null);
+    let denies = |one: &mut Value| one["Effect"] = "Deny".into();
+    assert_eq!(statement(denies), Value::Null);
+    // The right role is no other one, whatever else is wrong.
+    let world = World::new(&["web"]);
+    world.run(&["apply"]).ends(0);
+    let key = "eks.amazonaws.com/audience";
+    let text = service_account("bar", "web");
+    let text = text.replace(
+        "annotations:\n",
+        &format!("annotations:\n    {key}: 'a b'\n"),
+    );
+    world.repository.write("apps/web.yaml", text);
+    world.repository.commit("no audience");
+    let plan = world.run(&["plan"]).ends(7);
+    assert_eq!(plan.codes(), ["invalid-audience"]);
+}
+
+#[test]
+fn i65_the_commands_make_the_role_that_the_settings_ask_for() {
+    let world = world();
+    let audience = |text: &str| {
+        let own = format!("annotations:\n    eks.amazonaws.com/audience: {text}\n");
+        manifest().replace("annotations:\n", &own)
+    };
+    let boundary = "arn:aws:iam::123456789012:policy/limit";
+    let settings = ["--tag", "team=a b", "--permissions-boundary", boundary];
+    let plan = world.run(&[&["plan"], &settings[..]].concat()).ends(7);
+    let hint = found(&plan)["hint"].to_string();
+    assert!(hint.contains("'Key=team,Value=a b'"), "{hint}");
+    let limited = format!("--permissions-boundary {boundary}");
+    assert!(hint.contains(&limited), "{hint}");
+    // The tokens of a ServiceAccount have its own audience.
+    world.repository.write("web.yaml", audience("vault"));
+    world.repository.commit("an audience");
+    assert_eq!(found(&world.run(&["plan"])), Value::Null);
+    edit(&world, |role| {
+        let key = format!("{}:aud", crate::support::cli::ISSUER);
+        role["trustPolicy"]["Statement"][0]["Condition"]["StringEquals"][key] = "vault".into();
+    });
+    let hint = found(&world.run(&["plan"]))["hint"].to_string();
+    assert!(hint.contains("vault"), "{hint}");
+    // A bare name is that of a role where the webhook composes the ARN from it.
+    let bare = audience("vault").replace(NAMED, "old_bar_web");
+    world.repository.write("web.yaml", bare);
+    world.repository.commit("a bare name");
+    assert_eq!(found(&world.run(&["plan"])), Value::Null);
+    assert_ne!(
+        found(&world.run(&["plan", "--compose-role-arn"])),
+        Value::Null
+    );
 }
 
 #[test]
