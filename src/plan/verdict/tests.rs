@@ -109,6 +109,11 @@ fn i43_the_trust_policy_decides_who_is_let_in() {
     assert_eq!(by_document(&[fit()]), (Some(true), "let-in"));
     assert_eq!(by_document(&[fit(), deny]), (Some(false), "denied"));
     assert_eq!(by_document(&[fit(), deny_others]), (Some(true), "let-in"));
+    let deny_there = r#"{"Effect":"Deny","Principal":"*","Action":"sts:*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+    assert_eq!(
+        by_document(&[fit(), deny_there.to_owned()]),
+        (None, "conditional")
+    );
     assert_eq!(
         by_document(&[statement(OURS, "bar:fo", "")]),
         (Some(false), "not-let-in")
@@ -197,13 +202,23 @@ fn i43_a_manifest_that_names_another_role_sends_pods_there() {
         (Some(false), "other-role")
     );
     assert_eq!(ask(&declared(held(), None)), (Some(false), "other-role"));
-    assert_eq!(ask(&declared(held(), Some(right))), (Some(true), "let-in"));
+    for right in [right, "k8s-sa_bar_foo"] {
+        assert_eq!(ask(&declared(held(), Some(right))), (Some(true), "let-in"));
+    }
+    let unmanaged = declared(Manifest::Unmanaged, None);
+    assert_eq!(ask(&unmanaged), (Some(true), "let-in"));
     let managed = Manifest::Managed(Managed {
         role: role.listed.name.clone(),
         audience: Audience::new("vault").ok(),
     });
     assert_eq!(
         ask(&declared(managed, Some(right))),
+        (Some(false), "not-let-in")
+    );
+    let mut of_vault = cluster.clone();
+    of_vault.audience = Audience::new("vault").ok();
+    assert_eq!(
+        asked(&of_vault, Some(&role), None, &none),
         (Some(false), "not-let-in")
     );
 }
