@@ -171,6 +171,11 @@ fn c16_a_pipeline_never_retires_what_is_anothers() {
     assert_eq!(run.changes(), expected);
     let run = pipeline(&world, "b", "HEAD", &[]).ends(0);
     assert_eq!(run.changes()[2], "k8s-sa_bar_bee delete done");
+    // One that reads everything retires everything.
+    world.repository.remove("b/bug.yaml");
+    world.repository.commit("Remove bug");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_bug quarantine done"]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::support::cli::{Cli, Run, apply};
 use crate::support::iam_server::{Fault, IamServer, RECORD, Script};
 use crate::support::repository::{Repository, accounts, service_account};
 
+mod again;
+
 const DENIED: Fault = Fault::Refused(403, "AccessDenied");
 
 /// What happens to an account.
