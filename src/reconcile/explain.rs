@@ -39,7 +39,7 @@ pub async fn explain(
 ) -> Result<Explanation, Error> {
     let label = role_name::label(settings.naming(), service_account);
     let role = RoleName::new(label.as_str()).ok();
-    let reader = Lenient::new(iam, role.clone());
+    let reader = Lenient::new(iam);
     let survey = survey(settings, manifests, terms, &reader).await?;
     let unread = reader.unread();
     let obstacle = survey.obstacle.clone().map(Error::from);

@@ -1,4 +1,5 @@
-//! A reader for one who asks about one role: what other roles say is not needed to answer.
+//! A reader for one who asks about one role: what other roles say is not needed to answer. That one is
+//! read by itself, as strictly as ever.
 
 use std::sync::Mutex;
 
@@ -9,20 +10,17 @@ use crate::model::quotas::Quotas;
 use crate::model::role::{Attachments, CurrentRole, ListedRole, RoleName};
 use crate::model::tags::Tags;
 
-/// Shows a role that may not be read as the listing shows it, without tags; all but one.
+/// Shows a role that may not be read as the listing shows it, without tags.
 pub(super) struct Lenient<'a, R> {
     inner: &'a R,
-    asked: Option<RoleName>,
     listed: Mutex<Vec<ListedRole>>,
     unread: Mutex<Vec<RoleName>>,
 }
 
 impl<'a, R: IamReader> Lenient<'a, R> {
-    /// Reads `asked` itself as strictly as ever.
-    pub(super) fn new(inner: &'a R, asked: Option<RoleName>) -> Self {
+    pub(super) fn new(inner: &'a R) -> Self {
         Self {
             inner,
-            asked,
             listed: Mutex::default(),
             unread: Mutex::default(),
         }
@@ -70,9 +68,9 @@ impl<R: IamReader> IamReader for Lenient<'_, R> {
 
     async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
         match self.inner.role(name).await {
-            Err(error) if error.kind == Kind::AccessDenied && self.asked.as_ref() != Some(name) => {
-                self.as_listed(name)
-                    .map_or(Err(error), |role| Ok(Some(role)))
+            Err(error) if error.kind == Kind::AccessDenied => {
+                let listed = self.as_listed(name);
+                listed.map_or(Err(error), |role| Ok(Some(role)))
             }
             result => result,
         }
