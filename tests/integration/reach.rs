@@ -76,6 +76,9 @@ fn m72_a_file_that_took_the_name_in_with_the_removal_holds_it_however_it_is_edit
     // It could not be parsed before either, and did not hold the name.
     assert_eq!(fate(&[none], &[named], &[]), "held");
     assert_eq!(fate(&[other], &[named], &[edited]), "held");
+    // It could be parsed, and held the name of something else.
+    let whole = ("other/x.yaml", "kind: Note\nname: a\n");
+    assert_eq!(fate(&[whole], &[named], &[edited]), "held");
     // It held the name all along, or holds it no more, or got it later.
     assert_eq!(fate(&[named], &[edited], &[]), "quarantine");
     assert_eq!(fate(&[], &[named], &[other]), "quarantine");
@@ -162,6 +165,33 @@ fn g50_submodules_and_links_hold_what_they_may_have_taken_in_since() {
     let run = world.run(&plan).ends(7);
     assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
     assert!(reason(&run, 0).contains("vendor"), "{}", reason(&run, 0));
+}
+
+#[test]
+fn g50_a_link_to_a_directory_holds_what_that_may_have_taken_in_since() {
+    let world = World::new(&["a", "b"]);
+    let note = |text: &str| {
+        let note = format!("kind: Note\ntext: {text}\n");
+        world.repository.write("shared/note.yaml", note);
+        world.repository.commit(text);
+    };
+    let link = world.repository.path().join("apps/shared");
+    symlink("../shared", link).expect("a link");
+    note("before");
+    let paths = ["--path", "apps"];
+    world.sync(&paths);
+    world.repository.remove("apps/a.yaml");
+    world.repository.commit("Remove a");
+    let plan = [&["plan", "--mode", "sync"], &paths[..]].concat();
+    assert_eq!(world.run(&plan).changes(), ["k8s-sa_bar_a quarantine"]);
+    note("since");
+    let run = world.run(&plan).ends(7);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+    assert!(
+        reason(&run, 0).contains("apps/shared"),
+        "{}",
+        reason(&run, 0)
+    );
 }
 
 #[test]
