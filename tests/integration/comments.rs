@@ -211,6 +211,8 @@ fn i73_renames_are_paired_also_across_files_and_say_what_is_lost() {
         ("shop/cart", "shop/basket", "teams/basket.yaml"),
         ("shop/cart", "store/cart", "teams/other.yaml"),
         ("shop/cart", "store/basket", "teams/cart.yaml"),
+        // To another namespace, in place.
+        ("shop/cart", "store/cart", "apps/cart.yaml"),
     ] {
         let world = world();
         attach(&world);
@@ -271,6 +273,52 @@ fn i73_what_only_looks_like_a_rename_is_none() {
         world.run(&["plan", "--base", "base"]).ends(0).codes(),
         [""; 0]
     );
+}
+
+#[test]
+fn i73_where_several_go_or_come_little_proves_nothing() {
+    let is_paired = |change: &dyn Fn(&World)| {
+        let world = world();
+        change(&world);
+        world.repository.commit("Others");
+        world.run(&["plan", "--base", "base"]).codes() == ["role-renamed"]
+    };
+    let add = |world: &World, file: &str, (namespace, name): (&str, &str)| {
+        world
+            .repository
+            .write(file, service_account(namespace, name));
+    };
+    // Of two that go, one has the namespace of one of two that come.
+    assert!(!is_paired(&|world| {
+        world.repository.git(&["rm", "--quiet", "-r", "apps"]);
+        add(world, "u.yaml", ("shop", "u"));
+        add(world, "w.yaml", ("w", "w"));
+    }));
+    // Two go from files of the same name, and one comes.
+    let of_two = |world: &World| {
+        add(world, "teams/cart.yaml", ("teams", "cat"));
+        world.repository.commit("Add one");
+        world.run(&["apply"]).ends(0);
+        world.repository.git(&["tag", "--force", "base"]);
+        world.repository.remove("apps/cart.yaml");
+        world.repository.remove("teams/cart.yaml");
+        add(world, "new/cart.yaml", ("new", "new"));
+    };
+    assert!(!is_paired(&of_two));
+    // What was there before, and had no role, takes nobody's place.
+    assert!(!is_paired(&|world| {
+        let bare = service_account("shop", "basket").replace("\"true\"", "\"false\"");
+        world.repository.write("apps/basket.yaml", bare);
+        world.repository.commit("Add one");
+        world.repository.git(&["tag", "--force", "base"]);
+        add(world, "apps/basket.yaml", ("shop", "basket"));
+        world.repository.remove("apps/cart.yaml");
+    }));
+    // One has one new name: the file proves more than the name.
+    assert!(is_paired(&|world| {
+        add(world, "apps/cart.yaml", ("shop", "basket"));
+        add(world, "x.yaml", ("store", "cart"));
+    }));
 }
 
 #[test]

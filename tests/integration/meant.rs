@@ -107,6 +107,26 @@ fn i45_a_removed_service_account_is_found_in_the_history_of_its_cluster() {
         assert_eq!(found["role"], "k8s-sa_bar_foo", "{what}");
         assert_eq!(found["lastChangedBy"]["commit"], commit.as_str());
     }
+    // So it is once its role is gone, too.
+    world.edit(|state| {
+        let roles = state["roles"].as_array_mut().expect("roles");
+        roles.retain(|role| role["name"] != "k8s-sa_bar_foo");
+    });
+    let found = run(&["explain", "bar/foo"]).ends(0).json();
+    assert_eq!(found["role"], "k8s-sa_bar_foo");
+}
+
+#[test]
+fn i44_of_clusters_in_several_accounts_an_arn_says_which_one() {
+    let world = World::new(&["foo"]);
+    let run = with_config(
+        &world,
+        "- name: blue\n  account: '123456789012'\n- name: green\n  account: '210987654321'\n",
+    );
+    run(&["explain", "bar/foo"]).ends(2);
+    let arn = "arn:aws:iam::123456789012:role/k8s-sa_bar_foo";
+    let found = run(&["explain", arn]).ends(0).json();
+    assert_eq!(found["serviceAccount"], "bar/foo");
 }
 
 #[test]
