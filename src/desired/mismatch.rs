@@ -11,6 +11,7 @@ use crate::model::conventions::RoleArnForm;
 use crate::model::location::RepoPath;
 use crate::model::role::RolePath;
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::quoted;
 
 /// The settings under which an annotation would be right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,13 +77,6 @@ impl Implied {
             "--role-prefix {}",
         );
         found
-    }
-}
-
-fn quoted(value: &str) -> String {
-    match value {
-        "" => "''".to_owned(),
-        value => value.to_owned(),
     }
 }
 
@@ -193,7 +187,7 @@ fn join(
             let directory = shown(directory);
             let other = match &place.others[..] {
                 b"" => "DIRECTORY".to_owned(),
-                others => shown(others),
+                others => quoted(&shown(others)),
             };
             (
                 format!("below `{directory}`"),

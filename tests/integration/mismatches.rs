@@ -93,3 +93,33 @@ fn i70_annotations_that_were_copied_keep_their_own_findings() {
         "use `arn:aws:iam::123456789012:role/k8s-sa_bar_c`"
     );
 }
+
+#[test]
+fn i96_what_a_hint_takes_from_manifests_is_quoted() {
+    let of = |place: &str, path: &str| {
+        let text = service_account("shop", "cart");
+        let text = text.replace(":role/k8s-sa_", &format!(":role/{path}k8s-sa_"));
+        World::with(&[(place, &text)])
+    };
+    let hostile = of("a.yaml", "a;`id`'b/");
+    let lint = hostile.run(&["lint"]).ends(4);
+    let flags = r"set --role-path '/a;`id`'\''b/'";
+    assert!(hint(&lint).contains(flags), "{}", hint(&lint));
+    let given = hostile.run(&["lint", "--role-path", "/a;`id`'b/"]);
+    given.ends(0);
+    let plain = of("a.yaml", "team-a/");
+    let lint = plain.run(&["lint"]).ends(4);
+    assert!(hint(&lint).contains("set --role-path /team-a/"));
+}
+
+#[test]
+fn i96_a_directory_in_a_hint_is_quoted() {
+    let world = World::with(&[
+        ("blue & co/a.yaml", &service_account("bar", "a")),
+        ("green/cart.yaml", &of_green("cart")),
+        ("green/pay.yaml", &of_green("pay")),
+    ]);
+    let lint = world.run(&["lint", "--account", "123456789012"]).ends(4);
+    let advice = "--path 'blue & co';";
+    assert!(hint(&lint).contains(advice), "{}", hint(&lint));
+}

@@ -7,6 +7,8 @@ use crate::support::iam_server::{Fault, IamServer};
 use crate::support::repository::{Repository, git, service_account};
 use crate::support::world::{World, reason};
 
+mod advice;
+
 const OLD: &str = "oidc.eks.eu-west-1.amazonaws.com/id/9B1E4C22D5F7A0836C1D2E3F4A5B6C7D";
 
 fn applied(accounts: &[&str]) -> World {
