@@ -119,6 +119,28 @@ fn g87_what_stood_twice_is_removed_when_both_files_are_whole_without_it() {
 }
 
 #[test]
+fn g85_what_stands_beside_a_directory_does_not_move_what_is_in_it() {
+    let world = World::new(&["a", "b"]);
+    // As Git sorts them, between `apps` and `apps/`.
+    for file in ["apps-1.yaml", "apps.yaml"] {
+        world.repository.write(file, "kind: Note\n");
+    }
+    world.repository.commit("notes");
+    world.sync(&[]).ends(0);
+    world.repository.write("apps/a.yaml", "kind: Note\nname: a");
+    world.repository.commit("A render that failed");
+    world.repository.remove("apps-1.yaml");
+    world.repository.remove("apps.yaml");
+    world.repository.commit("No notes");
+    world.repository.remove("apps/a.yaml");
+    let removal = world.repository.commit("Remove a");
+    let run = world.sync(&[]).ends(0);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    let reason = reason(&run, 0);
+    assert!(reason.contains(&removal[..12]), "{reason}");
+}
+
+#[test]
 fn g88_what_is_beyond_the_last_removal_need_not_be_readable() {
     for (of, is_needed) in [
         ("HEAD~4:apps/config.yaml", false),
