@@ -131,15 +131,19 @@ fn g80_a_render_of_several_commits_names_the_first_and_the_last() {
 }
 
 #[test]
-fn g80_a_false_annotation_retires_as_it_does_in_a_repository() {
-    let (job, first) = Job::new(&["a", "b"]);
-    let second = job.commit("two");
-    let unmanaged = service_account("bar", "a").replace("\"true\"", "\"false\"");
-    let both = format!("{unmanaged}---\n{}", service_account("bar", "b"));
-    job.write("second", "apps/all.yaml", &both);
-    let run = job.compared(("second", &second), ("first", &first)).ends(0);
-    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
-    assert_eq!(code(&run, 0), "unmanaged");
+fn g80_a_false_annotation_and_none_retire_as_they_do_in_a_repository() {
+    let ours = service_account("bar", "a");
+    let unmanaged = ours.replace("\"true\"", "\"false\"");
+    let (bare, _) = ours.split_once("  annotations:").expect("annotations");
+    for text in [&*unmanaged, bare] {
+        let (job, first) = Job::new(&["a", "b"]);
+        let second = job.commit("two");
+        let both = format!("{text}---\n{}", service_account("bar", "b"));
+        job.write("second", "apps/all.yaml", &both);
+        let run = job.compared(("second", &second), ("first", &first)).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+        assert_eq!(code(&run, 0), "unmanaged", "{text}");
+    }
 }
 
 #[test]

@@ -145,6 +145,24 @@ fn m86_a_chart_that_is_not_rendered_is_one_finding() {
     let whole = service_account("bar", "a").replace("bar_a", "bar_b");
     let found = findings(&[files[0], ("charts/x/templates/a.yaml", &whole)], 4);
     assert!(found[0].contains("role-arn-mismatch"), "{found:?}");
+    let bare = service_account("bar", "a").replace("\"true\"", "true");
+    let found = findings(&[files[0], ("charts/x/templates/a.yaml", &bare)], 4);
+    assert!(found[0].contains("unquoted-scalar"), "{found:?}");
+    // What it says is no worse than what it stands for, and can be pasted.
+    let found = findings(
+        &[
+            ("my chart/Chart.yaml", files[0].1),
+            ("my chart/values.yaml", &values),
+        ],
+        0,
+    );
+    for part in [
+        "note not-rendered",
+        "helm template NAME 'my chart' --namespace",
+        "--exclude '/my chart/'",
+    ] {
+        assert!(found[0].contains(part), "{part}: {found:?}");
+    }
 }
 
 #[test]

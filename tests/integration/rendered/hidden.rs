@@ -1,5 +1,8 @@
 //! What a render lacks, and may have lost on the way.
 
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
 use super::{Job, code};
 use crate::support::repository::service_account;
 use crate::support::world::reason;
@@ -23,6 +26,9 @@ fn g80_a_file_that_a_render_cut_short_holds_its_role() {
         assert_eq!(code(&run, 0), "change-unreadable", "{text}");
         assert!(reason(&run, 0).contains(why), "{}", reason(&run, 0));
         std::fs::remove_file(file).expect("it is there");
+        // A link to what is read anyway hides nothing.
+        let link = PathBuf::from(job.place("second")).join("linked");
+        symlink("apps", link).expect("a link");
         let run = job.compared(("second", &second), ("first", &first));
         assert_eq!(run.ends(0).changes()[0], "k8s-sa_bar_a quarantine done");
     }
