@@ -207,3 +207,18 @@ fn i77_a_page_of_another_host_has_no_links() {
     });
     assert!(!roles(&world, "html").stdout.contains("<a "));
 }
+
+#[test]
+fn c19_what_only_has_the_name_of_the_record_tells_nothing() {
+    let world = world();
+    let record = || world.run(&["roles"]).ends(0).json()["clusters"][0]["record"].clone();
+    assert_ne!(record(), Value::Null);
+    world.edit(|state| {
+        let roles = state["roles"].as_array_mut().expect("roles").iter_mut();
+        for role in roles.filter(|role| role["name"] == "k8s-sa_=prod") {
+            let tags = role["tags"].as_array_mut().expect("tags");
+            tags.retain(|tag| tag["key"] != "role.k8s.aws/managed-by");
+        }
+    });
+    assert_eq!(record(), Value::Null);
+}
