@@ -196,6 +196,11 @@ mod tests {
             said(&format!("[*.com]:2222 x {KEY}"), &place(&url), b"key"),
             Known::Yes
         );
+        let usual = Url::parse("ssh://git@example.com:22/a").expect("a URL");
+        assert_eq!(
+            said(&format!("example.com x {KEY}"), &place(&usual), b"key"),
+            Known::Yes
+        );
     }
 
     #[test]
@@ -223,6 +228,10 @@ mod tests {
         let expected = Some("github.com:22".to_owned());
         assert_eq!(meant("ssh://ann@WORK:22/acme"), expected);
         assert_eq!(meant("ssh://github.com/acme"), None);
+        let other = "Host work\n HostName github.com\nMatch user x\n User x\n Port 2\n";
+        let url = Url::parse("ssh://work/a").expect("a URL");
+        let expected = Some("github.com".to_owned());
+        assert_eq!(super::meant(other, &url), expected);
         let same = "Host github.com\n HostName github.com\n";
         assert_eq!(
             super::meant(same, &Url::parse("ssh://github.com/a").expect("a URL")),

@@ -299,6 +299,7 @@ mod tests {
             ),
             ("url.https://github.com/.insteadof", "git@github.com:"),
             ("url.https://example.com/.insteadof", ""),
+            ("url.https://last.example.com/.insteadof", "https://"),
         ]);
         for (address, rewritten) in [
             (
@@ -310,7 +311,11 @@ mod tests {
                 Some("https://Mirror.example.com/acme/b"),
             ),
             ("git@github.com:a/b", Some("https://github.com/a/b")),
-            ("https://gitlab.com/a/b", None),
+            (
+                "https://gitlab.com/a/b",
+                Some("https://last.example.com/gitlab.com/a/b"),
+            ),
+            ("ssh://gitlab.com/a/b", None),
             ("apps", None),
         ] {
             assert_eq!(config.rewritten(address).as_deref(), rewritten, "{address}");
@@ -323,6 +328,8 @@ mod tests {
             ("http.proxy", "all:1"),
             ("http.https://example.com.proxy", ""),
             ("http.https://example.com/acme.proxy", "http://acme:2"),
+            ("http.https://example.com/ac.proxy", "other:3"),
+            ("http.proxy", "all:1"),
         ]);
         for (url, proxy) in [
             ("https://github.com/a", "http://all:1"),
