@@ -148,6 +148,8 @@ mod tests {
         for name in ["api-${env}", "web-${env}-x", "${a}_${b}", "web-prod${x}d"] {
             assert!(!hides(None, Some(name), "shop/web-prod"), "{name}");
         }
+        // One part is not there twice.
+        assert!(!hides(None, Some("${a}we${b}we${c}"), "shop/web"));
         assert!(hides(Some("${ns}"), Some("web"), "shop/web"));
         assert!(hides(None, Some("${a}${b}"), "shop/web"));
     }

@@ -67,6 +67,7 @@ fn m31_what_a_failed_render_leaves_behind_is_not_whole() {
         "apiVersion: v1\nkind: ServiceAccount\nmetadata: !include x\n",
         "apiVersion: v1\nkind: X\nmetadata: {name: x}\n---\n{{- if .x }}\n",
         "apiVersion: v1\nkind: {{ .x }}\n",
+        "apiVersion: v1\nkind: List\nmetadata: {name: x}\n",
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n",
         "apiVersion: v1\nkind: Status\nstatus: Failure\n",
         "apiVersion: v1\nkind: Status\nmetadata: {name: x}\nstatus: Failure\n",
@@ -221,6 +222,14 @@ fn m33_a_file_that_is_cut_anywhere_is_no_removal() {
     // Without a final line break there, its loss says nothing.
     let bare = documents.trim_end();
     assert_eq!(undetected(bare), [first - 1, first, first + 3, first + 4]);
+    // Nor does that of a line which is cut.
+    let last = format!("{CONFIG}---\n{FOO}");
+    let behind = CONFIG.len() + 4 + behind_namespace(FOO);
+    let between = [-1, 0, 3, 4].map(|at| CONFIG.len().strict_add_signed(at));
+    assert_eq!(
+        undetected(last.trim_end()),
+        [&between[..], &[behind - 1, behind]].concat()
+    );
     let windows = FOO.replace('\n', "\r\n");
     assert_eq!(undetected(&windows), [behind_namespace(&windows)]);
 }
@@ -377,4 +386,22 @@ fn m33_what_is_edited_beside_a_removal_is_no_cut() {
     ] {
         assert!(is_removal(&before, after.as_bytes()), "{after}");
     }
+}
+
+#[test]
+fn m44_a_namespace_that_a_rule_gives_is_the_same_written_or_not() {
+    let bar = Namespace::new("bar").expect("it is one");
+    let compare = |before: &str, after: &str| {
+        let (before, after) = (before.as_bytes(), after.as_bytes());
+        Extractor::default().compare(&"a.yaml".into(), Place::Same, before, after, Some(&bar))
+    };
+    let bare = |text: &str| text.replace("  namespace: bar\n", "");
+    let before = format!("{CONFIG}---\n{FOO}");
+    assert_eq!(compare(&before, &bare(CONFIG)).check(&foo()), Ok(()));
+    // A ServiceAccount that is only un-managed remains.
+    let (unmanaged, _) = FOO.split_once("  annotations").expect("annotations");
+    assert!(compare(FOO, &bare(unmanaged)).holds(&foo()));
+    // One that is no text is none, whatever a rule gives.
+    let list = CONFIG.replace("namespace: bar", "namespace: [bar]");
+    assert!(compare(&before, &list).check(&foo()).is_err());
 }
