@@ -136,3 +136,24 @@ fn values(argument: &clap::Arg, given: &ArgMatches) -> Vec<Argument> {
         .map(|value| with(Some(value)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn i55_i56_a_command_says_what_a_run_is_about_and_no_password() {
+        let given = "irsa-gitops plan https://ann:s3cret@example.com/apps --cluster-name prod --mode sync --no-cache --format json";
+        let parsed = crate::cli::parse(given.split(' ').map(Into::into));
+        let (_, run) = parsed.expect("arguments");
+        let explain = run.complete("irsa-gitops explain bar/a …", None);
+        for part in ["https://example.com/apps", "--cluster-name prod"] {
+            assert!(explain.contains(part), "{explain}");
+        }
+        for part in ["s3cret", "--format", "--no-cache"] {
+            assert!(!explain.contains(part), "{explain}");
+        }
+        // Which rights a job needs hangs on its mode.
+        let policy = run.complete("irsa-gitops iam-policy --for apply …", None);
+        assert!(policy.contains("--for plan"), "{policy}");
+        assert!(policy.contains("--mode sync"), "{policy}");
+    }
+}

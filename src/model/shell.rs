@@ -119,6 +119,19 @@ mod tests {
     }
 
     #[test]
+    fn i55_a_word_is_one_word_to_a_shell() {
+        for (text, word) in [
+            ("a/b.c_d-e+f=g:h,i@j%k", "a/b.c_d-e+f=g:h,i@j%k"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(x)`y`;z", "'$(x)`y`;z'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
+    }
+
+    #[test]
     fn i55_a_command_is_completed_with_the_flags_of_the_run() {
         let config = r"--config 'it'\''s.yaml'";
         for (text, completed) in [

@@ -75,6 +75,20 @@ fn i80_apply_at_a_terminal_shows_the_plan_and_asks() {
 }
 
 #[test]
+fn i80_commands_that_are_shown_with_the_question_can_be_pasted() {
+    let world = adoptable();
+    world.declare("c");
+    world.repository.commit("Add c");
+    let screen = asked(world.cli(&["apply", "--full"]))
+        .answer("no\n")
+        .ends(5)
+        .stdout;
+    assert!(screen.contains("irsa-gitops adopt k8s-sa_bar_"), "{screen}");
+    assert!(screen.contains("--cluster-name prod"), "{screen}");
+    assert!(!screen.contains('…'), "{screen}");
+}
+
+#[test]
 fn i80_a_saved_plan_is_shown_and_asked_about_as_well() {
     let world = World::new(&["a"]);
     let file = world.file("plan.json");
