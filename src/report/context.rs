@@ -196,6 +196,8 @@ mod tests {
         let id = commit();
         let page = format!("https://git.example.com:8443/acme/apps/commit/{id}");
         assert_eq!(of(&context), Some(page.clone()));
+        // Another host's commits are not there.
+        assert_eq!(links(&context, "https://other.example.com/acme/apps"), None);
         context.commit = Some(id.to_string());
         assert_eq!(of(&context), Some(page));
         context.commit = Some("0".repeat(40));

@@ -322,6 +322,38 @@ fn i73_where_several_go_or_come_little_proves_nothing() {
 }
 
 #[test]
+fn i71_that_a_role_is_deleted_is_the_worst_of_all() {
+    let world = world();
+    world.repository.remove("apps/cart.yaml");
+    world.repository.commit("Remove cart");
+    world.sync(&[]).ends(0);
+    let plan = [
+        "plan",
+        "--mode",
+        "sync",
+        "--format",
+        "markdown",
+        "--prune-after",
+        "0",
+    ];
+    let text = world.print(&plan).stdout;
+    let worst = "roles of `shop/cart`: deleted on apply, and a revert makes new ones without their policies";
+    assert!(verdict(&text).ends_with(worst), "{text}");
+    // A tag is nothing that lets anybody in.
+    let tagged = [
+        "plan",
+        "--tag",
+        "team=shop",
+        "--full",
+        "--format",
+        "markdown",
+    ];
+    let text = world.print(&tagged).stdout;
+    assert!(verdict(&text).contains("to update"), "{text}");
+    assert!(!verdict(&text).contains("who may assume"), "{text}");
+}
+
+#[test]
 fn i72_each_job_has_a_marker_of_its_own_and_a_stopped_run_the_same() {
     let world = world();
     let blue = ["--path", "apps", "--account", "123456789012"];
