@@ -228,7 +228,8 @@ mod tests {
         let expected = Some("github.com:22".to_owned());
         assert_eq!(meant("ssh://ann@WORK:22/acme"), expected);
         assert_eq!(meant("ssh://github.com/acme"), None);
-        let other = "Host work\n HostName github.com\nMatch user x\n User x\n Port 2\n";
+        let other =
+            "Host work\n HostName github.com\n HostName other\nMatch user x\n User x\n Port 2\n";
         let url = Url::parse("ssh://work/a").expect("a URL");
         let expected = Some("github.com".to_owned());
         assert_eq!(super::meant(other, &url), expected);
