@@ -45,9 +45,22 @@ const MAX_OTHERS: usize = 4 * 1024 * 1024;
 /// for a node at most.
 const MAX_OTHER: usize = tree::MAX_NODES;
 
+/// What a file is ours for that does not hold the annotation.
+const TYPOS: [Code; 3] = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
+
 /// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
-pub const VERSION: &str = "4";
+pub const VERSION: &str = "5";
+
+/// How much of a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The documents that can be ours: what is declared, and what is wrong with it.
+    Ours,
+    /// Every document of a file that can hold something of ours, as far as there is no end of them. What is
+    /// broken beside a ServiceAccount may be what is left of another one.
+    Whole,
+}
 
 /// The version of the reader by some conventions: what holds nothing by some may hold something by
 /// others.
@@ -171,14 +184,21 @@ impl Extractor {
     /// assert_eq!(foo.role_arn.as_ref().map(|arn| arn.location.line), Some(8));
     /// ```
     pub fn extract(&self, path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
-        self.extract_with(path, bytes, &())
+        self.extract_with(path, bytes, Extent::Whole, &())
     }
 
-    /// As [`Extractor::extract`], but documents that were in order before are not parsed again.
+    /// What a file declares: as [`Extractor::extract`], but only documents that can be ours are parsed.
+    /// What else is broken in the file is not found, so nothing that is missing from it is known to be gone.
+    pub fn declarations(&self, path: &RepoPath, bytes: &[u8]) -> Option<Extract> {
+        self.extract_with(path, bytes, Extent::Ours, &())
+    }
+
+    /// Reads so much of a file, but not again what was in order before and cannot be ours.
     pub fn extract_with(
         &self,
         path: &RepoPath,
         bytes: &[u8],
+        extent: Extent,
         memory: &impl Memory,
     ) -> Option<Extract> {
         let found = self.search.search(bytes);
@@ -193,6 +213,7 @@ impl Extractor {
             keys: &self.keys,
             extract: Extract::default(),
         };
+        let mut has_typo = false;
         if found == Found::Utf16Key {
             let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
             reader.unreadable(fault.hint("convert to UTF-8"));
@@ -203,27 +224,44 @@ impl Extractor {
             let fault = Fault::new(Code::InvalidEncoding, at, message);
             reader.unreadable(fault.hint("convert the file to UTF-8"));
         } else {
-            self.read_documents(&readable, &mut reader, memory);
+            has_typo = self.read_documents(&readable, &mut reader, extent, memory);
         }
-        let extract = reader.extract;
         // A file that does not hold the annotation is ours only for a typo that was found in it: others
         // have roles of other makers, and their templates.
-        let typos = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
-        (found != Found::Like || extract.has(&typos)).then_some(extract)
+        (found != Found::Like || has_typo).then_some(reader.extract)
     }
 
-    /// Reads the documents of a file. Those that cannot hold our annotation are read, too, so that it is
-    /// reported if they are broken; but none of them again, and no more than [`MAX_OTHERS`] bytes of them.
-    fn read_documents(&self, text: &str, reader: &mut Reader<'_>, memory: &impl Memory) {
-        let mut others = 0;
-        for chunk in document::split(text, &self.search) {
+    /// Reads the documents of a file, and tells whether one that can be ours has a typo. Those that cannot
+    /// hold our annotation are read only where the whole file is, so that it is reported if they are broken;
+    /// but none of them again, and no more than [`MAX_OTHERS`] bytes of them.
+    fn read_documents(
+        &self,
+        text: &str,
+        reader: &mut Reader<'_>,
+        extent: Extent,
+        memory: &impl Memory,
+    ) -> bool {
+        let (mut others, mut has_typo) = (0, false);
+        let mut chunks = document::split(text, &self.search).peekable();
+        while let Some(chunk) = chunks.next() {
             let (text, found) = (chunk.text, chunk.found);
             if found != Found::Nothing {
+                let before = reader.extract.diagnostics.len();
                 reader.read(chunk);
+                let mut new = reader.extract.diagnostics[before..].iter();
+                has_typo |= new.any(|found| TYPOS.contains(&found.code));
+                continue;
+            }
+            let is_separated = chunk.fault.is_none();
+            let ends_clearly = chunks.peek().is_none_or(|next| next.fault.is_none());
+            let is_clear = is_separated && ends_clearly && !chunk.is_like_json();
+            if extent == Extent::Ours
+                && is_clear
+                && memchr::memmem::find(text.as_bytes(), b"{{").is_none()
+            {
                 continue;
             }
             others += text.len();
-            let is_separated = chunk.fault.is_none();
             if others > MAX_OTHERS && is_separated && !text.contains("{{") {
                 continue;
             }
@@ -242,6 +280,7 @@ impl Extractor {
                 memory.learn(text);
             }
         }
+        has_typo
     }
 
     /// Whether a file may hold the managed annotation, in any spelling, or what is near it.
@@ -334,11 +373,6 @@ impl Extract {
         let said = self.diagnostics.iter().find(is_there);
         let said = said.map_or("it is not understood", |said| said.message.as_str());
         format!("line {line}: {said}")
-    }
-
-    fn has(&self, codes: &[Code]) -> bool {
-        let mut diagnostics = self.diagnostics.iter();
-        diagnostics.any(|diagnostic| codes.contains(&diagnostic.code))
     }
 }
 

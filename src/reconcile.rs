@@ -25,6 +25,7 @@ use crate::plan::history::Questions;
 use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 
 mod adopt;
+mod again;
 pub mod apply;
 mod approval;
 mod checked;

@@ -10,8 +10,10 @@ use super::input;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, RepositoryArgs};
 use crate::exit::Exit;
+use crate::manifest::Extent;
 use crate::model::redact;
 use crate::model::shell::REST;
+use crate::reconcile::manifests::Reading;
 use crate::reconcile::{Event, Manifests, compare, manifests};
 use crate::report::ending::Heed;
 use crate::report::{Command, Report};
@@ -97,9 +99,13 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
     }
     let conventions = settings::shared(&clusters)?;
     let cache = input::cache(&args.repository, &conventions);
-    let cache = cache.as_ref();
-    let before = Manifests::at_base(&repository, &old, &paths, cache, &conventions)?;
-    let after = Manifests::at(&repository, &new, &paths, cache, &conventions)?;
+    let reading = Reading {
+        conventions: &conventions,
+        extent: Extent::Ours,
+        cache: cache.as_ref(),
+    };
+    let before = Manifests::at_base(&repository, &old, &paths, reading)?;
+    let after = Manifests::at(&repository, &new, &paths, reading)?;
     let sections = compare::compare(&clusters, names, &before, &after)?;
     let heed = match args.exit_code {
         true => Heed::ThisChange,

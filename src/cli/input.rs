@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::rendered;
 use super::source::{RepositoryArgs, SourceArgs};
-use crate::manifest;
+use crate::manifest::{self, Extent};
 use crate::model::conventions::Conventions;
-use crate::reconcile::manifests::{Address, Place, all_paths};
+use crate::reconcile::manifests::{Address, Place, Reading, all_paths};
 use crate::reconcile::{self, Manifests};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterSettings};
@@ -20,6 +20,17 @@ pub(super) fn read(
     args: &SourceArgs,
     clusters: &[ClusterSettings],
     before: &str,
+    console: &Console,
+) -> Result<Manifests, Error> {
+    read_as(args, clusters, before, Extent::Ours, console)
+}
+
+/// The same, and so much of every file.
+pub(super) fn read_as(
+    args: &SourceArgs,
+    clusters: &[ClusterSettings],
+    before: &str,
+    extent: Extent,
     console: &Console,
 ) -> Result<Manifests, Error> {
     let conventions = settings::shared(clusters)?;
@@ -38,8 +49,12 @@ pub(super) fn read(
     let cache = cache(&args.repository, &conventions);
     let watcher = Watcher::new(console);
     let observe = |event: reconcile::Event<'_>| watcher.hear(event);
-    let cache = cache.as_ref();
-    let read = Manifests::read(&place, cache, &paths, &conventions, &observe);
+    let reading = Reading {
+        conventions: &conventions,
+        extent,
+        cache: cache.as_ref(),
+    };
+    let read = Manifests::read(&place, &paths, reading, &observe);
     let read = read.map_err(|error| match (error, &args.directory) {
         (reconcile::Error::Source(source), Some(directory)) if source.is_about(directory) => {
             Error::Directory {

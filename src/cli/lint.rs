@@ -8,6 +8,7 @@ use super::input;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
 use crate::exit::Exit;
+use crate::manifest::Extent;
 use crate::reconcile::Declarations;
 use crate::report::ending::Heed;
 use crate::report::{Command, Report, Section};
@@ -52,7 +53,8 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
     let (clusters, names) = args
         .cluster
         .offline_settings(&args.source.repository.paths)?;
-    let found = input::read(&args.operand.of(&args.source), &clusters, "lint", console)?;
+    let source = args.operand.of(&args.source);
+    let found = input::read_as(&source, &clusters, "lint", Extent::Whole, console)?;
     let section = |(settings, cluster): (&ClusterSettings, _)| {
         let declared = found.declared(&settings.paths, settings.naming());
         Ok(Section {

@@ -4,6 +4,7 @@ use super::*;
 use crate::diagnostic::Severity;
 
 mod documents;
+mod extents;
 mod properties;
 mod typos;
 

@@ -54,7 +54,12 @@ pub fn compare(
         let cluster = settings.for_caller(&known, &partition)?;
         let run = Terms::keeping(Depth::Listing).run(after, &settings.paths);
         let base = before.declared(&settings.paths, naming);
-        let head = after.declared(&settings.paths, naming);
+        let mut head = after.declared(&settings.paths, naming);
+        let is_lost = |whose: &_| !head.resolved.declared.contains_key(whose);
+        if base.resolved.declared.keys().any(is_lost) {
+            // What is missing may be in what is broken.
+            head = after.declared_by(after.whole()?, &settings.paths, naming);
+        }
         let plan = crate::plan::compare(&base.resolved, &head.resolved, &cluster, &run);
         let renames = crate::plan::renames(plan.changes.values(), &base.resolved);
         let mut diagnostics = head.diagnostics;

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::Manifests;
+use super::{Error, Manifests};
 use crate::manifest;
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
@@ -41,15 +41,15 @@ enum What<'a> {
 }
 
 impl Manifests {
-    /// What is not understood below some paths.
+    /// What is not understood below some paths, whether it can hold the annotation or not.
     pub(super) fn doubts<'a>(
         &'a self,
         repository: &'a Repository,
         ours: &'a CommitId,
         scope: &Scope,
         rules: &NamespaceRules,
-    ) -> Doubts<'a> {
-        let files = self.snapshot.files.iter();
+    ) -> Result<Doubts<'a>, Error> {
+        let files = self.whole()?.iter();
         let parts = files.filter_map(|(path, extract)| {
             let may_be_doubtful = scope.covers(path) && !extract.is_placed_and_whole();
             let extract = may_be_doubtful.then(|| extract.clone().placed(path, rules))?;
@@ -69,12 +69,12 @@ impl Manifests {
                 UnreadReason::LfsPointer => What::Lfs,
             },
         });
-        Doubts {
+        Ok(Doubts {
             repository,
             ours,
             all: parts.chain(unread).collect(),
             since: RefCell::default(),
-        }
+        })
     }
 }
 

@@ -59,9 +59,12 @@ impl Manifests {
         };
         history.ancestry = self.ancestry(&questions.commits);
         history.moved = self.elsewhere(questions, paths)?;
+        if questions.retiring.is_empty() && questions.absent.is_empty() {
+            return Ok(history);
+        }
         let scope = scope(paths, &questions.ignore);
         let rules = &questions.namespaces;
-        let doubts = self.doubts(repository, ours, &scope, rules);
+        let doubts = self.doubts(repository, ours, &scope, rules)?;
         for (whose, role) in &questions.retiring {
             if questions.absent.contains_key(whose) {
                 continue;
@@ -205,7 +208,7 @@ impl Manifests {
             if !names.may_be_in(&bytes) {
                 return Ok(None);
             }
-            let extract = self.extractor.extract(path, &bytes);
+            let extract = self.extractor.declarations(path, &bytes);
             let extract = extract.map(|extract| extract.placed(path, rules));
             let mut declarations = extract.into_iter().flat_map(|extract| extract.declarations);
             Ok(declarations.find(|declaration| declaration.service_account == *service_account))

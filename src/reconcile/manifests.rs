@@ -1,5 +1,6 @@
 //! The first step of every verb: from a repository or directory to what its manifests declare.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use super::rendered::{Files, Rendered};
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::manifest::{self, Extract, Extractor};
+use crate::manifest::{self, Extent, Extract, Extractor};
 use crate::model::cluster::Naming;
 use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::conventions::{Conventions, IgnoreRules, NamespaceRules};
@@ -28,11 +29,15 @@ pub struct Manifests {
     pub(super) snapshot: Snapshot<Extract>,
     /// How files are read, of this revision and of others.
     pub(super) extractor: Rc<Extractor>,
+    /// How much of the files was read.
+    pub(super) extent: Extent,
+    /// The files to their ends, once somebody has asked for that.
+    pub(super) whole: OnceCell<Vec<(RepoPath, Extract)>>,
     /// What the commit was rendered from.
     source: Option<SourceCommit>,
     /// What was read: all paths of all clusters.
     pub(super) scope: Scope,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     /// Where the history is, unless plain files were read.
     pub(super) repository: Option<Rc<Repository>>,
     /// What vouches for plain files, if anything does.
@@ -40,7 +45,18 @@ pub struct Manifests {
     /// Where plain files are, unless a repository was read.
     directory: PathBuf,
     /// The cache that said what need not be read.
-    cache: Option<PathBuf>,
+    pub(super) cache: Option<PathBuf>,
+}
+
+/// How manifests are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// What annotations and paths mean.
+    pub conventions: &'a Conventions,
+    /// How much of a file matters.
+    pub extent: Extent,
+    /// What need not be read.
+    pub cache: Option<&'a Cache>,
 }
 
 /// Where the files are that were read.
@@ -62,14 +78,15 @@ impl manifest::Memory for Documents<'_> {
     }
 }
 
-/// Reads one file with what the cache remembers.
+/// Reads so much of a file, with what the cache remembers.
 fn extract<'a>(
     extractor: &'a Extractor,
+    extent: Extent,
     cache: Option<&'a Cache>,
 ) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync + 'a {
     move |path, bytes| match cache {
-        Some(cache) => extractor.extract_with(path, bytes, &Documents(cache)),
-        None => extractor.extract(path, bytes),
+        Some(cache) => extractor.extract_with(path, bytes, extent, &Documents(cache)),
+        None => extractor.extract_with(path, bytes, extent, &()),
     }
 }
 
@@ -144,39 +161,37 @@ impl Manifests {
     /// If anything in scope cannot be read: a part is no basis for a plan.
     pub fn read(
         place: &Place,
-        cache: Option<&Cache>,
         paths: &[RepoPath],
-        conventions: &Conventions,
+        reading: Reading<'_>,
         observe: Observer<'_>,
     ) -> Result<Self, Error> {
         match place {
             Place::Repository(address) => {
                 let repository = Rc::new(address.open(observe)?);
                 let commit = repository.resolve(&address.revision)?;
-                let mut manifests = Self::at(&repository, &commit, paths, cache, conventions)?;
+                let mut manifests = Self::at(&repository, &commit, paths, reading)?;
                 let uncommitted = uncommitted(&repository, &commit, &manifests);
                 manifests.diagnostics.extend(uncommitted);
                 Ok(manifests)
             }
-            Place::Directory(files) => {
-                Self::of_directory(files, cache, paths, conventions, observe)
-            }
+            Place::Directory(files) => Self::of_directory(files, paths, reading, observe),
         }
     }
 
     fn of_directory(
         files: &Files,
-        cache: Option<&Cache>,
         paths: &[RepoPath],
-        conventions: &Conventions,
+        reading: Reading<'_>,
         observe: Observer<'_>,
     ) -> Result<Self, Error> {
-        let extractor = Rc::new(Extractor::new(conventions));
-        let scope = scope(paths, &conventions.ignore);
+        let (extent, cache) = (reading.extent, reading.cache);
+        let extractor = Rc::new(Extractor::new(reading.conventions));
+        let scope = scope(paths, &reading.conventions.ignore);
         let rendered = files.vouched(observe)?;
         let (directory, commit) = (&files.directory, files.commit.clone());
-        let mut snapshot =
-            source::directory::read(directory, &scope, commit, &extract(&extractor, cache))?;
+        let extract = extract(&extractor, extent, cache);
+        let mut snapshot = source::directory::read(directory, &scope, commit, &extract)?;
+        drop(extract);
         if let Some(rendered) = &rendered {
             snapshot.repository = rendered.repository.label().to_owned();
         }
@@ -199,6 +214,8 @@ impl Manifests {
             source: source(rendered.as_ref().map(|it| &*it.repository), &snapshot)?,
             snapshot,
             extractor,
+            extent,
+            whole: OnceCell::new(),
             scope,
             diagnostics,
             repository: None,
@@ -217,22 +234,23 @@ impl Manifests {
         repository: &Rc<Repository>,
         commit: &CommitId,
         paths: &[RepoPath],
-        cache: Option<&Cache>,
-        conventions: &Conventions,
+        reading: Reading<'_>,
     ) -> Result<Self, Error> {
-        let extractor = Rc::new(Extractor::new(conventions));
-        let scope = scope(paths, &conventions.ignore);
-        Self::read_at(repository, commit, scope, cache, &extractor)
+        let extractor = Rc::new(Extractor::new(reading.conventions));
+        let scope = scope(paths, &reading.conventions.ignore);
+        let read = (&extractor, reading.extent);
+        Self::read_at(repository, commit, scope, reading.cache, read)
     }
 
-    fn read_at(
+    pub(super) fn read_at(
         repository: &Rc<Repository>,
         commit: &CommitId,
         scope: Scope,
         cache: Option<&Cache>,
-        extractor: &Rc<Extractor>,
+        (extractor, extent): (&Rc<Extractor>, Extent),
     ) -> Result<Self, Error> {
-        let snapshot = repository.read(commit, &scope, cache, &extract(extractor, cache))?;
+        let extract = extract(extractor, extent, cache);
+        let snapshot = repository.read(commit, &scope, cache, &extract)?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -243,6 +261,8 @@ impl Manifests {
             source: source(Some(repository), &snapshot)?,
             snapshot,
             extractor: extractor.clone(),
+            extent,
+            whole: OnceCell::new(),
             scope,
             diagnostics: vec![],
             repository: Some(repository.clone()),
@@ -262,12 +282,12 @@ impl Manifests {
         repository: &Rc<Repository>,
         commit: &CommitId,
         paths: &[RepoPath],
-        cache: Option<&Cache>,
-        conventions: &Conventions,
+        reading: Reading<'_>,
     ) -> Result<Self, Error> {
-        let extractor = Rc::new(Extractor::new(conventions));
-        let scope = scope(paths, &conventions.ignore);
-        Self::read_base(repository, commit, scope, cache, &extractor)
+        let extractor = Rc::new(Extractor::new(reading.conventions));
+        let scope = scope(paths, &reading.conventions.ignore);
+        let read = (&extractor, reading.extent);
+        Self::read_base(repository, commit, scope, reading.cache, read)
     }
 
     fn read_base(
@@ -275,23 +295,23 @@ impl Manifests {
         commit: &CommitId,
         mut existing: Scope,
         cache: Option<&Cache>,
-        extractor: &Rc<Extractor>,
+        read: (&Rc<Extractor>, Extent),
     ) -> Result<Self, Error> {
         loop {
-            match Self::read_at(repository, commit, existing.clone(), cache, extractor) {
+            match Self::read_at(repository, commit, existing.clone(), cache, read) {
                 Err(Error::Source(source::Error::MissingPath { path, .. })) => {
                     existing.paths.retain(|other| *other != path);
                     if existing.paths.is_empty() {
                         // No path at all would mean everything.
                         let everything = Scope::default();
                         let mut nothing =
-                            Self::read_at(repository, commit, everything, cache, extractor)?;
+                            Self::read_at(repository, commit, everything, cache, read)?;
                         nothing.snapshot.files.clear();
                         nothing.snapshot.unread.clear();
                         return Ok(nothing);
                     }
                 }
-                read => return read,
+                other => return other,
             }
         }
     }
@@ -306,7 +326,8 @@ impl Manifests {
         let base = |repository: &Rc<Repository>| {
             let commit = repository.resolve(revision)?;
             let scope = scope(paths, &self.scope.ignore);
-            Self::read_base(repository, &commit, scope, None, &self.extractor)
+            let read = (&self.extractor, self.extent);
+            Self::read_base(repository, &commit, scope, None, read)
         };
         self.repository.as_ref().map(base).transpose()
     }
@@ -357,7 +378,8 @@ impl Manifests {
             let Ok(Content::File(content)) = content else {
                 return None;
             };
-            let extract = self.extractor.extract(path, &content)?.placed(path, rules);
+            let extract = self.extractor.declarations(path, &content)?;
+            let extract = extract.placed(path, rules);
             let mut declarations = extract.declarations.into_iter();
             declarations.find(|d| d.service_account == *service_account)
         };
@@ -380,6 +402,26 @@ impl Declarations for Manifests {
     }
 
     fn declared(&self, paths: &[RepoPath], naming: &Naming) -> ClusterManifests {
+        self.declared_by(&self.snapshot.files, paths, naming)
+    }
+
+    fn history(&self, questions: &Questions, paths: &[RepoPath]) -> Result<History, Error> {
+        self.answer(questions, paths)
+    }
+
+    fn without_cache(&self) -> Result<Option<Self>, Error> {
+        self.unhidden()
+    }
+}
+
+impl Manifests {
+    /// What some of the files that were read declare in a cluster.
+    pub(super) fn declared_by(
+        &self,
+        files: &[(RepoPath, Extract)],
+        paths: &[RepoPath],
+        naming: &Naming,
+    ) -> ClusterManifests {
         let conventions = &naming.conventions;
         let scope = scope(paths, &conventions.ignore);
         let unread = self
@@ -388,8 +430,7 @@ impl Declarations for Manifests {
             .iter()
             .filter(|unread| scope.leaves_unknown(unread));
         let unread: Vec<Diagnostic> = unread.map(not_read).collect();
-        let files = self.snapshot.files.iter();
-        let files = files.filter(|(path, _)| scope.is_around(path));
+        let files = files.iter().filter(|(path, _)| scope.is_around(path));
         let (files, ignored): (Vec<_>, Vec<_>) = files
             .map(|(path, file)| {
                 let file = file.clone().placed(path, &conventions.namespaces);
@@ -413,34 +454,6 @@ impl Declarations for Manifests {
             resolved,
             diagnostics,
         }
-    }
-
-    fn history(&self, questions: &Questions, paths: &[RepoPath]) -> Result<History, Error> {
-        self.answer(questions, paths)
-    }
-
-    /// What there is if the cache hid some of it: one that somebody tampered with could hide what speaks
-    /// against a role.
-    fn without_cache(&self) -> Result<Option<Self>, Error> {
-        let (Some(repository), Some(commit), Some(cache)) =
-            (&self.repository, self.commit(), &self.cache)
-        else {
-            return Ok(None);
-        };
-        let mut whole = Self::read_at(
-            repository,
-            commit,
-            self.scope.clone(),
-            None,
-            &self.extractor,
-        )?;
-        let (all, seen) = (&whole.snapshot, &self.snapshot);
-        if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
-            return Ok(None);
-        }
-        tracing::warn!(path = %cache.display(), "the cache hides manifests and is not used: delete it, and find out who wrote to it");
-        whole.diagnostics.clone_from(&self.diagnostics);
-        Ok(Some(whole))
     }
 }
 

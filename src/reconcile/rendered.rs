@@ -19,7 +19,7 @@ use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::Questions;
-use crate::source::{self, Repository, Scope, Snapshot, UnreadReason, directory};
+use crate::source::{self, Repository, Scope, Snapshot, Unread, UnreadReason, directory};
 
 /// Plain files, and what is known of them.
 #[derive(Clone)]
@@ -95,7 +95,9 @@ impl Rendered {
 struct Comparison<'a> {
     rendered: &'a Rendered,
     ours: &'a CommitId,
-    now: &'a Snapshot<Extract>,
+    /// What is in the new one, read to its end.
+    files: &'a [(RepoPath, Extract)],
+    unread: &'a [Unread],
     scope: Scope,
     extractor: &'a Extractor,
     rules: &'a NamespaceRules,
@@ -117,10 +119,14 @@ impl Manifests {
             moved: self.elsewhere(questions, paths)?,
             ..History::default()
         };
+        if questions.retiring.is_empty() && questions.absent.is_empty() {
+            return Ok(history);
+        }
         let comparison = Comparison {
             rendered,
             ours,
-            now: &self.snapshot,
+            files: self.whole()?,
+            unread: &self.snapshot.unread,
             scope: scope(paths, &questions.ignore),
             extractor: &self.extractor,
             rules: &questions.namespaces,
@@ -162,7 +168,7 @@ impl Comparison<'_> {
         scope
             .paths
             .retain(|path| directory::has(&base.directory, path));
-        let extract = |path: &RepoPath, bytes: &[u8]| self.extractor.extract(path, bytes);
+        let extract = |path: &RepoPath, bytes: &[u8]| self.extractor.declarations(path, bytes);
         let commit = Some(base.commit.clone());
         let mut before = directory::read(&base.directory, &scope, commit, &extract)?;
         // No path at all means everything.
@@ -274,7 +280,7 @@ impl Comparison<'_> {
             let before = base.and_then(|base| content(&base.directory));
             before.is_none() || before != content(&self.rendered.directory)
         };
-        let files = self.now.files.iter();
+        let files = self.files.iter();
         let mut parts = files.filter_map(|(path, extract)| {
             if !self.scope.covers(path) || extract.is_placed_and_whole() {
                 return None;
@@ -284,7 +290,7 @@ impl Comparison<'_> {
             let doubt = doubts.find(|doubt| doubt.hides.may_be(whose))?;
             is_new(path).then(|| (path.clone(), extract.fault(doubt)))
         });
-        let mut unread = self.now.unread.iter().filter_map(|unread| {
+        let mut unread = self.unread.iter().filter_map(|unread| {
             let fault = match &unread.reason {
                 UnreadReason::LfsPointer => "its content is in Git LFS",
                 UnreadReason::Submodule => "it is a submodule",

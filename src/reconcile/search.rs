@@ -360,7 +360,7 @@ pub(super) fn declared(
     path: &RepoPath,
     bytes: &[u8],
 ) -> BTreeSet<ServiceAccountRef> {
-    let extract = extractor.extract(path, bytes);
+    let extract = extractor.declarations(path, bytes);
     let extract = extract.map(|extract| extract.placed(path, rules));
     let declarations = extract.into_iter().flat_map(|extract| extract.declarations);
     declarations

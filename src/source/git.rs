@@ -219,6 +219,39 @@ impl Repository {
         Ok(snapshot)
     }
 
+    /// Reads some of the manifests in scope at one commit again, in the order of the paths.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::read`].
+    pub fn read_again<T: Send>(
+        &self,
+        commit: &CommitId,
+        scope: &Scope,
+        is_needed: &dyn Fn(&RepoPath) -> bool,
+        extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+    ) -> Result<Vec<(RepoPath, T)>, Error> {
+        let root = self.tree(commit)?;
+        let listing = listing::list(&self.objects, (commit, root), scope, &|_| false)?;
+        let (linked, _) = link::resolve(&self.objects, root, &listing.links, scope);
+        let mut blobs: Vec<Named> = listing.blobs.into_iter().chain(linked).collect();
+        blobs.retain(|(path, _)| is_needed(path));
+        let read_blob =
+            |path: &RepoPath, _: &Oid, content: &[u8]| read_content(path, content, extract);
+        let mut snapshot = Snapshot {
+            repository: self.label.clone(),
+            commit: Some(commit.clone()),
+            files: vec![],
+            unread: vec![],
+            files_seen: blobs.len(),
+        };
+        for read in blobs::read(&self.git, blobs, &read_blob)? {
+            snapshot.add(read);
+        }
+        snapshot.sort();
+        Ok(snapshot.files)
+    }
+
     /// Every manifest in scope at one commit, ignored or not, in the order of the paths.
     ///
     /// # Errors

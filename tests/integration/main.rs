@@ -39,6 +39,7 @@ mod migration;
 mod mismatches;
 mod moved;
 mod names;
+mod neighbours;
 mod on_call;
 mod opened;
 mod oracle;

@@ -476,7 +476,7 @@ fn a_document_that_is_in_order_and_not_ours_is_parsed_once() {
     let text = format!("{one}---\nb: 1\n---\nc: [\n---\na: [known\n---\n{{\"d\": 1}}\n");
     let log = Log(std::cell::RefCell::default());
     let extract = Extractor::default()
-        .extract_with(&"a.yaml".into(), text.as_bytes(), &log)
+        .extract_with(&"a.yaml".into(), text.as_bytes(), Extent::Whole, &log)
         .expect("it is ours");
     assert_eq!(log.0.into_inner(), ["b: 1\n"], "learned");
     assert_eq!(

@@ -69,7 +69,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A good manifest after a few accidents: pieces put in, bytes cut out.
-fn mutated() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let accident = (any::<prop::sample::Index>(), 0..12usize, piece());
     (0..3usize, proptest::collection::vec(accident, 0..6)).prop_map(|(which, accidents)| {
         let mut bytes = good().swap_remove(which).into_bytes();
@@ -148,7 +148,7 @@ proptest! {
         let memory = Remembered::default();
         for text in files {
             let path = "a.yaml".into();
-            let known = Extractor::default().extract_with(&path, text.as_bytes(), &memory);
+            let known = Extractor::default().extract_with(&path, text.as_bytes(), Extent::Whole, &memory);
             let known = known.map(|known| known.placed(&path, &Conventions::default().namespaces));
             prop_assert_eq!(known, extract(&path, text.as_bytes()), "{}", text);
         }
@@ -197,7 +197,7 @@ impl Memory for Remembered {
 }
 
 /// A file with a ServiceAccount and others, some of which are broken, odd or JSON.
-fn several_documents() -> impl Strategy<Value = String> {
+pub(super) fn several_documents() -> impl Strategy<Value = String> {
     let others = [
         "a: 1\n",
         "a: [\n",
