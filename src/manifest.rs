@@ -19,6 +19,7 @@ mod field;
 mod json;
 mod object;
 mod placed;
+mod recorded;
 mod scalar;
 mod scan;
 mod service_account;
@@ -301,7 +302,10 @@ impl Extractor {
 
 /// How many documents a file has, blank ones left out.
 pub fn count_documents(bytes: &[u8]) -> usize {
-    document::count(&String::from_utf8_lossy(bytes))
+    match std::str::from_utf8(bytes) {
+        Ok(text) => document::count(text),
+        Err(_) => document::count(&String::from_utf8_lossy(bytes)),
+    }
 }
 
 /// Documents that cannot hold the annotation and are in order: they need not be parsed again.

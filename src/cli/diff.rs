@@ -98,10 +98,11 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
         old = compare::fork(&repository, (base, head), &old, &new)?;
     }
     let conventions = settings::shared(&clusters)?;
-    let cache = input::cache(&args.repository, &conventions);
+    let extent = Extent::Ours;
+    let cache = input::cache(&args.repository, &conventions, extent);
     let reading = Reading {
         conventions: &conventions,
-        extent: Extent::Ours,
+        extent,
         cache: cache.as_ref(),
     };
     let before = Manifests::at_base(&repository, &old, &paths, reading)?;

@@ -1,6 +1,7 @@
 //! What is read, as arguments and environment say.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::error::Error;
 use super::rendered;
@@ -46,7 +47,7 @@ pub(super) fn read_as(
             "note: IRSA_GITOPS_REVISION (`{revision}`) has no meaning beside --directory: the files are read as they are\n"
         ));
     }
-    let cache = cache(&args.repository, &conventions);
+    let cache = cache(&args.repository, &conventions, extent);
     let watcher = Watcher::new(console);
     let observe = |event: reconcile::Event<'_>| watcher.hear(event);
     let reading = Reading {
@@ -82,7 +83,11 @@ pub(super) fn address(args: &RepositoryArgs, revision: &str) -> Address {
 }
 
 /// The cache that the user wants; nowhere to keep one is no fault.
-pub(super) fn cache(args: &RepositoryArgs, conventions: &Conventions) -> Option<Cache> {
+pub(super) fn cache(
+    args: &RepositoryArgs,
+    conventions: &Conventions,
+    extent: Extent,
+) -> Option<Rc<Cache>> {
     if args.no_cache {
         return None;
     }
@@ -93,7 +98,12 @@ pub(super) fn cache(args: &RepositoryArgs, conventions: &Conventions) -> Option<
         base.filter(|base| base.is_absolute())
             .map(|base| base.join("irsa-gitops"))
     });
-    Some(Cache::open(&directory?, &manifest::version(conventions)))
+    let look = match extent {
+        Extent::Ours => "",
+        Extent::Whole => "-whole",
+    };
+    let version = manifest::version(conventions);
+    Some(Rc::new(Cache::open(&directory?, &version, look)))
 }
 
 /// Tokens for Git hosts as CI systems name them. Those that a CI system sets are shown to its own

@@ -13,7 +13,7 @@ const DATE: &str = "2026-11-27";
 const FILES: &[(&str, &str)] = &[
     (
         "~/.cache/irsa-gitops",
-        "what is remembered of manifests that hold nothing, where --cache-dir and XDG_CACHE_HOME say nothing else; safe to delete",
+        "what is remembered of manifests, where --cache-dir and XDG_CACHE_HOME say nothing else; safe to delete",
     ),
     (
         "~/.ssh/known_hosts",

@@ -35,7 +35,7 @@ pub(super) struct RepositoryArgs {
         value_parser = BoolishValueParser::new()
     )]
     pub(super) allow_alternates: bool,
-    /// Remember in this directory what holds nothing [default: irsa-gitops in the user's cache]
+    /// Remember in this directory what was read [default: irsa-gitops in the user's cache]
     #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_CACHE_DIR")]
     pub(super) cache_dir: Option<PathBuf>,
     /// Read everything, and remember nothing

@@ -37,11 +37,12 @@ impl Manifests {
         Ok(self.whole.get_or_init(|| whole))
     }
 
-    /// What there is if the cache hid some of it: one that somebody tampered with could hide what speaks
-    /// against a role.
+    /// What there is if the cache hid some of it, or made it up: one that somebody tampered with could hide
+    /// what speaks against a role.
     pub(super) fn unhidden(&self) -> Result<Option<Self>, Error> {
+        let cache = self.cache.as_ref().and_then(|cache| cache.in_use());
         let (Some(repository), Some(commit), Some(cache)) =
-            (&self.repository, self.commit(), &self.cache)
+            (&self.repository, self.commit(), cache)
         else {
             return Ok(None);
         };
@@ -52,7 +53,7 @@ impl Manifests {
         if (&all.files, &all.unread) == (&seen.files, &seen.unread) {
             return Ok(None);
         }
-        tracing::warn!(path = %cache.display(), "the cache hides manifests and is not used: delete it, and find out who wrote to it");
+        tracing::warn!(path = %cache.display(), "the cache hides manifests, or makes some up, and is not used: delete it, and find out who wrote to it");
         whole.diagnostics.clone_from(&self.diagnostics);
         Ok(Some(whole))
     }

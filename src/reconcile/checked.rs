@@ -8,7 +8,7 @@ use crate::manifest;
 use crate::model::location::RepoPath;
 use crate::report::checked::{Checked, Counts};
 use crate::settings::ClusterSettings;
-use crate::source::directory;
+use crate::source::{Remembered, directory};
 
 impl Manifests {
     /// Counts what a cluster's run looked at, with what it found declared there.
@@ -24,7 +24,20 @@ impl Manifests {
         let scope = scope(&cluster.paths, &cluster.naming().conventions.ignore);
         let count = |_: &RepoPath, bytes: &[u8]| Some(manifest::count_documents(bytes));
         let all = match self.origin() {
-            Origin::Commit(repository, commit) => repository.read(commit, &scope, None, &count)?,
+            Origin::Commit(repository, commit) => {
+                let remembered = self.cache.as_ref().map(|cache| Remembered {
+                    facts: cache.counts(),
+                    write: |count| Some(u64::try_from(*count).ok()?.to_le_bytes().to_vec()),
+                    read: |_, bytes| {
+                        usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+                    },
+                });
+                let read = repository.read(commit, &scope, None, remembered.as_ref(), &count)?;
+                if let Some(remembered) = remembered {
+                    remembered.facts.save();
+                }
+                read
+            }
             Origin::Directory(directory) => directory::read(directory, &scope, None, &count)?,
         };
         let mut accounts: BTreeMap<&RepoPath, usize> = BTreeMap::new();

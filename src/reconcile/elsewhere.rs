@@ -66,7 +66,7 @@ impl Manifests {
                 Some(rendered) => rendered::read_at(rendered, (commit, ours), &look)?,
                 None => {
                     repository
-                        .read(commit, &Scope::default(), None, &look)?
+                        .read(commit, &Scope::default(), None, None, &look)?
                         .files
                 }
             };

@@ -21,7 +21,7 @@ use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
 use crate::source::{
-    self, Alternates, Cache, Content, Credentials, Phase, Repository, Scope, Snapshot,
+    self, Alternates, Cache, Content, Credentials, Phase, Remembered, Repository, Scope, Snapshot,
 };
 
 /// All manifests of one revision, read once for all clusters.
@@ -45,7 +45,7 @@ pub struct Manifests {
     /// Where plain files are, unless a repository was read.
     directory: PathBuf,
     /// The cache that said what need not be read.
-    pub(super) cache: Option<PathBuf>,
+    pub(super) cache: Option<Rc<Cache>>,
 }
 
 /// How manifests are read.
@@ -56,7 +56,7 @@ pub struct Reading<'a> {
     /// How much of a file matters.
     pub extent: Extent,
     /// What need not be read.
-    pub cache: Option<&'a Cache>,
+    pub cache: Option<&'a Rc<Cache>>,
 }
 
 /// Where the files are that were read.
@@ -184,7 +184,7 @@ impl Manifests {
         reading: Reading<'_>,
         observe: Observer<'_>,
     ) -> Result<Self, Error> {
-        let (extent, cache) = (reading.extent, reading.cache);
+        let (extent, cache) = (reading.extent, reading.cache.map(Rc::as_ref));
         let extractor = Rc::new(Extractor::new(reading.conventions));
         let scope = scope(paths, &reading.conventions.ignore);
         let rendered = files.vouched(observe)?;
@@ -246,11 +246,17 @@ impl Manifests {
         repository: &Rc<Repository>,
         commit: &CommitId,
         scope: Scope,
-        cache: Option<&Cache>,
+        cache: Option<&Rc<Cache>>,
         (extractor, extent): (&Rc<Extractor>, Extent),
     ) -> Result<Self, Error> {
-        let extract = extract(extractor, extent, cache);
-        let snapshot = repository.read(commit, &scope, cache, &extract)?;
+        let used = cache.map(Rc::as_ref);
+        let extract = extract(extractor, extent, used);
+        let remembered = used.map(|cache| Remembered {
+            facts: cache.found(),
+            write: Extract::to_bytes,
+            read: Extract::from_bytes,
+        });
+        let snapshot = repository.read(commit, &scope, used, remembered.as_ref(), &extract)?;
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -268,7 +274,7 @@ impl Manifests {
             repository: Some(repository.clone()),
             rendered: None,
             directory: PathBuf::new(),
-            cache: cache.and_then(Cache::in_use).map(Into::into),
+            cache: cache.cloned(),
         })
     }
 
@@ -294,7 +300,7 @@ impl Manifests {
         repository: &Rc<Repository>,
         commit: &CommitId,
         mut existing: Scope,
-        cache: Option<&Cache>,
+        cache: Option<&Rc<Cache>>,
         read: (&Rc<Extractor>, Extent),
     ) -> Result<Self, Error> {
         loop {

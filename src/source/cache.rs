@@ -1,24 +1,26 @@
 //! Blobs, parts of blobs and trees that are known to hold nothing, so that they need not be read again.
 //!
-//! A sorted table of ids in one file, opened by one read. It holds negatives only: an id names its
-//! content, so a table of any age is right. A poisoned one can hide a manifest from a plan, and what
-//! that manifest holds; so before a run writes, everything is read again without it, and runs that
-//! retire roles do not use it. One that is damaged or of another version is left
-//! aside. Parts of files have ids of their own, which are no object's.
+//! A sorted table of ids in one file, opened by one read; beside it, in files of their own, what was found
+//! in other blobs ([`Facts`]). An id names its content, so a table of any age is right. A poisoned one
+//! can hide a manifest from a plan, or what that manifest holds; so before a run writes, everything is
+//! read again without it, and runs that retire roles do not use it. One that is damaged or of another
+//! version is left aside. Parts of files have ids of their own, which are no object's.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sha2::{Digest, Sha256};
+
+use super::facts::Facts;
+use super::summed::{content, is_intact, read, replace};
 
 /// The most ids that are kept: 80 MB on disk.
 const MOST: usize = 4_000_000;
 /// How the file starts; the version is that of the format.
 const MAGIC: &[u8] = b"irsa-gitops cache 1\n";
-const CHECKSUM: usize = 32;
 
+/// The id of an object, or of a part of a file.
 type Id = [u8; 20];
 
 /// The cache of one directory: what the file knew when it was opened, and what was learned since.
@@ -29,31 +31,40 @@ pub struct Cache {
     file: Vec<u8>,
     /// What was learned since.
     fresh: Mutex<HashSet<Id>>,
+    found: Facts,
+    /// How many documents files have, for whoever asks.
+    counts: OnceLock<Facts>,
 }
 
 impl Cache {
     /// Opens the cache of a directory for one version of the reader of blobs; it is empty if there is
-    /// no file that can be used.
-    pub fn open(directory: &Path, version: &str) -> Self {
+    /// no file that can be used. What was found besides hangs on how blobs were looked at.
+    pub fn open(directory: &Path, version: &str, look: &str) -> Self {
         let path = directory.join(format!("nothing-{version}.ids"));
-        let file = match std::fs::read(&path) {
-            Ok(file) if parse(&file).is_some() => file,
-            Ok(_) => {
-                tracing::warn!(path = %path.display(), "the cache is damaged or of another version and is not used");
-                vec![]
-            }
-            Err(_) => vec![],
-        };
         Self {
+            file: read(&path, |file| parse(file).is_some()),
             path,
-            file,
             fresh: Mutex::default(),
+            found: Facts::open(directory.join(format!("found-{version}{look}.facts"))),
+            counts: OnceLock::new(),
         }
     }
 
-    /// The file that something is known from; `None` if this is the first run.
+    /// A file that something is known from; `None` if this is the first run.
     pub fn in_use(&self) -> Option<&Path> {
-        (!self.file.is_empty()).then_some(&self.path)
+        let known = (!self.file.is_empty()).then_some(self.path.as_path());
+        known.or_else(|| self.found.is_known().then(|| self.found.path()))
+    }
+
+    /// What was found in blobs.
+    pub fn found(&self) -> &Facts {
+        &self.found
+    }
+
+    /// How many documents blobs have, whoever reads them.
+    pub fn counts(&self) -> &Facts {
+        self.counts
+            .get_or_init(|| Facts::open(self.path.with_file_name("documents-1.facts")))
     }
 
     /// Whether a part of a file is known to hold nothing.
@@ -89,8 +100,7 @@ impl Cache {
 
     /// The ids in the file, sorted.
     fn known(&self) -> &[Id] {
-        let ids = self.file.get(MAGIC.len() + CHECKSUM..);
-        ids.unwrap_or_default().as_chunks().0
+        content(&self.file, MAGIC).unwrap_or_default().as_chunks().0
     }
 
     fn fresh(&self) -> MutexGuard<'_, HashSet<Id>> {
@@ -98,8 +108,9 @@ impl Cache {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what is new, replacing the file whole. A cache that cannot be written is no fault.
+    /// Writes what is new, replacing each file whole. A cache that cannot be written is no fault.
     pub fn save(&self) {
+        self.found.save();
         let mut ids: Vec<Id> = self.fresh().iter().copied().collect();
         if ids.is_empty() {
             return;
@@ -110,20 +121,7 @@ impl Cache {
         // Mostly one sorted run behind a few others, which a stable sort merges.
         ids.sort();
         ids.dedup();
-        let ids = ids.as_flattened();
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(directory)?;
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(MAGIC)?;
-            file.write_all(&Sha256::digest(ids))?;
-            file.write_all(ids)?;
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        if let Err(error) = write() {
-            tracing::info!(path = %self.path.display(), %error, "the cache was not written");
-        }
+        replace(&self.path, MAGIC, ids.as_flattened());
     }
 }
 
@@ -135,11 +133,9 @@ fn part_id(part: &[u8]) -> Id {
 
 /// The ids in a cache's file; `None` if it is cut, changed or of another format.
 fn parse(bytes: &[u8]) -> Option<&[Id]> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (checksum, ids) = rest.split_at_checked(CHECKSUM)?;
-    let (ids, rest) = ids.as_chunks::<20>();
-    let is_intact = rest.is_empty() && Sha256::digest(ids.as_flattened()).as_slice() == checksum;
-    (is_intact && ids.is_sorted()).then_some(ids)
+    let (ids, rest) = content(bytes, MAGIC)?.as_chunks();
+    let is_whole = rest.is_empty() && is_intact(bytes, MAGIC);
+    (is_whole && ids.is_sorted()).then_some(ids)
 }
 
 #[cfg(test)]
@@ -153,15 +149,15 @@ mod tests {
     #[test]
     fn what_was_saved_is_known_to_the_next_run() {
         let directory = tempfile::tempdir().expect("a directory");
-        let first = Cache::open(directory.path(), "1");
+        let first = Cache::open(directory.path(), "1", "");
         for byte in [7, 3, 5] {
             first.add(&oid(byte));
         }
         first.save();
-        let second = Cache::open(directory.path(), "1");
+        let second = Cache::open(directory.path(), "1", "");
         assert!(second.holds_nothing(&oid(3)) && !second.holds_nothing(&oid(4)));
         assert!(
-            !Cache::open(directory.path(), "2").holds_nothing(&oid(3)),
+            !Cache::open(directory.path(), "2", "").holds_nothing(&oid(3)),
             "another version"
         );
     }
@@ -169,19 +165,19 @@ mod tests {
     #[test]
     fn a_part_is_not_taken_for_a_file_with_the_same_content() {
         let directory = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(directory.path(), "1");
+        let cache = Cache::open(directory.path(), "1", "");
         let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"a: 1").expect("an id");
         cache.add(&blob);
         cache.learn(b"b: 1");
         cache.save();
-        let cache = Cache::open(directory.path(), "1");
+        let cache = Cache::open(directory.path(), "1", "");
         assert!(cache.knows(b"b: 1") && !cache.knows(b"a: 1"));
     }
 
     #[test]
     fn p6_a_damaged_cache_is_not_used() {
         let directory = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(directory.path(), "1");
+        let cache = Cache::open(directory.path(), "1", "");
         cache.add(&oid(3));
         cache.save();
         let path = directory.path().join("nothing-1.ids");
@@ -197,7 +193,7 @@ mod tests {
             b"garbage",
         ] {
             std::fs::write(&path, damaged).expect("written");
-            assert!(!Cache::open(directory.path(), "1").holds_nothing(&oid(3)));
+            assert!(!Cache::open(directory.path(), "1", "").holds_nothing(&oid(3)));
         }
     }
 

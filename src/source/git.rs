@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, StatusOptions};
 use tempfile::TempDir;
 
-use super::blobs::{self, read_content};
+use super::blobs::{self, Read, read_content};
 use super::credentials::Credentials;
 use super::error::{damaged, reason};
 use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
 use super::user_config::UserConfig;
-use super::{Cache, Error, Scope, Snapshot, directory, is_manifest, link, pack, trusted};
+use super::{
+    Cache, Error, Remembered, Scope, Snapshot, directory, is_manifest, link, pack, trusted,
+};
 use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::location::RepoPath;
 use crate::model::redact;
@@ -174,7 +176,7 @@ impl Repository {
     }
 
     /// Reads every manifest in scope at one commit, on all processors; what a cache knows to hold
-    /// nothing is not read.
+    /// nothing is not read, and what is remembered is not read again.
     ///
     /// # Errors
     ///
@@ -185,6 +187,7 @@ impl Repository {
         commit: &CommitId,
         scope: &Scope,
         cache: Option<&Cache>,
+        remembered: Option<&Remembered<'_, T>>,
         extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Snapshot<T>, Error> {
         let root = self.tree(commit)?;
@@ -200,16 +203,32 @@ impl Repository {
         let links = &listing.links;
         let (linked, unread) = link::resolve(&self.objects, root, links, scope);
         snapshot.unread.extend(unread);
-        let blobs = listing.blobs.into_iter().chain(linked).collect();
+        let mut blobs = Vec::new();
+        for (path, id) in listing.blobs.into_iter().chain(linked) {
+            match remembered.and_then(|it| it.recall(&path, &id)) {
+                Some(found) => snapshot.files.push((path, found)),
+                None => blobs.push((path, id)),
+            }
+        }
         let read_blob = |path: &RepoPath, id: &Oid, content: &[u8]| {
-            let read = read_content(path, content, extract);
+            let with_id = |path: &RepoPath, content: &[u8]| Some((*id, extract(path, content)?));
+            let read = read_content(path, content, &with_id);
             if let (None, Some(cache)) = (&read, cache) {
                 cache.add(id);
             }
             read
         };
         for read in blobs::read(&self.git, blobs, &read_blob)? {
-            snapshot.add(read);
+            snapshot.add(match read {
+                Read::Unread(unread) => Read::Unread(unread),
+                Read::Found(path, (id, found)) => {
+                    // Only now is it known that the content has this id.
+                    if let Some(remembered) = remembered {
+                        remembered.note(&id, &found);
+                    }
+                    Read::Found(path, found)
+                }
+            });
         }
         snapshot.sort();
         if let Some(cache) = cache {

@@ -58,6 +58,7 @@ mod recipes;
 mod record;
 mod record_faults;
 mod redaction;
+mod remembered;
 mod rendered;
 mod replay;
 mod replies;

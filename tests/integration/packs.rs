@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use irsa_gitops::manifest::Extract;
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::location::RepoPath;
-use irsa_gitops::source::{Alternates, Cache, Credentials, Error, Repository, Scope, directory};
+use irsa_gitops::source::{
+    Alternates, Cache, Credentials, Error, Remembered, Repository, Scope, directory,
+};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -20,7 +23,7 @@ fn read(repository: &Path, commit: &str) -> Result<Files, Error> {
     let git = Repository::open(address, "HEAD", &Credentials::default(), refused, &|_| {})?;
     let commit = CommitId::new(commit).expect("an id");
     let whole = |_: &RepoPath, content: &[u8]| Some(content.to_vec());
-    let snapshot = git.read(&commit, &Scope::default(), None, &whole)?;
+    let snapshot = git.read(&commit, &Scope::default(), None, None, &whole)?;
     Ok(snapshot.files)
 }
 
@@ -143,7 +146,7 @@ fn g9_an_entry_that_is_cut_short_by_its_own_header_is_not_taken_for_an_empty_fin
         let (credentials, refused) = (Credentials::default(), Alternates::Refused);
         let git = Repository::open(address, "HEAD", &credentials, refused, &|_| {});
         let git = git.expect("the index is whole");
-        let found = git.read(&commit, &Scope::default(), None, &holds_needle);
+        let found = git.read(&commit, &Scope::default(), None, None, &holds_needle);
         assert!(found.is_err(), "bit {bit}: {found:?}");
     }
 }
@@ -187,16 +190,21 @@ proptest! {
             }
             let commit = CommitId::new(&fixture.commit("round")).expect("an id");
             let scope = Scope::default();
-            let loose = git().read(&commit, &scope, None, &look).expect("loose objects");
+            let loose = git().read(&commit, &scope, None, None, &look).expect("loose objects");
             let plain = directory::read(fixture.path(), &scope, Some(commit.clone()), &look);
             let plain = plain.expect("a directory");
             prop_assert_eq!((&plain.files, &plain.unread), (&loose.files, &loose.unread));
             fixture.git(&["repack", "-adfq", &format!("--depth={depth}")]);
-            let packed = git().read(&commit, &scope, None, &look).expect("a pack");
+            let packed = git().read(&commit, &scope, None, None, &look).expect("a pack");
             prop_assert_eq!(&packed, &loose);
             for _ in 0..2 {
-                let cache = Cache::open(cache.path(), "1");
-                let cached = git().read(&commit, &scope, Some(&cache), &look).expect("cached");
+                let cache = Cache::open(cache.path(), "1", "");
+                let remembered = Remembered {
+                    facts: cache.found(),
+                    write: Extract::to_bytes,
+                    read: Extract::from_bytes,
+                };
+                let cached = git().read(&commit, &scope, Some(&cache), Some(&remembered), &look).expect("cached");
                 prop_assert_eq!((&cached.files, &cached.unread), (&loose.files, &loose.unread));
             }
         }
