@@ -5,10 +5,13 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde_json::Value;
 
+mod canonical;
 mod pod_identity;
 mod tokens;
 mod view;
@@ -129,28 +132,74 @@ pub fn quarantine_noting(note: &str) -> TrustDocument {
 
 /// A trust policy as text: JSON, already URL-decoded.
 ///
-/// The text may have been written by anybody, so it need not be valid JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustDocument(String);
+/// The text may have been written by anybody, so it need not be valid JSON. It is read once, however many
+/// copies are asked: a run compares every role of an account, and looks at each from several sides.
+#[derive(Clone)]
+pub struct TrustDocument(Arc<Read>);
+
+/// A text, and what was read of it once somebody asked; nothing if it is not JSON.
+struct Read {
+    text: String,
+    canonical: OnceLock<Option<String>>,
+    statements: OnceLock<Option<Vec<StatementView>>>,
+}
 
 impl TrustDocument {
     /// Wraps the decoded text of a document.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Arc::new(Read {
+            text: text.into(),
+            canonical: OnceLock::new(),
+            statements: OnceLock::new(),
+        }))
     }
 
     /// The document's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// Reads what a comparison asks for, which then need not be read any more.
+    pub fn read(&self) {
+        let _ = (self.canonical(), self.statements());
+    }
+
+    /// The statements of the document, of which there may be one or a list; `None` if it is not JSON.
+    pub fn statements(&self) -> Option<&[StatementView]> {
+        let read = || {
+            let statements = self.raw_statements()?.into_iter();
+            Some(statements.map(StatementView::from).collect())
+        };
+        self.0.statements.get_or_init(read).as_deref()
+    }
+
+    /// The statements as they stand in the document.
+    pub(super) fn raw_statements(&self) -> Option<Vec<Value>> {
+        let mut document: Value = serde_json::from_str(self.as_str()).ok()?;
+        Some(match document.get_mut("Statement").map(Value::take) {
+            Some(Value::Array(statements)) => statements,
+            Some(statement) => vec![statement],
+            None => vec![],
+        })
+    }
+
+    /// The text of the document in the form in which equal meaning is equal text; `None` if it is not
+    /// JSON.
+    pub(super) fn canonical(&self) -> Option<&str> {
+        let read = || canonical::canonical(self.as_str());
+        self.0.canonical.get_or_init(read).as_deref()
     }
 
     /// The document with indentation and in canonical order, for people to compare line by line;
     /// a text that is not JSON comes back as it is.
     pub fn pretty(&self) -> String {
-        match self.canonical() {
-            Some(value) => serde_json::to_string_pretty(&value)
+        let value = self
+            .canonical()
+            .and_then(|text| serde_json::from_str(text).ok());
+        match value {
+            Some::<Value>(value) => serde_json::to_string_pretty(&value)
                 .expect("a JSON value with string keys always serialises"),
-            None => self.0.clone(),
+            None => self.as_str().to_owned(),
         }
     }
 
@@ -158,13 +207,13 @@ impl TrustDocument {
     /// id for a while, of one that is gone it always does.
     /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
     pub fn has_unresolved_principal(&self) -> bool {
-        let mut statements = self.statements().into_iter().flatten();
+        let mut statements = self.statements().unwrap_or_default().iter();
         statements.any(|statement| statement.principal.names().into_iter().any(is_deleted))
     }
 
     /// The note of a quarantine, which may be empty; `None` for any other document.
     pub fn quarantine_note(&self) -> Option<String> {
-        let document: Value = serde_json::from_str(&self.0).ok()?;
+        let document: Value = serde_json::from_str(self.as_str()).ok()?;
         let statement = match document.get("Statement")? {
             Value::Array(statements) => statements.first()?,
             statement => statement,
@@ -185,17 +234,14 @@ impl TrustDocument {
     /// assert!(a.same_meaning(&b));
     /// ```
     pub fn same_meaning(&self, other: &Self) -> bool {
-        match (self.canonical(), other.canonical()) {
-            (Some(a), Some(b)) => a == b,
-            _ => self.0 == other.0,
-        }
+        self == other || self.canonical().is_some() && self.canonical() == other.canonical()
     }
 
     /// How many characters IAM counts against its quota: all but white space.
     ///
     /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
     pub fn quota_length(&self) -> usize {
-        self.0.chars().filter(|c| !c.is_whitespace()).count()
+        self.as_str().chars().filter(|c| !c.is_whitespace()).count()
     }
 
     /// The OIDC providers and other federated principals the document names, by ARN.
@@ -204,66 +250,23 @@ impl TrustDocument {
         let federated = statements.iter().flat_map(|s| s.principal.federated());
         federated.map(str::to_owned).collect()
     }
+}
 
-    fn canonical(&self) -> Option<Value> {
-        serde_json::from_str(&self.0).ok().map(canonical)
+impl PartialEq for TrustDocument {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str()
     }
 }
 
-/// Brings a policy into the one form in which equal meaning is equal value: every leaf a string,
-/// every leaf inside a statement's elements a sorted list.
-fn canonical(document: Value) -> Value {
-    let Value::Object(fields) = document else {
-        return leaf(document);
-    };
-    let fields = fields.into_iter().map(|(key, value)| {
-        let value = match key.as_str() {
-            "Statement" => sorted_list(value, statement),
-            _ => leaf(value),
-        };
-        (key, value)
-    });
-    Value::Object(fields.collect())
-}
+impl Eq for TrustDocument {}
 
-fn statement(value: Value) -> Value {
-    let Value::Object(fields) = value else {
-        return leaf(value);
-    };
-    let fields = fields.into_iter().map(|(key, value)| {
-        let value = match key.as_str() {
-            "Effect" | "Sid" => leaf(value),
-            _ => element(value),
-        };
-        (key, value)
-    });
-    Value::Object(fields.collect())
-}
-
-/// Principal, Action, Condition and their kin: maps of any depth over strings or lists of strings.
-fn element(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(key, value)| (key, element(value)))
-                .collect(),
-        ),
-        other => sorted_list(other, leaf),
+impl fmt::Debug for TrustDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrustDocument").field(&self.0.text).finish()
     }
 }
 
-fn sorted_list(value: Value, each: impl Fn(Value) -> Value) -> Value {
-    let items = match value {
-        Value::Array(items) => items,
-        single => vec![single],
-    };
-    let mut items: Vec<Value> = items.into_iter().map(each).collect();
-    items.sort_by_cached_key(Value::to_string);
-    items.dedup();
-    Value::Array(items)
-}
-
+/// Numbers and booleans stand for their text.
 fn leaf(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::String(number.to_string()),
@@ -360,6 +363,21 @@ mod tests {
     }
 
     #[test]
+    fn p37_a_document_is_read_once_for_all_its_copies() {
+        let document = TrustDocument::new(r#"{"Statement":[{"Effect":"Deny","Sid":"x"}]}"#);
+        let copy = document.clone();
+        copy.read();
+        let place = |document: &TrustDocument| {
+            let statements = document.statements().expect("JSON").as_ptr();
+            (statements, document.canonical().expect("JSON").as_ptr())
+        };
+        assert_eq!(place(&document), place(&copy));
+        let another = TrustDocument::new(document.as_str());
+        assert_eq!(another, document);
+        assert_ne!(place(&another), place(&document));
+    }
+
+    #[test]
     fn white_space_does_not_count_against_the_quota() {
         assert_eq!(document("{ \"a\" :\n 1 }").quota_length(), 7);
     }
@@ -398,7 +416,7 @@ mod tests {
         #[test]
         fn a30_any_document_means_the_same_as_itself_in_its_canonical_form(value in any_json()) {
             let written = document(&value.to_string());
-            let canonical = document(&canonical(value).to_string());
+            let canonical = document(written.canonical().expect("JSON"));
             proptest::prop_assert!(written.same_meaning(&canonical));
             proptest::prop_assert!(canonical.same_meaning(&written));
         }

@@ -8,20 +8,23 @@ use super::{TrustDocument, VERSION};
 impl TrustDocument {
     /// Whether EKS Pod Identity may assume the role.
     pub fn has_pod_identity(&self) -> bool {
-        !self.pod_identity().is_empty()
+        let mut statements = self.statements().unwrap_or_default().iter();
+        statements.any(StatementView::is_pod_identity)
     }
 
     /// This document with the statements for EKS Pod Identity of another one.
     #[must_use]
     pub fn with_pod_identity_of(&self, current: &Self) -> Self {
-        let kept = current.pod_identity();
+        if !current.has_pod_identity() {
+            return self.clone();
+        }
         match self.raw_statements() {
-            Some(mut statements) if !kept.is_empty() => {
-                statements.extend(kept);
+            Some(mut statements) => {
+                statements.extend(current.pod_identity());
                 let document = serde_json::json!({ "Version": VERSION, "Statement": statements });
                 Self::new(document.to_string())
             }
-            _ => self.clone(),
+            None => self.clone(),
         }
     }
 

@@ -75,26 +75,10 @@ pub enum OneOrMany {
 }
 
 impl TrustDocument {
-    /// The statements of the document, of which there may be one or a list; `None` if it is not JSON.
-    pub fn statements(&self) -> Option<Vec<StatementView>> {
-        let statements = self.raw_statements()?.into_iter();
-        Some(statements.map(StatementView::from).collect())
-    }
-
-    /// The statements as they stand in the document.
-    pub(super) fn raw_statements(&self) -> Option<Vec<Value>> {
-        let document: Value = serde_json::from_str(self.as_str()).ok()?;
-        Some(match document.get("Statement").cloned() {
-            Some(Value::Array(statements)) => statements,
-            Some(statement) => vec![statement],
-            None => vec![],
-        })
-    }
-
     /// Everybody whom a statement lets in, whatever it demands of them: once for each statement. Who was
     /// deleted since is let in no more.
     pub fn grants(&self) -> Vec<String> {
-        let statements = self.statements().unwrap_or_default().into_iter();
+        let statements = self.statements().unwrap_or_default().iter();
         let allowing = statements.filter(|statement| !statement.denies());
         allowing
             .flat_map(|s| s.principal.by_name())
@@ -339,8 +323,8 @@ mod tests {
     const KEY: &str = "oidc.example.com/id/1:sub";
 
     fn statements(text: &str) -> Vec<StatementView> {
-        let statements = TrustDocument::new(text).statements();
-        statements.expect("JSON")
+        let document = TrustDocument::new(text);
+        document.statements().expect("JSON").to_vec()
     }
 
     /// The only statement, written as an object without a list.
