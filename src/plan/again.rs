@@ -3,11 +3,9 @@
 //! Only the commit of that run tells whether it was older. Another one than the plan saw is no reason
 //! to give up: an older run that writes late must not keep a newer one from having the last word.
 
-use std::cell::OnceCell;
-
 use super::fence::Why;
 use super::history::{self, History, Questions, commit};
-use super::{Action, Facts, Reason, Rewrite, record};
+use super::{Action, Facts, Reason, Rewrite, decide, record};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel};
@@ -47,9 +45,7 @@ impl Facts {
         if let Some(attachments) = self.current.attachments(name) {
             current.add_attachments(name, attachments.clone());
         }
-        let mut facts = self.clone();
-        facts.current = current;
-        facts.plan = OnceCell::new();
+        let mut facts = self.over(current);
         let answer = history(&history::questions(&facts))?;
         facts.history.extend(answer);
         if record::is_record(role, &facts.cluster) {
@@ -66,10 +62,10 @@ impl Facts {
                 return Ok(Again::Unproven(last));
             }
         }
-        let change = facts.plan().changes.get(&RoleLabel::from(name));
-        Ok(change.map_or(Again::AsPlanned, |change| {
-            Again::Change(Box::new(change.action.clone()), change.reason.clone())
-        }))
+        Ok(match decide::change(&facts, RoleLabel::from(name)) {
+            Some(change) => Again::Change(Box::new(change.action), change.reason),
+            None => Again::AsPlanned,
+        })
     }
 
     /// What becomes of the record as it is now. What the user accepts as rewritten is no obstacle, as

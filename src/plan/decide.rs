@@ -8,8 +8,8 @@ use super::history;
 use super::ownership::{self, Ownership};
 use super::prune::Leftover;
 use super::{
-    Action, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff, existing,
-    quarantine, retire, security,
+    Action, Change, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff,
+    existing, quarantine, retire, security,
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -22,9 +22,26 @@ use crate::model::tags::{self, TagValue, Tags};
 /// Decides what becomes of every role; a role that was to be read and is not there is absent. The
 /// order of the declarations and of the listing does not matter.
 pub(super) fn plan(facts: &Facts) -> Plan {
+    let mut plan = changes(facts, &|_| true);
+    plan.diagnostics.extend(security::findings(&plan, facts));
+    plan.diagnostics.extend(existing::findings(facts));
+    plan
+}
+
+/// What becomes of one role alone, as [`plan`] has it.
+pub(super) fn change(facts: &Facts, role: RoleLabel) -> Option<Change> {
+    let mut plan = changes(facts, &|other| *other == role);
+    plan.changes.remove(&role)
+}
+
+/// The changes of some roles.
+fn changes(facts: &Facts, is_wanted: &dyn Fn(&RoleLabel) -> bool) -> Plan {
     let mut plan = Plan::default();
     let declared = &facts.resolved.declared;
-    for (service_account, declared) in declared {
+    let wanted = declared
+        .iter()
+        .filter(|(_, declared)| is_wanted(&declared.role));
+    for (service_account, declared) in wanted {
         let decision = match &declared.verdict {
             Verdict::Managed(_) => facts
                 .desired(service_account)
@@ -46,6 +63,10 @@ pub(super) fn plan(facts: &Facts) -> Plan {
     let leftover = facts.leftover();
     for role in leftover.filter_map(|listed| facts.current.detail(&listed.name)) {
         let name = &role.listed.name;
+        let label = RoleLabel::from(name);
+        if !is_wanted(&label) {
+            continue;
+        }
         let Ownership::Owned(service_account) = ownership::of(role, &facts.cluster) else {
             continue;
         };
@@ -68,16 +89,8 @@ pub(super) fn plan(facts: &Facts) -> Plan {
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
         let (action, reason) = leftover.unless_declared(action, reason);
         let location = declared.map(|declared| declared.location.clone());
-        plan.add(
-            &RoleLabel::from(name),
-            &service_account,
-            location,
-            action,
-            reason,
-        );
+        plan.add(&label, &service_account, location, action, reason);
     }
-    plan.diagnostics.extend(security::findings(&plan, facts));
-    plan.diagnostics.extend(existing::findings(facts));
     plan
 }
 

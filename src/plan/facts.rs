@@ -15,6 +15,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::guard::{self, Allowed};
 use super::history::{self, History, Questions};
@@ -32,6 +33,7 @@ use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
 
 mod order;
+mod over;
 
 /// What has to be read next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +98,8 @@ pub struct Facts {
     /// On whose behalf.
     pub run: Run,
     /// What is declared.
-    pub resolved: Resolved,
-    pub(super) desired: BTreeMap<ServiceAccountRef, DesiredRole>,
+    pub resolved: Arc<Resolved>,
+    pub(super) desired: Arc<BTreeMap<ServiceAccountRef, DesiredRole>>,
     pub(super) current: CurrentRoles,
     pub(super) history: History,
     pub(super) allowed: Allowed,
@@ -118,10 +120,10 @@ impl Facts {
             run.depth = Depth::Full;
         }
         Self {
-            desired: desired::for_cluster(&resolved, &cluster, &run.repository),
+            desired: desired::for_cluster(&resolved, &cluster, &run.repository).into(),
             cluster,
             run,
-            resolved,
+            resolved: resolved.into(),
             current: CurrentRoles::default(),
             history: History::default(),
             allowed,
@@ -223,21 +225,6 @@ impl Facts {
             record,
             obstacle,
         }
-    }
-
-    /// The plan for other declarations over the same roles: what the base of a change would get.
-    pub fn plan_for(&self, resolved: Resolved) -> Plan {
-        let other = Self {
-            desired: desired::for_cluster(&resolved, &self.cluster, &self.run.repository),
-            resolved,
-            plan: OnceCell::new(),
-            ..self.clone()
-        };
-        let mut plan = other.plan().clone();
-        // What stands in the way of the base's plan is not asked; what becomes of single roles is.
-        let _ = fence::check(&mut plan, &other);
-        let _ = other.check_providers(&mut plan);
-        plan
     }
 
     /// What becomes of every role, before the fence and the guards have their say.
@@ -415,9 +402,10 @@ impl Facts {
         });
         let unresolved = current.filter(|role| role.trust_policy.has_unresolved_principal());
         let names: Vec<RoleName> = unresolved.map(|role| role.name.clone()).collect();
-        match self.check_order(&mut plan.clone()) {
-            Ok(()) => names,
-            Err(_) => vec![],
+        // The steps change the plan that they look at, and a copy of all roles is no small thing.
+        match names.is_empty() || self.check_order(&mut plan.clone()).is_ok() {
+            true => names,
+            false => vec![],
         }
     }
 

@@ -462,3 +462,20 @@ fn the_origin_of_what_is_held_is_told_by_the_facts_and_not_by_the_words() {
         assert_eq!(origins(plan, &base, |_| true)[&role], origin);
     }
 }
+
+#[test]
+fn p37_a_role_alone_is_planned_as_it_is_among_all() {
+    let held = Verdict::Held {
+        reason: "wrong".to_owned(),
+    };
+    let declared = resolved(&[managed("bar/foo"), managed("bar/new"), ("bar/held", held)]);
+    let roles = [with_trust(role("bar/foo"), OPEN), role("bar/gone")];
+    let facts = facts_over(&declared, &roles, &cluster(), &run());
+    let all = &facts.plan().changes;
+    assert_eq!(all.len(), 4);
+    for (role, change) in all {
+        assert_eq!(decide::change(&facts, role.clone()).as_ref(), Some(change));
+    }
+    let nobodys = RoleLabel::new("k8s-sa_bar_nobody");
+    assert_eq!(decide::change(&facts, nobodys), None);
+}
