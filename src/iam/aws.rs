@@ -3,8 +3,6 @@
 //! The SDK's own retries are off: it cannot know that CreateRole must not be sent twice, and one
 //! rate has to hold for all calls of an account. What may be sent again is decided in `call`.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_iam::config::ProvideCredentials;
 use aws_sdk_iam::types;
 
@@ -22,12 +20,14 @@ mod access;
 mod authorities;
 mod call;
 mod credentials;
+mod pages;
 mod reply;
 mod role;
 
 use access::configuration;
 use call::{Line, Nature, call, find};
 use credentials::{Unusable, check_token_file};
+use pages::Page;
 use reply::Whole;
 use role::{current, detailed, listed};
 
@@ -125,46 +125,6 @@ fn bad_reply(action: &'static str, role: Option<&RoleName>, what: impl Into<Stri
     }
 }
 
-/// The way through the pages of a list, as far as it was gone. A listing that may lack something is
-/// an error.
-#[derive(Default)]
-struct Pages {
-    seen: BTreeSet<RoleName>,
-    marker: Option<String>,
-}
-
-impl Pages {
-    /// Goes on from a page, which shows these roles, to the one that it names; says whether there is
-    /// one.
-    fn turn<'a>(
-        &mut self,
-        action: &'static str,
-        is_truncated: bool,
-        next: Option<&str>,
-        mut roles: impl ExactSizeIterator<Item = &'a RoleName>,
-    ) -> Result<bool, Error> {
-        let incomplete = |what: &str| {
-            let what = format!("{what}, so the listing is incomplete");
-            Err(bad_reply(action, None, what))
-        };
-        let is_empty = roles.len() == 0;
-        let next = next.filter(|marker| !marker.is_empty());
-        match next {
-            _ if !roles.all(|role| self.seen.insert(role.clone())) => {
-                incomplete("a role is listed twice")
-            }
-            None if is_truncated => incomplete("a truncated page has no marker"),
-            Some(_) if !is_truncated => incomplete("the last page has a marker"),
-            Some(_) if is_empty => incomplete("a truncated page is empty"),
-            None => Ok(false),
-            Some(next) => {
-                self.marker = Some(next.to_owned());
-                Ok(true)
-            }
-        }
-    }
-}
-
 impl IamReader for Reader {
     async fn caller(&self) -> Result<Caller, Error> {
         const ACTION: &str = "sts:GetCallerIdentity";
@@ -186,48 +146,42 @@ impl IamReader for Reader {
 
     async fn list_roles(&self) -> Result<Vec<ListedRole>, Error> {
         const ACTION: &str = "iam:ListRoles";
-        let (mut roles, mut pages) = (Vec::new(), Pages::default());
-        loop {
+        let ask = |marker: Option<String>| async move {
             let page = call(&self.line, Nature::Read, ACTION, None, || {
                 let request = self.iam.list_roles().max_items(PAGE_SIZE);
-                request.set_marker(pages.marker.clone()).send()
+                request.set_marker(marker.clone()).send()
             });
             let page = page.await?;
-            let first = roles.len();
-            for role in page.roles() {
-                roles.push(listed(ACTION, role)?);
-            }
-            let names = roles[first..].iter().map(|role| &role.name);
-            if !pages.turn(ACTION, page.is_truncated(), page.marker(), names)? {
-                return Ok(roles);
-            }
-        }
+            Ok(Page {
+                entries: page.roles,
+                is_truncated: page.is_truncated,
+                marker: page.marker,
+            })
+        };
+        pages::all(ACTION, ask, |role| listed(ACTION, role), |role| &role.name).await
     }
 
     async fn all_roles(&self) -> Result<Option<Vec<CurrentRole>>, Error> {
-        let (mut roles, mut pages) = (Vec::new(), Pages::default());
-        loop {
+        let ask = |marker: Option<String>| async move {
             let page = call(&self.line, Nature::Read, DETAILS, None, || {
                 let request = self.iam.get_account_authorization_details();
                 let request = request.filter(types::EntityType::Role);
                 let request = request.max_items(PAGE_SIZE);
-                request.set_marker(pages.marker.clone()).send()
+                request.set_marker(marker.clone()).send()
             });
-            let page = match page.await {
-                Err(error) if error.kind == Kind::AccessDenied => {
-                    tracing::info!("{error}: every role is read by itself");
-                    return Ok(None);
-                }
-                page => page?,
-            };
-            let first = roles.len();
-            for role in page.role_detail_list() {
-                roles.push(detailed(role)?);
+            let page = page.await?;
+            Ok(Page {
+                entries: page.role_detail_list.unwrap_or_default(),
+                is_truncated: page.is_truncated,
+                marker: page.marker,
+            })
+        };
+        match pages::all(DETAILS, ask, detailed, |role| &role.listed.name).await {
+            Err(error) if error.kind == Kind::AccessDenied => {
+                tracing::info!("{error}: every role is read by itself");
+                Ok(None)
             }
-            let names = roles[first..].iter().map(|role| &role.listed.name);
-            if !pages.turn(DETAILS, page.is_truncated(), page.marker(), names)? {
-                return Ok(Some(roles));
-            }
+            roles => roles.map(Some),
         }
     }
 

@@ -16,11 +16,14 @@ pub(super) fn listed(action: &'static str, role: &types::Role) -> Result<ListedR
     let trust = role.assume_role_policy_document();
     let trust =
         trust.ok_or_else(|| wrong(format!("role `{}` has no trust policy", role.role_name())))?;
+    let trust_policy = document::decode(trust);
+    // It is compared in any case, and here the next page is under way.
+    trust_policy.read();
     Ok(ListedRole {
         name: RoleName::new(role.role_name()).map_err(|error| wrong(error.to_string()))?,
         id: RoleId::new(role.role_id()),
         path: RolePath::new(role.path()).map_err(|error| wrong(error.to_string()))?,
-        trust_policy: document::decode(trust),
+        trust_policy,
         max_session_seconds: role
             .max_session_duration()
             .and_then(|s| u32::try_from(s).ok()),
