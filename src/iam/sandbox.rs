@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{Error, Kind};
-use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas, document};
+use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas};
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
 use crate::model::last_use::LastUse;
 use crate::model::role::{
@@ -173,7 +173,7 @@ fn listed(role: &Role) -> Option<ListedRole> {
         name: RoleName::new(&role.name).ok()?,
         id: RoleId::new(&role.id),
         path: RolePath::new(&role.path).ok()?,
-        trust_policy: document::decode(&role.encoded_trust_policy()),
+        trust_policy: TrustDocument::new(role.trust_policy_text()),
         max_session_seconds: Some(role.max_session_duration),
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! It is read again whenever it has changed, and only then: a run asks about every role one by one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
@@ -155,9 +156,12 @@ impl Stamp {
 impl Accounts {
     fn parse(text: &str) -> Result<Self, String> {
         let said = |error: serde_json::Error| error.to_string();
-        let value: serde_json::Value = serde_json::from_str(text).map_err(said)?;
-        let is_list = value.get("accounts").is_some();
-        // From the text again, as errors about a value do not say where they are.
+        // Nothing is kept of the first look: a file of thousands of roles is large enough once.
+        let is_list = match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text) {
+            Ok(fields) => fields.contains_key("accounts"),
+            Err(error) if error.is_data() => false,
+            Err(error) => return Err(said(error)),
+        };
         let all: Vec<Arc<State>> = if is_list {
             let fleet: Fleet<State> = serde_json::from_str(text).map_err(said)?;
             fleet.accounts.into_iter().map(Arc::new).collect()

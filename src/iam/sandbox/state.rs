@@ -127,11 +127,15 @@ impl Provider {
 impl Role {
     /// The trust policy as the API hands it out: JSON, URL-encoded.
     pub fn encoded_trust_policy(&self) -> String {
-        let text = match &self.trust_policy {
+        crate::iam::document::encode(&self.trust_policy_text())
+    }
+
+    /// The same decoded.
+    pub(super) fn trust_policy_text(&self) -> String {
+        match &self.trust_policy {
             Value::String(text) => text.clone(),
             document => document.to_string(),
-        };
-        crate::iam::document::encode(&text)
+        }
     }
 }
 
