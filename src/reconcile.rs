@@ -29,6 +29,7 @@ mod again;
 pub mod apply;
 mod approval;
 mod checked;
+mod checkout;
 pub mod compare;
 mod conclusion;
 mod doubts;

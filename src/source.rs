@@ -31,6 +31,7 @@ mod threads;
 mod tree;
 mod trusted;
 mod user_config;
+mod work_tree;
 
 pub use crate::model::shell::quoted;
 pub use answer::{Answer, Answered};
@@ -43,6 +44,7 @@ pub use git::{Alternates, Repository};
 pub use history::{Blob, Content};
 pub use remote::Phase;
 pub use user_config::ConfigVariables;
+pub use work_tree::WorkTree;
 
 /// The largest file that is read, in bytes. Rendered releases reach 100 MB; beyond this it is an
 /// accident or an attack.

@@ -1,23 +1,12 @@
 //! What is found about a commit as a whole: edits that are not part of it, and what is not read.
 
-use super::Manifests;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::commit::CommitId;
-use crate::model::location::Location;
-use crate::source::{Repository, Unread, UnreadReason};
+use crate::model::location::{Location, RepoPath};
+use crate::source::{Unread, UnreadReason};
 
-/// Says that edits which are in no commit have no effect, if there are any and `HEAD` is read.
-pub(super) fn uncommitted(
-    repository: &Repository,
-    commit: &CommitId,
-    manifests: &Manifests,
-) -> Option<Diagnostic> {
-    if repository.resolve("HEAD").ok().as_ref() != Some(commit) {
-        return None;
-    }
-    let changed = repository.uncommitted(&manifests.scope, &|path, bytes| {
-        manifests.extractor.extract(path, bytes).is_some()
-    });
+/// Says that edits which are in no commit have no effect, if there are any.
+pub(super) fn uncommitted(commit: &CommitId, changed: &[RepoPath]) -> Option<Diagnostic> {
     let first = changed.first()?;
     let what = match changed.len() - 1 {
         0 => format!("`{first}` differs"),

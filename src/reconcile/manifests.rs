@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::findings::{not_read, uncommitted};
+use super::findings::not_read;
 use super::rendered::{Files, Rendered};
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
 use crate::desired;
@@ -169,10 +169,7 @@ impl Manifests {
             Place::Repository(address) => {
                 let repository = Rc::new(address.open(observe)?);
                 let commit = repository.resolve(&address.revision)?;
-                let mut manifests = Self::at(&repository, &commit, paths, reading)?;
-                let uncommitted = uncommitted(&repository, &commit, &manifests);
-                manifests.diagnostics.extend(uncommitted);
-                Ok(manifests)
+                Self::at_checkout(&repository, &commit, paths, reading)
             }
             Place::Directory(files) => Self::of_directory(files, paths, reading, observe),
         }

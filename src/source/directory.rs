@@ -171,7 +171,7 @@ fn is_read_anyway(directory: &Path, scope: &Scope, link: &Path) -> bool {
 }
 
 /// Whether a part of a path below the directory is a symbolic link; the directory itself may be one.
-fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
+pub(super) fn leads_through_link(directory: &Path, path: &RepoPath) -> bool {
     let mut at = directory.to_owned();
     os_path(path).components().any(|part| {
         at.push(part);

@@ -5,11 +5,9 @@
 //! gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Oid, StatusOptions};
+use git2::{ErrorCode, Oid};
 use tempfile::TempDir;
 
 use super::blobs::{self, Read, read_content};
@@ -17,10 +15,9 @@ use super::credentials::Credentials;
 use super::error::{damaged, reason};
 use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
+use super::tree::directories_above;
 use super::user_config::UserConfig;
-use super::{
-    Cache, Error, Remembered, Scope, Snapshot, directory, is_manifest, link, pack, trusted,
-};
+use super::{Cache, Error, Remembered, Scope, Snapshot, link, pack, trusted};
 use crate::model::commit::{CommitId, TrailerKey};
 use crate::model::location::RepoPath;
 use crate::model::redact;
@@ -294,56 +291,6 @@ impl Repository {
         let found = self.objects.find_commit(id);
         Ok(found.map_err(|e| damaged(id, b"", &e))?.tree_id())
     }
-
-    /// Files in scope that the work tree has otherwise than the commit that is checked out, as far
-    /// as they are missing there or `matters` says so of their content. Empty for a bare repository,
-    /// a clone, or if the work tree cannot be examined.
-    pub fn uncommitted(
-        &self,
-        scope: &Scope,
-        matters: &impl Fn(&RepoPath, &[u8]) -> bool,
-    ) -> Vec<RepoPath> {
-        let elsewhere = self
-            .git
-            .config()
-            .and_then(|config| config.get_path("core.worktree"));
-        let (Some(directory), Err(_)) = (self.git.workdir(), elsewhere) else {
-            return vec![];
-        };
-        let mut options = StatusOptions::new();
-        options
-            .include_untracked(true)
-            .recurse_untracked_dirs(true)
-            .exclude_submodules(true);
-        options.no_refresh(true).update_index(false);
-        let Ok(statuses) = self.git.statuses(Some(&mut options)) else {
-            return vec![];
-        };
-        let index = self.git.index();
-        // What a sparse checkout leaves out is missing on purpose.
-        let is_left_out = |path: &RepoPath| {
-            let entry = index
-                .as_ref()
-                .ok()
-                .and_then(|index| index.get_path(Path::new(OsStr::from_bytes(path.as_bytes())), 0));
-            let skips = git2::IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
-            entry.is_some_and(|entry| entry.flags_extended & skips != 0)
-                && directory
-                    .join(OsStr::from_bytes(path.as_bytes()))
-                    .symlink_metadata()
-                    .is_err()
-        };
-        let paths = statuses
-            .iter()
-            .map(|status| RepoPath::new(status.path_bytes()));
-        let concerns_us = |path: &RepoPath| {
-            is_manifest(path)
-                && scope.covers(path)
-                && !is_left_out(path)
-                && directory::content(directory, path).is_none_or(|bytes| matters(path, &bytes))
-        };
-        paths.filter(concerns_us).collect()
-    }
 }
 
 /// Whether a repository may read objects from a place outside itself.
@@ -431,12 +378,6 @@ fn learn_directories<T>(
             cache.add(id);
         }
     }
-}
-
-/// The directories that a path is in, the root last.
-fn directories_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = (0..path.len()).rev().filter(|at| path[*at] == b'/');
-    ends.chain([0]).map(|end| &path[..end])
 }
 
 impl std::fmt::Debug for Repository {

@@ -26,3 +26,9 @@ pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
         [directory, b"/", name].concat()
     }
 }
+
+/// The directories that a path is in, the root last.
+pub(super) fn directories_above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = (0..path.len()).rev().filter(|at| path[*at] == b'/');
+    ends.chain([0]).map(|end| &path[..end])
+}

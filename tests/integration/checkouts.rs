@@ -119,3 +119,63 @@ fn g64_what_a_sparse_checkout_leaves_out_is_no_change() {
         run.stdout
     );
 }
+
+#[test]
+fn g89_edits_of_every_kind_are_told_and_what_cannot_matter_is_not() {
+    type Edit = fn(&Repository);
+    let edits: [(&str, Edit); 12] = [
+        ("`apps/a.yaml` differs", |it| {
+            it.write("apps/a.yaml", service_account("bar", "z"));
+        }),
+        ("`apps/a.yaml` and 1 more differ", |it| {
+            it.git(&["mv", "apps/a.yaml", "apps/z.yaml"]);
+        }),
+        ("`apps/a.yaml` differs", |it| {
+            it.write("apps/a.yaml", service_account("bar", "z"));
+            it.git(&["add", "--all"]);
+            it.write("apps/a.yaml", service_account("bar", "a"));
+        }),
+        ("`apps/a.yaml` differs", |it| {
+            it.git(&["rm", "--quiet", "--cached", "apps/a.yaml"]);
+        }),
+        ("`new/dir/n.json` differs", |it| {
+            it.write("new/dir/n.json", service_account("bar", "n"));
+        }),
+        ("`apps/n.yaml` differs", |it| {
+            it.git(&["init", "--quiet", "apps"]);
+            it.write("apps/n.yaml", service_account("bar", "n"));
+        }),
+        ("", |it| {
+            it.write("nested/n.yaml", service_account("bar", "n"));
+            it.git(&["init", "--quiet", "nested"]);
+        }),
+        ("", |it| {
+            it.write("build/n.yaml", service_account("bar", "n"));
+            it.write(".gitignore", "build/\n*.local.yaml\n");
+            it.write("apps/n.local.yaml", service_account("bar", "n"));
+        }),
+        ("", |it| {
+            it.write("apps/plain.yaml", "a: 1\n");
+            it.write("apps/notes.txt", service_account("bar", "n"));
+        }),
+        ("", |it| {
+            it.write("apps/a.yaml", service_account("bar", "a"));
+        }),
+        ("", |it| {
+            it.git(&["update-index", "--assume-unchanged", "apps/a.yaml"]);
+            it.write("apps/a.yaml", service_account("bar", "z"));
+        }),
+        ("", |it| {
+            it.write("left-out/n.yaml", service_account("bar", "n"));
+        }),
+    ];
+    for (number, (told, edit)) in edits.into_iter().enumerate() {
+        let repository = Repository::with(&[("apps/a.yaml", &service_account("bar", "a"))]);
+        edit(&repository);
+        let arguments = ["lint", "--exclude", "left-out"];
+        let shown = Cli::new(repository.path(), &arguments).run().ends(0).stdout;
+        let is_told = shown.contains("in the work tree from commit");
+        assert_eq!(is_told, !told.is_empty(), "{number}: {shown}");
+        assert!(shown.contains(told), "{number}: {shown}");
+    }
+}
