@@ -29,6 +29,7 @@ mod ssh;
 mod summed;
 mod threads;
 mod tree;
+mod trees;
 mod trusted;
 mod user_config;
 mod work_tree;

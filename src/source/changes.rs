@@ -6,12 +6,13 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use git2::{ObjectType, Oid, Tree, TreeEntry};
+use git2::{ObjectType, Oid};
 
 use super::blobs::{self, Read};
 use super::error::damaged;
 use super::history::Blob;
-use super::tree::{DIRECTORY, joined, kind_of};
+use super::tree::joined;
+use super::trees::{Entry, Tree};
 use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -49,10 +50,7 @@ impl Repository {
             let found = self.objects().find_commit(id);
             found.map_err(|e| damaged(id, b"history", &e))
         };
-        let tree = |commit: &git2::Commit<'_>| {
-            let found = self.objects().find_tree(commit.tree_id());
-            found.map_err(|e| damaged(commit.tree_id(), b"history", &e))
-        };
+        let tree = |commit: &git2::Commit<'_>| self.directory(commit.tree_id(), b"history");
         let mut commit = find(start)?;
         // A tree is read once: what is after a commit is before the next one.
         let mut after = None;
@@ -74,7 +72,7 @@ impl Repository {
                     None => tree(&commit)?,
                 };
                 let mut changed = Vec::new();
-                self.compare(before.as_ref(), Some(&now), &[], 0, scope, &mut changed)?;
+                self.compare((before.as_ref(), Some(&now)), &[], 0, scope, &mut changed)?;
                 if !changed.is_empty() && visit(&id_of(&commit), changed)?.is_break() {
                     return Ok(());
                 }
@@ -117,8 +115,7 @@ impl Repository {
     /// Lists the manifests that two trees do not have in common, with the blobs of both sides.
     fn compare(
         &self,
-        before: Option<&Tree<'_>>,
-        after: Option<&Tree<'_>>,
+        (before, after): (Option<&Tree>, Option<&Tree>),
         directory: &[u8],
         depth: usize,
         scope: &Scope,
@@ -131,27 +128,25 @@ impl Repository {
                 limit: MAX_TREE_DEPTH,
             });
         }
-        for (old, new) in differences(before, after) {
-            let Some(entry) = old.as_ref().or(new.as_ref()) else {
+        let differences = differences(before, after, directory)?;
+        for (old, new) in differences {
+            let Some(entry) = old.or(new) else {
                 continue;
             };
-            let path = RepoPath::new(joined(directory, entry.name_bytes()));
-            let of_kind = |side: &Option<TreeEntry<'_>>, kind: ObjectType| {
-                let side = side.as_ref().filter(|entry| entry.kind() == Some(kind));
-                side.map(TreeEntry::id)
+            let path = RepoPath::new(joined(directory, entry.name));
+            let of_kind = |side: Option<Entry<'_>>, kind: ObjectType| {
+                let side = side.filter(|entry| entry.kind() == kind);
+                side.map(|entry| entry.id)
             };
-            let trees = [&old, &new].map(|side| of_kind(side, ObjectType::Tree));
+            let trees = [old, new].map(|side| of_kind(side, ObjectType::Tree));
             if trees != [None, None] && scope.touches(&path) {
-                let tree = |id: Oid| {
-                    let found = self.objects().find_tree(id);
-                    found.map_err(|e| damaged(id, path.as_bytes(), &e))
-                };
+                let tree = |id: Oid| self.directory(id, path.as_bytes());
                 let [old, new] = trees.map(|id| id.map(tree).transpose());
                 let (old, new) = (old?, new?);
-                let below = path.as_bytes();
-                self.compare(old.as_ref(), new.as_ref(), below, depth + 1, scope, changed)?;
+                let sides = (old.as_ref(), new.as_ref());
+                self.compare(sides, path.as_bytes(), depth + 1, scope, changed)?;
             }
-            let blobs = [&old, &new].map(|side| of_kind(side, ObjectType::Blob).map(Blob));
+            let blobs = [old, new].map(|side| of_kind(side, ObjectType::Blob).map(Blob));
             if let [before, after] = blobs
                 && (before, after) != (None, None)
                 && is_manifest(&path)
@@ -168,26 +163,45 @@ impl Repository {
     }
 }
 
+/// What two trees have under a name.
+type Sides<'t> = (Option<Entry<'t>>, Option<Entry<'t>>);
+
 /// What two trees do not have in common: the entries of a name on both sides, a file and a directory of
 /// one name each by itself.
 fn differences<'t>(
-    before: Option<&'t Tree<'t>>,
-    after: Option<&'t Tree<'t>>,
-) -> Vec<(Option<TreeEntry<'t>>, Option<TreeEntry<'t>>)> {
-    let entries = |tree: Option<&'t Tree<'t>>| tree.into_iter().flat_map(Tree::iter);
-    let (mut before, mut after) = (entries(before).peekable(), entries(after).peekable());
+    before: Option<&'t Tree>,
+    after: Option<&'t Tree>,
+    directory: &[u8],
+) -> Result<Vec<Sides<'t>>, Error> {
+    let first = |tree: Option<&Tree>, left: &'t [u8]| {
+        let first = tree.map(|tree| tree.first(left, directory));
+        Ok::<_, Error>(first.transpose()?.flatten())
+    };
+    let content = |tree: Option<&'t Tree>| tree.map_or(&[][..], Tree::content);
+    let (mut old_left, mut new_left) = (content(before), content(after));
     let mut found = Vec::new();
     loop {
-        let order = match (before.peek(), after.peek()) {
-            (None, None) => return found,
+        let new = first(after, new_left)?;
+        // Most entries are the same on both sides.
+        if let Some(Entry { length, .. }) = new
+            && old_left.get(..length) == new_left.get(..length)
+        {
+            (old_left, new_left) = (&old_left[length..], &new_left[length..]);
+            continue;
+        }
+        let old = first(before, old_left)?;
+        let order = match (&old, &new) {
+            (None, None) => return Ok(found),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(old), Some(new)) => in_tree(old).cmp(in_tree(new)),
         };
-        let old = if order.is_le() { before.next() } else { None };
-        let new = if order.is_ge() { after.next() } else { None };
+        let old = old.filter(|_| order.is_le());
+        let new = new.filter(|_| order.is_ge());
+        old_left = &old_left[old.map_or(0, |old| old.length)..];
+        new_left = &new_left[new.map_or(0, |new| new.length)..];
         if let (Some(old), Some(new)) = (&old, &new)
-            && (old.id(), old.kind()) == (new.id(), new.kind())
+            && (old.id, old.kind()) == (new.id, new.kind())
         {
             continue;
         }
@@ -196,9 +210,9 @@ fn differences<'t>(
 }
 
 /// By what Git sorts the entries of a tree: their names, those of directories with a slash.
-fn in_tree<'e>(entry: &'e TreeEntry<'_>) -> impl Iterator<Item = u8> + use<'e> {
-    let slash = (kind_of(entry.filemode_raw()) == DIRECTORY).then_some(b'/');
-    entry.name_bytes().iter().copied().chain(slash)
+fn in_tree<'e>(entry: &Entry<'e>) -> impl Iterator<Item = u8> + use<'e> {
+    let slash = (entry.kind() == ObjectType::Tree).then_some(b'/');
+    entry.name.iter().copied().chain(slash)
 }
 
 fn id_of(commit: &git2::Commit<'_>) -> CommitId {

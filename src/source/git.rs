@@ -4,6 +4,7 @@
 //! libgit2 does not apply replace refs, and an object database without a repository has no grafts. Not
 //! gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use super::error::{damaged, reason};
 use super::listing::{self, Named};
 use super::remote::{self, Address, Phase};
 use super::tree::directories_above;
+use super::trees::{Tree, Trees};
 use super::user_config::UserConfig;
 use super::{Cache, Error, Remembered, Scope, Snapshot, link, pack, trusted};
 use crate::model::commit::{CommitId, TrailerKey};
@@ -28,6 +30,8 @@ pub struct Repository {
     pub(super) git: git2::Repository,
     /// The object database alone, without references, work tree and configuration.
     objects: git2::Repository,
+    /// The directories of its history.
+    pub(super) trees: RefCell<Option<Trees>>,
     /// Whether a part of the history is missing.
     is_shallow: bool,
     /// The repository for people: a URL without credentials, or a path.
@@ -150,6 +154,7 @@ impl Repository {
         Ok(Self {
             git,
             objects,
+            trees: RefCell::default(),
             is_shallow,
             label,
             trailer: None,
@@ -290,6 +295,24 @@ impl Repository {
         })?;
         let found = self.objects.find_commit(id);
         Ok(found.map_err(|e| damaged(id, b"", &e))?.tree_id())
+    }
+
+    /// Reads a directory.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(super) fn directory(&self, id: Oid, path: &[u8]) -> Result<Tree, Error> {
+        let mut trees = self.trees.borrow_mut();
+        let trees = trees.get_or_insert_with(|| Trees::new(&pack::packs(&self.git)));
+        if let Some(tree) = trees.read(id) {
+            return Ok(tree);
+        }
+        let broken = |error: git2::Error| damaged(id, path, &error);
+        // libgit2 says what is wrong with a directory that is none.
+        self.objects.find_tree(id).map_err(broken)?;
+        let odb = self.objects.odb().map_err(broken)?;
+        Ok(Tree::new(id, odb.read(id).map_err(broken)?.data()))
     }
 }
 

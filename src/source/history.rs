@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 
 use super::blobs::read_blob;
 use super::error::damaged;
-use super::tree::{DIRECTORY, SYMLINK, is_kind, joined, kind_of};
+use super::tree::{DIRECTORY, SYMLINK, joined, kind_of};
 use super::{Error, Repository, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo, SourceCommit};
@@ -168,26 +168,25 @@ impl Repository {
         let mut at = Vec::new();
         let mut parts = path.as_bytes().split(|byte| *byte == b'/').peekable();
         while let Some(part) = parts.next() {
-            let tree = self.objects().find_tree(id);
-            let tree = tree.map_err(|error| damaged(id, path.as_bytes(), &error))?;
-            let Some(entry) = tree.iter().find(|entry| entry.name_bytes() == part) else {
+            let tree = self.directory(id, path.as_bytes())?;
+            let Some(entry) = tree.entry(part, &at)? else {
                 return Ok(Content::Absent);
             };
-            id = entry.id();
+            id = entry.id;
             at = joined(&at, part);
             let here = RepoPath::new(at.as_slice());
             let by = match (entry.kind(), parts.peek()) {
-                (Some(ObjectType::Tree), Some(_)) => continue,
-                (Some(ObjectType::Tree), None) => "a directory",
-                (Some(ObjectType::Blob), _) if is_kind(&entry, SYMLINK) => "a symbolic link",
-                (Some(ObjectType::Blob), None) => {
+                (ObjectType::Tree, Some(_)) => continue,
+                (ObjectType::Tree, None) => "a directory",
+                (ObjectType::Blob, _) if kind_of(entry.mode) == SYMLINK => "a symbolic link",
+                (ObjectType::Blob, None) => {
                     return self.blob(Blob(id), path).map(Content::File);
                 }
                 // That is read itself.
-                (Some(ObjectType::Blob), Some(_)) if is_manifest(&here) => {
+                (ObjectType::Blob, Some(_)) if is_manifest(&here) => {
                     return Ok(Content::Absent);
                 }
-                (Some(ObjectType::Blob), Some(_)) => "a file",
+                (ObjectType::Blob, Some(_)) => "a file",
                 _ => "a submodule",
             };
             return Ok(Content::Obstructed { path: here, by });
@@ -247,12 +246,11 @@ impl Repository {
             if at.0 != DIRECTORY {
                 return Ok(None);
             }
-            let tree = self.objects().find_tree(at.1);
-            let tree = tree.map_err(|error| damaged(at.1, path.as_bytes(), &error))?;
-            let Some(entry) = tree.iter().find(|entry| entry.name_bytes() == part) else {
+            let tree = self.directory(at.1, path.as_bytes())?;
+            let Some(entry) = tree.entry(part, path.as_bytes())? else {
                 return Ok(None);
             };
-            at = (kind_of(entry.filemode_raw()), entry.id());
+            at = (kind_of(entry.mode), entry.id);
         }
         Ok(Some(at))
     }

@@ -24,13 +24,13 @@ use super::{Error, MAX_FILE_SIZE, threads};
 const FEWEST: usize = 64;
 /// The most bytes an object may have, and the most that the bases of one object may add up to: what
 /// a thread holds at a time. Beyond it libgit2 reads, one object at a time.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// After so many bytes a pack is opened anew: what was read of it stays mapped into memory until then.
-const BATCH: u64 = 32 * 1024 * 1024;
+pub(super) const BATCH: u64 = 32 * 1024 * 1024;
 /// Where the first entry of a pack is: after "PACK", a version and a count.
 const FIRST: u64 = 12;
 /// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
-const DEEPEST: usize = 4095;
+pub(super) const DEEPEST: usize = 4095;
 const LONG_CHAIN: &str = "a chain of more deltas than git makes";
 /// How many bytes an entry unpacks to of which nobody needs to know how much too large it is.
 const TOO_LARGE: u64 = MAX_FILE_SIZE + 1;
@@ -51,14 +51,14 @@ struct Rooted {
 }
 
 /// What the index says of the entries themselves, in the order of the pack.
-struct Layout<'a> {
-    index: &'a index::File,
+pub(super) struct Layout {
+    index: index::File,
     /// Where each entry starts, and its number in the index.
     starts: Vec<(u64, u32)>,
 }
 
-impl<'a> Layout<'a> {
-    fn new(index: &'a index::File) -> Self {
+impl Layout {
+    pub(super) fn new(index: index::File) -> Self {
         let start = |number| (index.pack_offset_at_index(number), number);
         let mut starts: Vec<_> = (0..index.num_objects()).map(start).collect();
         starts.sort_unstable();
@@ -67,13 +67,18 @@ impl<'a> Layout<'a> {
 
     /// An entry, if it is what the index has a checksum of: a reader that is told a wrong length makes
     /// something of it all the same.
-    fn checked<'f>(&self, file: &'f data::File, at: u64) -> Option<&'f [u8]> {
+    pub(super) fn checked<'f>(&self, file: &'f data::File, at: u64) -> Option<&'f [u8]> {
         let place = self.starts.binary_search_by_key(&at, |(at, _)| *at).ok()?;
         let next = self.starts.get(place + 1);
         let end = next.map_or(file.pack_end() as u64, |(end, _)| *end);
         let entry = file.entry_slice(at..end)?;
         let checksum = self.index.crc32_at_index(self.starts[place].1)?;
         (file.entry_crc32(at, entry.len()) == checksum).then_some(entry)
+    }
+
+    /// Where an object is, if it is in the pack.
+    pub(super) fn offset_of(&self, id: &gix_hash::oid) -> Option<u64> {
+        offset_of(&self.index, id)
     }
 }
 
@@ -100,7 +105,7 @@ pub(super) fn check_indexes(directory: &Path) -> Result<(), Error> {
 }
 
 /// The indexes of the packs of a directory.
-fn indexes(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn indexes(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = match std::fs::read_dir(directory) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(_) => vec![],
@@ -213,7 +218,7 @@ fn read_pack(
     } else {
         (1, 1)
     };
-    let layout = Layout::new(&index);
+    let layout = Layout::new(index);
     let visit = |(): &(), batches: Vec<Vec<Visited>>| {
         let mut batches = batches.into_iter();
         batches.try_for_each(|batch| visit(&pack, &layout, batch.into_iter(), each, take))
@@ -372,7 +377,7 @@ fn header(
 /// Visits entries, which are sorted and have their bases among them.
 fn visit(
     pack: &Path,
-    layout: &Layout<'_>,
+    layout: &Layout,
     entries: impl Iterator<Item = Visited>,
     threads: usize,
     take: &(impl Fn(usize, &[u8]) + Sync),
@@ -383,7 +388,7 @@ fn visit(
         pack,
         entries,
         &|(offset, _)| *offset,
-        &|id| Ok(offset_of(layout.index, id)),
+        &|id| Ok(layout.offset_of(id)),
         &mut Discard,
         &stop,
         Kind::Sha1,

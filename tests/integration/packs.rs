@@ -1,13 +1,14 @@
 //! Packs: every way of reading a commit sees the same files, and damage is an error, never a gap.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use irsa_gitops::manifest::Extract;
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::location::RepoPath;
 use irsa_gitops::source::{
-    Alternates, Cache, Credentials, Error, Remembered, Repository, Scope, directory,
+    Alternates, Blob, Cache, Changed, Credentials, Error, Remembered, Repository, Scope, directory,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -25,6 +26,65 @@ fn read(repository: &Path, commit: &str) -> Result<Files, Error> {
     let whole = |_: &RepoPath, content: &[u8]| Some(content.to_vec());
     let snapshot = git.read(&commit, &Scope::default(), None, None, &whole)?;
     Ok(snapshot.files)
+}
+
+/// What each commit changed, as lines: the commit, the blobs before and after, and the path.
+fn changes(repository: &Path, commit: &str) -> Result<Vec<String>, Error> {
+    let refused = Alternates::Refused;
+    let address = repository.to_str().expect("UTF-8");
+    let git = Repository::open(address, "HEAD", &Credentials::default(), refused, &|_| {})?;
+    let commit = CommitId::new(commit).expect("an id");
+    let mut lines = Vec::new();
+    let mut note = |commit: &CommitId, changed: Vec<Changed>| {
+        for Changed {
+            path,
+            before,
+            after,
+        } in changed
+        {
+            let [before, after] = [before, after].map(id);
+            lines.push(format!("{commit} {before} {after} {path}"));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    git.changes(&commit, &Scope::default(), &mut note)?;
+    Ok(lines)
+}
+
+fn id(blob: Option<Blob>) -> String {
+    let shown = blob.map(|blob| format!("{blob:?}"));
+    shown.map_or_else(
+        || "0".repeat(40),
+        |shown| shown[5..shown.len() - 1].to_owned(),
+    )
+}
+
+/// The same from Git.
+fn changes_by_git(fixture: &Fixture, commit: &str) -> Vec<String> {
+    let log = fixture.git(&[
+        "log",
+        "--first-parent",
+        "--diff-merges=first-parent",
+        "--raw",
+        "--root",
+        "--no-renames",
+        "--no-abbrev",
+        "--format=%H",
+        commit,
+    ]);
+    let mut commit = "";
+    let mut lines = Vec::new();
+    for line in log.lines().filter(|line| !line.is_empty()) {
+        let Some((entry, path)) = line.split_once('\t') else {
+            commit = line;
+            continue;
+        };
+        let ids: Vec<&str> = entry.split(' ').skip(2).take(2).collect();
+        if [".yaml", ".json"].iter().any(|end| path.ends_with(end)) && ids[0] != ids[1] {
+            lines.push(format!("{commit} {} {} {path}", ids[0], ids[1]));
+        }
+    }
+    lines
 }
 
 /// Files that git packs as differences from each other, some of them twice.
@@ -113,6 +173,43 @@ fn g9_a_damaged_pack_is_an_error_or_does_not_matter() {
 }
 
 #[test]
+fn g90_a_walk_through_a_damaged_pack_is_an_error_or_finds_what_git_finds() {
+    let fixture = history();
+    let commit = fixture.head();
+    let whole = changes_by_git(&fixture, &commit);
+    assert_eq!(whole.len(), 400);
+    for packing in [
+        &["repack", "-adfq", "--depth=20"][..],
+        &["-c", "repack.useDeltaBaseOffset=false", "repack", "-adfq"],
+    ] {
+        fixture.git(packing);
+        let packs = fixture.path().join(".git/objects/pack");
+        let mut packs = fs::read_dir(&packs).expect("a directory").flatten();
+        let pack = packs.find(|file| file.path().extension().is_some_and(|e| e == "pack"));
+        let pack = pack.expect("a pack").path();
+        let good = fs::read(&pack).expect("a file");
+        fs::remove_file(&pack).expect("git makes it read-only");
+        let mut errors = 0;
+        // Commits and directories come before all files.
+        for at in (12..1500).step_by(7) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            fs::write(&pack, &bad).expect("a file");
+            match changes(fixture.path(), &commit) {
+                Ok(found) => assert_eq!(found, whole, "byte {at}"),
+                Err(_) => errors += 1,
+            }
+        }
+        assert!(errors > 40, "only {errors} mattered");
+        fs::write(&pack, &good).expect("a file");
+        assert_eq!(
+            changes(fixture.path(), &commit).expect("whole again"),
+            whole
+        );
+    }
+}
+
+#[test]
 fn g9_an_entry_that_is_cut_short_by_its_own_header_is_not_taken_for_an_empty_find() {
     let fixture = Fixture::new();
     let long: String = (0..30).map(|n| format!("line {n}\n")).collect();
@@ -197,6 +294,12 @@ proptest! {
             fixture.git(&["repack", "-adfq", &format!("--depth={depth}")]);
             let packed = git().read(&commit, &scope, None, None, &look).expect("a pack");
             prop_assert_eq!(&packed, &loose);
+            // And so does a walk through history.
+            let mut found = changes(fixture.path(), commit.as_str()).expect("a pack");
+            let mut by_git = changes_by_git(&fixture, commit.as_str());
+            found.sort();
+            by_git.sort();
+            prop_assert_eq!(found, by_git);
             for _ in 0..2 {
                 let cache = Cache::open(cache.path(), "1", "");
                 let remembered = Remembered {
