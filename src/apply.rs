@@ -31,7 +31,7 @@ use sending::{VISIBLE_AFTER, send, write};
 
 pub use outcome::{Cause, Failure, Outcome, Outcomes};
 pub use record::record;
-pub use stop::Stop;
+pub use stop::{Lost, Stop};
 
 /// Plans a role again that another run has written to since it was planned for.
 pub type Replan<'a> = &'a dyn Fn(&CurrentRole) -> Again;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::Stop;
+use super::stop::{Lease, Stop};
 use crate::iam::{Error, IamReader, IamWriter, Kind};
 use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
@@ -66,6 +66,8 @@ pub struct Held {
     holder: Holder,
     /// When the call was sent that renewed it last.
     renewed: Instant,
+    /// Until when writes may start, for those who write.
+    lease: Lease,
     is_lost: bool,
 }
 
@@ -109,6 +111,7 @@ pub async fn take(
                 below,
                 holder: wish.holder.clone(),
                 renewed,
+                lease: Lease::new(ends(&wish.holder, renewed)),
                 is_lost: false,
             };
             if is_alone(wish.cluster, number, &held.below, iam).await {
@@ -336,7 +339,10 @@ impl Held {
             // A machine that stood still may hear of a renewal when its lease is over.
             let in_time = Instant::now() < self.ends();
             match renewal {
-                Ok(Ok(true)) if in_time => (self.holder, self.renewed) = (next, sent),
+                Ok(Ok(true)) if in_time => {
+                    (self.holder, self.renewed) = (next, sent);
+                    self.lease.end_at(self.ends());
+                }
                 Ok(Err(error)) if in_time && error.kind != Kind::NoSuchEntity => {
                     tracing::warn!("{error}: the lock is renewed again");
                     tokio::time::sleep(lease / 20).await;
@@ -346,10 +352,13 @@ impl Held {
         }
     }
 
-    /// Until when writes may be started: what is sent then arrives while the lock holds.
     fn ends(&self) -> Instant {
-        let lease = self.holder.lease.unsigned_abs();
-        self.renewed + lease.saturating_sub(ARRIVES_WITHIN.min(lease / 2))
+        ends(&self.holder, self.renewed)
+    }
+
+    /// Until when writes may be started, whoever renews it meanwhile.
+    pub fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// Gives the lock back: the dead ones below it go first, so that nobody takes the lowest number
@@ -380,4 +389,10 @@ impl Held {
     fn is_valid(&self) -> bool {
         !self.is_lost && Instant::now() < self.ends()
     }
+}
+
+/// Until when writes may be started that a holder's lock covers: what is sent then arrives while it holds.
+fn ends(holder: &Holder, renewed: Instant) -> Instant {
+    let lease = holder.lease.unsigned_abs();
+    renewed + lease.saturating_sub(ARRIVES_WITHIN.min(lease / 2))
 }

@@ -81,7 +81,7 @@ pub(super) fn is_no_text(tree: &Tree, value: NodeId) -> bool {
     tree.reading(value) != Some(Reading::Text)
 }
 
-/// A tag on a mapping that matters here: Kubernetes drops it, other readers make something of it.
+/// A tag on what matters here: Kubernetes drops it, other readers make something of it.
 pub(super) fn tag_fault(tree: &Tree, id: NodeId, what: &str) -> Option<Fault> {
     let node = tree.node(id);
     let tag = node.tag.as_ref().filter(|tag| ***tag != *"!!map")?;

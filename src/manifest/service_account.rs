@@ -269,6 +269,9 @@ impl Parts {
         ]
         .into_iter()
         .filter_map(|(id, what)| Some((id.filter(|id| tree.is_mapping(*id))?, what)));
+        let typed = ["apiVersion", "kind"];
+        let typed = typed.map(|key| Some((tree.get(self.object, key)?, key)));
+        let tagged = tagged.chain(typed.into_iter().flatten());
         let managed = self.annotation(tree, &keys.managed);
         let beside = self.annotations.filter(|_| managed.is_some());
         entries

@@ -129,9 +129,24 @@ fn shown(text: &str, kind: Kind) -> String {
         .strip_prefix("git@")
         .unwrap_or_else(|| match place.rsplit_once('@') {
             Some((_, after)) if !names_its_host(scheme, place) => after,
+            None => without_port(place),
             _ => place,
         });
     format!("{before}{scheme}{}", without_query(place, kind))
+}
+
+/// A place without an `@`, up to what cannot be the port of a host: a password, where the rest was cut off.
+fn without_port(place: &str) -> &str {
+    let end = place.find(['/', '\\', '?', '#']).unwrap_or(place.len());
+    let host = &place[..end];
+    let first = host.find(':').filter(|_| !host.starts_with('['));
+    let Some(first) = first else { return place };
+    let port = host[first + 1..].trim_matches(AROUND);
+    let is_port = |c: char| c.is_ascii_digit() || ".:{}$*".contains(c) || c.is_whitespace();
+    match port.chars().all(is_port) || port.starts_with(['{', '$', '<']) {
+        true => place,
+        false => &place[..first],
+    }
 }
 
 /// What has no scheme, such as the short form of ssh: `git@example.com:acme/apps`.
@@ -224,6 +239,9 @@ mod tests {
             ("https://[::1]:8443/a@b.git", "https://[::1]:8443/a@b.git"),
             ("ssh://user:pa/ss@host:22/path", "ssh://host:22/path"),
             ("https://host/x?private_token=s", "https://host/x"),
+            ("https://user:s3cr3t", "https://user"),
+            ("https://user:s3cr3t/x", "https://user"),
+            ("https://host:8443/x", "https://host:8443/x"),
             ("user:pa/ss@host:repo", "host:repo"),
             ("user:a://b@host:repo", "host:repo"),
             ("https:/u:s3cr3t@h/x", "h/x"),

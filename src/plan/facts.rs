@@ -66,8 +66,8 @@ pub enum Answer {
     Roles(Vec<(RoleName, Option<CurrentRole>)>),
     /// What history says.
     History(History),
-    /// What is attached to roles.
-    Attachments(Vec<(RoleName, Attachments)>),
+    /// What is attached to roles; `None` for one that is gone.
+    Attachments(Vec<(RoleName, Option<Attachments>)>),
     /// What is attached to roles that are not ours; `None` where that may not be read.
     Existing(Vec<(RoleName, Option<Attachments>)>),
     /// What is known of a provider.
@@ -199,8 +199,12 @@ impl Facts {
             Answer::History(history) => self.history.extend(history),
             Answer::Attachments(roles) => {
                 for (name, attachments) in roles {
-                    self.current.add_attachments(&name, attachments);
+                    match attachments {
+                        Some(attachments) => self.current.add_attachments(&name, attachments),
+                        None => self.current.add_detail(&name, None),
+                    }
                 }
+                self.plan.take();
             }
             Answer::Existing(roles) => self.existing.extend(roles),
             Answer::Provider(arn, provider) => {

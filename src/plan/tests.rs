@@ -414,6 +414,18 @@ fn a27_a_role_that_the_listing_shows_and_get_role_does_not_is_absent() {
     assert_eq!(words(facts.plan()), [(FOO, "create")]);
 }
 
+/// Another run may delete a role while this one asks what is attached to it.
+#[test]
+fn a27_a_role_that_is_gone_when_it_is_looked_at_is_no_change() {
+    let roles = [role("bar/foo"), role("bar/other")];
+    let mut facts = facts_over(&resolved(&[]), &roles, &cluster(), &run());
+    let name = roles[0].listed.name.clone();
+    facts.add(Answer::Attachments(vec![(name, None)]));
+    let plan = words(facts.plan());
+    assert!(!plan.iter().any(|(name, _)| *name == FOO), "{plan:?}");
+    assert_eq!(plan.len(), 1);
+}
+
 #[test]
 fn an_idle_run_examines_nothing() {
     let names: Vec<String> = (0..50).map(|n| format!("bar/app-{n}")).collect();

@@ -7,8 +7,8 @@ use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Error, Event, Observer};
-use crate::apply::Stop;
 use crate::apply::lock::{self, Held, Refusal, Wish};
+use crate::apply::{Lost, Stop};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::IamWriter;
 use crate::model::cluster::Cluster;
@@ -147,17 +147,19 @@ async fn work_while<W: IamWriter, T>(
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<(T, bool), Error> {
     let mut work = std::pin::pin!(work);
-    tokio::select! {
+    stop.bind(locked.iter().map(|locked| locked.held.lease()));
+    let result = tokio::select! {
         // After a standstill the clock comes first.
         biased;
-        () = keep(locked) => {}
-        result = &mut work => return Ok((result?, false)),
-    }
-    let was_stopped = stop.is_requested();
-    stop.request();
-    match work.await {
-        Err(Error::Stopped) if !was_stopped => Err(Error::LockLost),
-        result => Ok((result?, true)),
+        () = keep(locked) => {
+            stop.lose();
+            work.await
+        }
+        result = &mut work => result,
+    };
+    match (result, stop.unbind()) {
+        (Err(Error::Stopped), Some(Lost::First)) => Err(Error::LockLost),
+        (result, lost) => Ok((result?, lost.is_some())),
     }
 }
 

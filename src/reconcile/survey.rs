@@ -112,7 +112,12 @@ async fn answer(
         Need::Attachments(names) => {
             let mut attachments = Vec::new();
             for name in names {
-                let attached = iam.attachments(&name).await?;
+                let attached = match iam.attachments(&name).await {
+                    Ok(attached) => Some(attached),
+                    // Another run may have deleted it since it was listed.
+                    Err(error) if error.kind == Kind::NoSuchEntity => None,
+                    Err(error) => return Err(error.into()),
+                };
                 attachments.push((name, attached));
             }
             Answer::Attachments(attachments)
@@ -123,7 +128,11 @@ async fn answer(
                 let attached = match iam.attachments(&name).await {
                     Ok(attached) => Some(attached),
                     // Only advice: the policy of the job need not name roles that are not ours.
-                    Err(error) if error.kind == Kind::AccessDenied => None,
+                    Err(error)
+                        if [Kind::AccessDenied, Kind::NoSuchEntity].contains(&error.kind) =>
+                    {
+                        None
+                    }
                     Err(error) => return Err(error.into()),
                 };
                 existing.push((name, attached));

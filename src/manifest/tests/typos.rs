@@ -150,6 +150,22 @@ fn m30_metadata_that_is_no_mapping_holds_the_role() {
             "bar/foo Invalid, invalid-service-account@7:5",
         ),
         (
+            "a tag on the kind",
+            service_account(&[]).replace("kind: ServiceAccount", "kind: !custom ServiceAccount"),
+            "bar/foo Invalid, invalid-service-account@2:15",
+        ),
+        (
+            "a tag on the version",
+            service_account(&[])
+                .replace("apiVersion: v1", "apiVersion: !!python/object:os.system v1"),
+            "bar/foo Invalid, invalid-service-account@1:39",
+        ),
+        (
+            "the tag of what it is",
+            service_account(&[]).replace("kind: ServiceAccount", "kind: !!str ServiceAccount"),
+            "bar/foo Managed",
+        ),
+        (
             "a tag on the object",
             format!("--- # c\n!!python/object:a\n{}", service_account(&[])),
             "bar/foo Invalid, invalid-service-account@3:1",
