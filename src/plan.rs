@@ -69,7 +69,7 @@ pub use again::Again;
 pub use change::{Action, Change, Delete, Quarantine, Update};
 pub use compare::compare;
 pub use diff::Difference;
-pub use facts::{Answer, Facts, Need};
+pub use facts::{Answer, Facts, Need, Purpose};
 pub use fence::Superseded;
 pub use history::History;
 pub use origin::{Origin, origins};

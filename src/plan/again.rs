@@ -35,7 +35,7 @@ impl Facts {
     pub fn again<E>(
         &self,
         role: &CurrentRole,
-        history: impl FnOnce(&Questions) -> Result<History, E>,
+        history: impl Fn(&Questions) -> Result<History, E>,
     ) -> Result<Again, E> {
         let name = &role.listed.name;
         let mut current = CurrentRoles::new([role.listed.clone()]);
@@ -46,8 +46,10 @@ impl Facts {
             current.add_attachments(name, attachments.clone());
         }
         let mut facts = self.over(current);
-        let answer = history(&history::questions(&facts))?;
-        facts.history.extend(answer);
+        for questions in [history::questions, history::absences] {
+            let answer = history(&questions(&facts))?;
+            facts.history.extend(answer);
+        }
         if record::is_record(role, &facts.cluster) {
             return Ok(facts.record_again());
         }

@@ -34,6 +34,9 @@ use crate::model::tags;
 
 mod order;
 mod over;
+mod purpose;
+
+pub use purpose::Purpose;
 
 /// What has to be read next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ enum Stage {
     Listing,
     Roles,
     History,
+    Absences,
     Attachments,
     Existing,
     Principals,
@@ -108,6 +112,7 @@ pub struct Facts {
     quotas: Option<Quotas>,
     /// The roles that the user named.
     named: BTreeSet<RoleName>,
+    purpose: Purpose,
     stage: Stage,
     pub(super) plan: OnceCell<Plan>,
 }
@@ -131,6 +136,7 @@ impl Facts {
             providers: Providers::new(),
             quotas: None,
             named: BTreeSet::new(),
+            purpose: Purpose::Explanation,
             stage: Stage::Listing,
             plan: OnceCell::new(),
         }
@@ -168,9 +174,9 @@ impl Facts {
             let need = match self.stage {
                 Stage::Listing => Some(Need::Listing),
                 Stage::Roles => some(self.unclear(), Need::Roles),
-                Stage::History => Some(self.questions())
-                    .filter(Questions::is_any)
-                    .map(Need::History),
+                Stage::History => asked(history::questions(self)),
+                Stage::Absences if self.is_stopped_anyway() => None,
+                Stage::Absences => asked(history::absences(self)),
                 Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
                 Stage::Existing => some(existing::to_inspect(self), Need::Existing),
                 Stage::Principals => some(self.unresolved(), Need::Principals),
@@ -265,7 +271,8 @@ impl Facts {
         self.stage = match self.stage {
             Stage::Listing => Stage::Roles,
             Stage::Roles => Stage::History,
-            Stage::History => Stage::Attachments,
+            Stage::History => Stage::Absences,
+            Stage::Absences => Stage::Attachments,
             Stage::Attachments => Stage::Existing,
             Stage::Existing => Stage::Principals,
             Stage::Principals => Stage::Providers,
@@ -385,10 +392,6 @@ impl Facts {
             && (self.run.depth == Depth::Full || self.is_named(&listed.name) || !serves_another)
     }
 
-    fn questions(&self) -> Questions {
-        history::questions(self)
-    }
-
     /// Whether the plan has roles trust the cluster's providers, and nothing stands in its way.
     pub fn writes_trust(&self) -> bool {
         let plan = self.plan();
@@ -455,6 +458,10 @@ impl Facts {
         }
         Ok(())
     }
+}
+
+fn asked(questions: Questions) -> Option<Need> {
+    questions.is_any().then_some(Need::History(questions))
 }
 
 fn some(names: Vec<RoleName>, need: impl Fn(Vec<RoleName>) -> Need) -> Option<Need> {

@@ -220,16 +220,12 @@ pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> R
     let resolved = &facts.resolved;
     let retired: Vec<&Change> = plan.changes.values().filter(|c| is_removal(c)).collect();
     let roles = |changes: &[&Change]| changes.iter().map(|c| c.role.clone()).collect::<Vec<_>>();
-    let found = resolved
-        .declared
-        .values()
-        .any(|r| r.verdict != Verdict::Unmanaged);
     let orphaned = plan
         .changes
         .values()
         .filter(|c| is_removal(c) || is_held_orphan(c, resolved));
     let orphaned: Vec<&Change> = orphaned.collect();
-    if !found && !allowed.empty && !orphaned.is_empty() {
+    if finds_nothing(facts, allowed) && !orphaned.is_empty() {
         return Err(Refusal::Empty(roles(&orphaned)));
     }
     let owned = plan
@@ -277,6 +273,12 @@ pub(super) fn check_removals(plan: &Plan, facts: &Facts, allowed: &Allowed) -> R
         });
     }
     Ok(())
+}
+
+/// Whether no ServiceAccount was found at all, so that no role is retired.
+pub(super) fn finds_nothing(facts: &Facts, allowed: &Allowed) -> bool {
+    let mut declared = facts.resolved.declared.values();
+    !allowed.empty && declared.all(|declared| declared.verdict == Verdict::Unmanaged)
 }
 
 fn is_removal(change: &Change) -> bool {

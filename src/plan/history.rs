@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ownership::{self, Ownership};
-use super::{Facts, Mode, quarantine};
+use super::{Facts, Mode, decide, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
 use crate::model::conventions::{IgnoreRules, NamespaceRules};
@@ -37,6 +37,8 @@ pub struct Retiring {
     pub arn: RoleArn,
     /// The commit that last wrote it, if a tag or a note tells: what files say since then may be what it was made for.
     pub since: Option<CommitId>,
+    /// Whether it is quarantined, so that it is the quarantine that explains its absence.
+    pub is_quarantined: bool,
 }
 
 /// What Git said. What is missing is unknown or unexplained.
@@ -84,18 +86,24 @@ impl Questions {
     pub(super) fn is_any(&self) -> bool {
         !(self.commits.is_empty() && self.absent.is_empty() && self.retiring.is_empty())
     }
+
+    /// None yet about any role.
+    fn of(facts: &Facts) -> Self {
+        let conventions = &facts.cluster.conventions;
+        let applied = facts.applied().into_iter().map(|entry| entry.commit);
+        Self {
+            applied: applied.collect(),
+            namespaces: conventions.namespaces.clone(),
+            ignore: conventions.ignore.clone(),
+            ..Self::default()
+        }
+    }
 }
 
-/// What has to be asked of Git about the roles that were read in full.
+/// What has to be asked of Git about the roles that were read in full, without looking through history.
 pub(super) fn questions(facts: &Facts) -> Questions {
     let (cluster, run) = (&facts.cluster, &facts.run);
-    let mut questions = Questions {
-        namespaces: cluster.conventions.namespaces.clone(),
-        ignore: cluster.conventions.ignore.clone(),
-        ..Questions::default()
-    };
-    let applied = facts.applied().into_iter().map(|entry| entry.commit);
-    questions.applied.extend(applied);
+    let mut questions = Questions::of(facts);
     questions.commits.extend(questions.applied.iter().cloned());
     for role in facts.current.details() {
         let Ownership::Owned(service_account) = ownership::of(role, cluster) else {
@@ -106,7 +114,6 @@ pub(super) fn questions(facts: &Facts) -> Questions {
             quarantine::by(role),
             commit(role, tags::COMMIT),
         ];
-        let [last_commit, quarantined_by, created_by] = commits.clone();
         questions.commits.extend(commits.into_iter().flatten());
         if run.mode != Mode::Sync || !facts.is_leftover(&role.listed) {
             continue;
@@ -117,17 +124,37 @@ pub(super) fn questions(facts: &Facts) -> Questions {
             let retiring = Retiring {
                 arn: cluster.role_arn(&role.listed.name),
                 since: self::last_commit(role),
+                is_quarantined: quarantined,
             };
-            questions.retiring.insert(service_account.clone(), retiring);
+            questions.retiring.insert(service_account, retiring);
         }
-        if !quarantined {
-            // A quarantine that was cut short, or opened again by somebody, has made its own commit
-            // the last one, after the removal that was its reason. Without room for its tags, nothing
-            // tells of one that was opened.
-            let is_opened = quarantined_by.is_some() || !quarantine::has_room(role);
-            let since = if is_opened { created_by } else { last_commit };
-            questions.absent.insert(service_account, since);
+    }
+    questions
+}
+
+/// What has to be looked for in history, which costs as much as there is of it: why those are absent
+/// whose roles wait for nothing else.
+pub(super) fn absences(facts: &Facts) -> Questions {
+    let mut questions = Questions::of(facts);
+    for leftover in decide::leftovers(facts, &|_| true) {
+        if leftover.settled(&facts.run, &facts.history).is_break() {
+            continue;
         }
+        let role = leftover.role;
+        // A quarantine that was cut short, or opened again by somebody, has made its own commit
+        // the last one, after the removal that was its reason. Without room for its tags, nothing
+        // tells of one that was opened.
+        let is_opened = quarantine::by(role).is_some() || !quarantine::has_room(role);
+        let since = commit(
+            role,
+            if is_opened {
+                tags::COMMIT
+            } else {
+                tags::LAST_COMMIT
+            },
+        );
+        questions.commits.extend(since.clone());
+        questions.absent.insert(leftover.service_account, since);
     }
     questions
 }

@@ -5,6 +5,8 @@
 //! quarantined, which can be undone exactly; it is deleted after a while, if nobody has anything
 //! attached to it.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::history::{History, commit};
@@ -29,7 +31,7 @@ pub struct Prune {
 /// A role that nobody declares.
 pub(super) struct Leftover<'a> {
     pub(super) role: &'a CurrentRole,
-    pub(super) service_account: &'a ServiceAccountRef,
+    pub(super) service_account: ServiceAccountRef,
     pub(super) attachments: Option<&'a Attachments>,
     pub(super) undeclared: Undeclared,
     /// The manifest of the role, if another pipeline of the cluster reads it.
@@ -75,90 +77,98 @@ pub(super) fn quarantine(
 impl Leftover<'_> {
     /// Decides, and says why.
     pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, Reason) {
-        let undeclared = self.undeclared;
-        let kept = |action, kept| (action, Reason::Kept { undeclared, kept });
-        let held = |why: Kept| match why.is_for_ever() {
-            true => {
-                let command = self.command.clone();
-                let kept = why;
-                let reason = Reason::HeldForEver {
-                    undeclared,
-                    kept,
-                    command,
-                };
-                (Action::Held, reason)
-            }
-            false => kept(Action::Held, why),
-        };
+        match self.settled(run, history) {
+            Continue(ours) => self.by_absence(ours, run, history),
+            Break(decided) => decided,
+        }
+    }
+
+    /// What becomes of the role whatever history says; the commit of the run, if that depends on why the
+    /// ServiceAccount is absent.
+    pub(super) fn settled<'r>(
+        &self,
+        run: &'r Run,
+        history: &History,
+    ) -> ControlFlow<(Action, Reason), &'r CommitId> {
         if run.mode != Mode::Sync {
             let is_quarantined = is_quarantined(self.role);
             let quarantine = is_quarantined.then(|| quarantine::note(self.role));
-            return kept(Action::Orphan, Kept::Mode { quarantine });
+            return Break(self.orphan(Kept::Mode { quarantine }));
         }
         if let Some(path) = &self.read_elsewhere {
-            return kept(Action::Orphan, Kept::OtherPaths(path.clone()));
+            return Break(self.orphan(Kept::OtherPaths(path.clone())));
         }
         let Some(ours) = &run.commit else {
-            return held(Kept::NoCommit);
+            return Break(self.held(Kept::NoCommit));
         };
-        let elsewhere = history.moved.get(self.service_account);
+        let elsewhere = history.moved.get(&self.service_account);
         if let Some(Elsewhere { path, place, .. }) = elsewhere.cloned() {
             match place {
-                Place::New => return held(Kept::DeclaredElsewhere(path)),
-                Place::Broken(fault) => return held(Kept::BrokenElsewhere { path, fault }),
+                Place::New => return Break(self.held(Kept::DeclaredElsewhere(path))),
+                Place::Broken(fault) => {
+                    return Break(self.held(Kept::BrokenElsewhere { path, fault }));
+                }
                 Place::Known => {}
             }
         }
         if self.is_claimed {
-            return held(Kept::Named);
+            return Break(self.held(Kept::Named));
         }
-        if let Some((path, fault)) = history.hidden.get(self.service_account).cloned() {
-            return held(Kept::ChangeUnreadable { path, fault });
+        if let Some((path, fault)) = history.hidden.get(&self.service_account).cloned() {
+            return Break(self.held(Kept::ChangeUnreadable { path, fault }));
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {
-            Some(None) => held(Kept::LastCommitSpoiled),
+            Some(None) => Break(self.held(Kept::LastCommitSpoiled)),
             Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => {
-                held(Kept::HistoryMissing)
+                Break(self.held(Kept::HistoryMissing))
             }
-            _ if is_quarantined(self.role) => match self.quarantine_over(run, history) {
+            _ if is_quarantined(self.role) => Break(match self.quarantine_over(run, history) {
                 Ok(quarantine) => {
                     let delete = Delete {
                         current: self.role.clone(),
                         removal: None,
                     };
                     let reason = Reason::QuarantineOver {
-                        undeclared,
+                        undeclared: self.undeclared,
                         quarantine,
                     };
                     (Action::Delete(Box::new(delete)), reason)
                 }
-                Err(why @ Kept::Quarantined { .. }) => kept(Action::Orphan, why),
-                Err(why) => held(why),
-            },
-            _ => match (history.absences.get(self.service_account), elsewhere) {
-                (Some(Absence::Removed(removal)), _) => self.retire(removal, ours, run),
-                (Some(Absence::Unreadable { path, fault }), _) => held(Kept::ChangeUnreadable {
-                    path: path.clone(),
-                    fault: fault.clone(),
-                }),
-                // Plain files have no history.
-                (None, _) => held(Kept::HistoryMissing),
-                (Some(Absence::NoBase), _) => held(Kept::NoBase),
-                (Some(Absence::UnfitBase(unfit)), _) => held(Kept::UnfitBase(unfit.clone())),
-                // No new place, but nobody removed the ServiceAccount from another one either.
-                (Some(_), Some(known)) => held(Kept::DeclaredElsewhere(known.path.clone())),
-                _ if quarantine::denies_all(self.role) => held(Kept::QuarantineUntagged),
-                (Some(Absence::NotInBase(base)), None) => held(Kept::NotInBase(base.clone())),
-                (Some(Absence::Earlier(commit)), None) => {
-                    held(Kept::RemovedEarlier(commit.clone()))
-                }
-                (Some(Absence::OnSideBranch), None) => held(Kept::OnSideBranch),
-                (Some(Absence::Unexplained), None) => held(match commit(self.role, tags::COMMIT) {
+                Err(why @ Kept::Quarantined { .. }) => self.orphan(why),
+                Err(why) => self.held(why),
+            }),
+            _ => Continue(ours),
+        }
+    }
+
+    /// What becomes of the role by why its ServiceAccount is absent.
+    fn by_absence(&self, ours: &CommitId, run: &Run, history: &History) -> (Action, Reason) {
+        let elsewhere = history.moved.get(&self.service_account);
+        match (history.absences.get(&self.service_account), elsewhere) {
+            (Some(Absence::Removed(removal)), _) => self.retire(removal, ours, run),
+            (Some(Absence::Unreadable { path, fault }), _) => self.held(Kept::ChangeUnreadable {
+                path: path.clone(),
+                fault: fault.clone(),
+            }),
+            // Plain files have no history.
+            (None, _) => self.held(Kept::HistoryMissing),
+            (Some(Absence::NoBase), _) => self.held(Kept::NoBase),
+            (Some(Absence::UnfitBase(unfit)), _) => self.held(Kept::UnfitBase(unfit.clone())),
+            // No new place, but nobody removed the ServiceAccount from another one either.
+            (Some(_), Some(known)) => self.held(Kept::DeclaredElsewhere(known.path.clone())),
+            _ if quarantine::denies_all(self.role) => self.held(Kept::QuarantineUntagged),
+            (Some(Absence::NotInBase(base)), None) => self.held(Kept::NotInBase(base.clone())),
+            (Some(Absence::Earlier(commit)), None) => {
+                self.held(Kept::RemovedEarlier(commit.clone()))
+            }
+            (Some(Absence::OnSideBranch), None) => self.held(Kept::OnSideBranch),
+            (Some(Absence::Unexplained), None) => {
+                self.held(match commit(self.role, tags::COMMIT) {
                     Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
                     _ => Kept::Unexplained,
-                }),
-            },
+                })
+            }
         }
     }
 
@@ -166,12 +176,27 @@ impl Leftover<'_> {
     pub(super) fn unless_declared(&self, action: Action, reason: Reason) -> (Action, Reason) {
         let ends = matches!(action, Action::Quarantine(_) | Action::Delete(_));
         match self.may_be_read_elsewhere.clone().filter(|_| ends) {
-            Some(path) => {
-                let (undeclared, kept) = (self.undeclared, Kept::OtherPaths(path));
-                (Action::Orphan, Reason::Kept { undeclared, kept })
-            }
+            Some(path) => self.orphan(Kept::OtherPaths(path)),
             None => (action, reason),
         }
+    }
+
+    fn held(&self, kept: Kept) -> (Action, Reason) {
+        let undeclared = self.undeclared;
+        let reason = match kept.is_for_ever() {
+            true => Reason::HeldForEver {
+                undeclared,
+                kept,
+                command: self.command.clone(),
+            },
+            false => Reason::Kept { undeclared, kept },
+        };
+        (Action::Held, reason)
+    }
+
+    fn orphan(&self, kept: Kept) -> (Action, Reason) {
+        let undeclared = self.undeclared;
+        (Action::Orphan, Reason::Kept { undeclared, kept })
     }
 
     /// The commit that removed the ServiceAccount is the witness.

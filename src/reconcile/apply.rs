@@ -3,7 +3,7 @@
 
 use super::approval::{Approval, Approve};
 use super::exclusive::{self, Run, Turn};
-use super::survey::{self, Survey, survey};
+use super::survey::{self, Survey, survey_for};
 use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
 use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
 use crate::diagnostic::{Code, Diagnostic};
@@ -13,7 +13,7 @@ use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, RoleLabel};
 use crate::model::shell::REST;
 use crate::plan::saved::SavedPlan;
-use crate::plan::{Again, Change};
+use crate::plan::{Again, Change, Purpose};
 use crate::report::Section;
 use crate::settings::ClusterSettings;
 
@@ -34,7 +34,7 @@ pub async fn plan<R: IamReader>(
     let mut surveys = Vec::new();
     for cluster in clusters {
         let iam = connect(cluster).await?;
-        let survey = survey(cluster, manifests, terms, &iam).await?;
+        let survey = survey_for(Purpose::Plan, cluster, manifests, terms, &iam).await?;
         surveys.push(survey.to_show(base.is_some())?);
     }
     survey::settle(surveys.iter_mut())?;
@@ -148,7 +148,8 @@ async fn plan_all<W: IamWriter>(
 ) -> Result<Vec<Survey>, Error> {
     let mut planned = Vec::new();
     for (cluster, iam) in clusters.iter().zip(writers) {
-        let survey = survey(cluster, declarations, terms, iam.reader()).await?;
+        let reader = iam.reader();
+        let survey = survey_for(Purpose::Apply, cluster, declarations, terms, reader).await?;
         let mut survey = survey.allowed()?;
         limit(&mut survey)?;
         planned.push(survey);

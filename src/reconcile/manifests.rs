@@ -1,6 +1,6 @@
 //! The first step of every verb: from a repository or directory to what its manifests declare.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -46,6 +46,8 @@ pub struct Manifests {
     directory: PathBuf,
     /// The cache that said what need not be read.
     pub(super) cache: Option<Rc<Cache>>,
+    /// What history was searched for already, and what came of it: a run that writes plans twice.
+    pub(super) searched: RefCell<Vec<(Questions, Vec<RepoPath>, History)>>,
 }
 
 /// How manifests are read.
@@ -219,6 +221,7 @@ impl Manifests {
             rendered,
             directory: directory.to_owned(),
             cache: None,
+            searched: RefCell::default(),
         })
     }
 
@@ -272,6 +275,7 @@ impl Manifests {
             rendered: None,
             directory: PathBuf::new(),
             cache: cache.cloned(),
+            searched: RefCell::default(),
         })
     }
 

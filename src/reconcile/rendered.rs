@@ -132,8 +132,8 @@ impl Manifests {
             rules: &questions.namespaces,
             applied: &questions.applied,
         };
-        for whose in questions.retiring.keys() {
-            if !questions.absent.contains_key(whose)
+        for (whose, role) in &questions.retiring {
+            if role.is_quarantined
                 // What was there when the role was quarantined is not known.
                 && let Some(hidden) = comparison.hiding(whose, None)
             {

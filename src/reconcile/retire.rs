@@ -6,7 +6,7 @@ use super::survey::gather;
 use super::{Declarations, Error, Terms};
 use crate::iam::IamReader;
 use crate::model::role::RoleName;
-use crate::plan::{self, Depth, Facts, Mode, Plan};
+use crate::plan::{self, Depth, Facts, Mode, Plan, Purpose};
 use crate::settings::ClusterSettings;
 
 /// Which of the named roles are quarantined; besides, the names that no ServiceAccount's role has.
@@ -25,7 +25,8 @@ pub(super) async fn retirement(
         prune_after: SignedDuration::MAX,
         ..Terms::keeping(Depth::Listing)
     };
-    let (facts, _) = gather(settings, declarations, &terms, names, iam).await?;
+    let purpose = Purpose::Explanation;
+    let (facts, _) = gather(purpose, settings, declarations, &terms, names, iam).await?;
     let (plan, others) = plan::retire(names, &facts)?;
     Ok((plan, others, facts))
 }

@@ -15,8 +15,8 @@ use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{
-    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, Rename,
-    record,
+    self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, Purpose,
+    Rename, record,
 };
 use crate::report::{Entry, Review, Section};
 use crate::settings::{self, ClusterSettings};
@@ -47,7 +47,18 @@ pub async fn survey(
     terms: &Terms,
     iam: &impl IamReader,
 ) -> Result<Survey, Error> {
-    let (facts, mut diagnostics) = gather(settings, declarations, terms, &[], iam).await?;
+    survey_for(Purpose::Explanation, settings, declarations, terms, iam).await
+}
+
+/// The same, without what cannot matter to this purpose.
+pub(super) async fn survey_for(
+    purpose: Purpose,
+    settings: &ClusterSettings,
+    declarations: &impl Declarations,
+    terms: &Terms,
+    iam: &impl IamReader,
+) -> Result<Survey, Error> {
+    let (facts, mut diagnostics) = gather(purpose, settings, declarations, terms, &[], iam).await?;
     let Decision {
         plan,
         record,
@@ -69,6 +80,7 @@ pub async fn survey(
 /// Reads whatever the planner needs, and all of some roles that the user names; besides, what was
 /// found about the manifests.
 pub(super) async fn gather(
+    purpose: Purpose,
     settings: &ClusterSettings,
     declarations: &impl Declarations,
     terms: &Terms,
@@ -85,7 +97,9 @@ pub(super) async fn gather(
         diagnostics,
     } = declarations.declared(&settings.paths, &cluster.naming());
     let run = terms.run(declarations, &settings.paths);
-    let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone()).naming(names);
+    let mut facts = Facts::new(resolved, cluster, run, terms.allowed.clone())
+        .naming(names)
+        .gathered_for(purpose);
     while let Some(need) = facts.missing() {
         let answer = answer(need, &facts, declarations, iam).await?;
         facts.add(answer);

@@ -176,3 +176,79 @@ fn g88_what_is_beyond_the_last_removal_need_not_be_readable() {
         }
     }
 }
+
+/// Takes away the directory of what was applied first, so that history cannot be searched as far back.
+fn cut_history(world: &World, first: &str) {
+    let id = world
+        .repository
+        .git(&["rev-parse", &format!("{first}:apps")]);
+    let object = format!(".git/objects/{}/{}", &id[..2], id[2..].trim());
+    std::fs::remove_file(world.repository.path().join(object)).expect("it is loose");
+}
+
+#[test]
+fn g91_what_cannot_matter_is_not_looked_for_in_history() {
+    // Each beside the same without the reason, where history is searched and cannot be read.
+    for (case, code) in [
+        ("nothing but a removal", 4),
+        ("superseded", 9),
+        ("nothing is declared", 5),
+        ("held whatever history says", 7),
+        ("nothing but a removal, planned", 4),
+        ("nothing is declared, planned", 5),
+    ] {
+        let world = World::new(&["a", "b"]);
+        let first = world.repository.head();
+        world.sync(&[]).ends(0);
+        world.repository.remove("apps/a.yaml");
+        if case.starts_with("nothing is declared") {
+            world.repository.remove("apps/b.yaml");
+            world.repository.write("apps/c.yaml", "kind: ConfigMap\n");
+        }
+        let removal = world.repository.commit("Remove a");
+        world.declare("c");
+        if case == "superseded" {
+            world.repository.commit("newer");
+            world.run(&["apply"]).ends(0);
+        }
+        if case == "held whatever history says" {
+            world.set_tag("a", "role.k8s.aws/last-commit", "spoiled");
+        }
+        cut_history(&world, &first);
+        let at_removal = ["--mode", "sync", "--revision", &removal];
+        let verb = if case.ends_with("planned") {
+            "plan"
+        } else {
+            "apply"
+        };
+        let run = world.run(&[&[verb][..], &at_removal].concat()).ends(code);
+        assert!(run.stdout.contains('{'), "{case}: {}", run.stdout);
+        assert!(!world.role("a").is_null(), "{case}");
+    }
+}
+
+#[test]
+fn g91_a_plan_that_is_superseded_still_shows_what_was_removed() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    let removal = world.repository.commit("Remove a");
+    world.declare("c");
+    world.repository.commit("newer");
+    world.run(&["apply"]).ends(0);
+    let run = world
+        .run(&["plan", "--mode", "sync", "--revision", &removal])
+        .ends(9);
+    assert!(
+        run.changes()
+            .contains(&"k8s-sa_bar_a quarantine".to_owned()),
+        "{}",
+        run.stdout
+    );
+    let explained = world.print(&["explain", "bar/a", "--mode", "sync", "--revision", &removal]);
+    assert!(
+        explained.stdout.contains(&removal[..12]),
+        "{}",
+        explained.stdout
+    );
+}

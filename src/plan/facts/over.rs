@@ -22,6 +22,7 @@ impl Facts {
             providers: self.providers.clone(),
             quotas: self.quotas,
             named: self.named.clone(),
+            purpose: self.purpose,
             stage: self.stage,
             plan: OnceCell::new(),
         }
