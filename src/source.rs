@@ -37,7 +37,7 @@ mod work_tree;
 pub use crate::model::shell::quoted;
 pub use answer::{Answer, Answered};
 pub use cache::Cache;
-pub use changes::{Changed, Visit};
+pub use changes::{Changed, Known, Visit};
 pub use credentials::{Credentials, Server, Token};
 pub use error::{Class, Error, which};
 pub use facts::{Facts, Remembered};

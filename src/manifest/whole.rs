@@ -191,16 +191,6 @@ impl Extractor {
         ))
     }
 
-    /// Whether a file holds a ServiceAccount of that name, whatever it declares.
-    pub fn holds(
-        &self,
-        bytes: &[u8],
-        service_account: &ServiceAccountRef,
-        default: Option<&Namespace>,
-    ) -> bool {
-        self.held(bytes, default).contains(&pair(service_account))
-    }
-
     /// Every ServiceAccount in a file, whatever it declares.
     fn held(&self, bytes: &[u8], default: Option<&Namespace>) -> BTreeSet<Pair> {
         let text = std::str::from_utf8(bytes).unwrap_or_default();

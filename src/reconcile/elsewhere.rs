@@ -6,6 +6,7 @@
 //! before in the same way proves nothing; what is new may be what the role was made for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::manifests::scope;
 use super::{Declarations, Error, Manifests, rendered};
@@ -16,10 +17,31 @@ use crate::model::history::{Ancestry, Elsewhere, Place};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::history::{Questions, Retiring};
-use crate::source::Scope;
+use crate::source::{Known, Scope};
 
 /// The files of a commit that a run does not read, and that may declare a role.
-type Files = BTreeMap<RepoPath, File>;
+type Files = BTreeMap<RepoPath, Rc<File>>;
+
+/// A role that may be retired.
+struct Role<'a> {
+    name: &'a str,
+    /// What the role-arn annotation of its ServiceAccount says: the ARN or, where the webhook composes it,
+    /// the end.
+    given: [String; 2],
+    since: Option<&'a CommitId>,
+}
+
+impl<'a> Role<'a> {
+    fn new(Retiring { arn, since, .. }: &'a Retiring) -> Self {
+        let bare = format!("{}{}", arn.path, arn.name);
+        let bare = bare.strip_prefix('/').unwrap_or_default().to_owned();
+        Self {
+            name: arn.name.as_str(),
+            given: [arn.to_string(), bare],
+            since: since.as_ref(),
+        }
+    }
+}
 
 /// What such a file says.
 #[derive(Default)]
@@ -61,37 +83,40 @@ impl Manifests {
             true => None,
             false => File::new(extractor, &questions.namespaces, path, bytes, &names),
         };
-        let files = |commit: &CommitId| -> Result<Files, Error> {
-            let all = match &self.rendered {
-                Some(rendered) => rendered::read_at(rendered, (commit, ours), &look)?,
-                None => {
-                    repository
-                        .read(commit, &Scope::default(), None, None, &look)?
-                        .files
+        let mut known = Known::default();
+        let mut files = |commit: &CommitId| -> Result<Files, Error> {
+            Ok(match &self.rendered {
+                Some(rendered) => {
+                    let all = rendered::read_at(rendered, (commit, ours), &look)?;
+                    let all = all.into_iter();
+                    all.map(|(path, file)| (path, Rc::new(file))).collect()
                 }
-            };
-            Ok(all.into_iter().collect())
+                None => repository.look_at(commit, &Scope::default(), &mut known, &look)?,
+            })
         };
         let now = files(ours)?;
-        let mut earlier: BTreeMap<CommitId, Files> = BTreeMap::new();
+        let mut earlier: Option<(CommitId, Files)> = None;
+        // Those of one commit follow each other, so that it is looked at once.
+        let mut retiring: Vec<_> = retiring.iter().collect();
+        retiring.sort_by_key(|(_, role)| &role.since);
         for (whose, role) in retiring {
+            let role = &Role::new(role);
             let places = self.declaring(&now, whose, role);
             if places.is_empty() && !now.values().any(|file| file.is_suspect(whose, role)) {
                 continue;
             }
-            let since = role.since.as_ref();
+            let since = role.since;
             let since =
                 since.filter(|commit| repository.ancestry(commit, ours) == Ancestry::Ancestor);
             let since = match &self.rendered {
                 Some(rendered) => since.and_then(|since| rendered.standing_for(since, ours)),
                 None => since,
             };
-            if let Some(since) = since
-                && !earlier.contains_key(since)
-            {
-                earlier.insert(since.clone(), files(since)?);
+            let is_of = |since: &CommitId| earlier.as_ref().is_some_and(|(of, _)| of == since);
+            if let Some(since) = since.filter(|since| !is_of(since)) {
+                earlier = Some((since.clone(), files(since)?));
             }
-            let before = since.and_then(|since| earlier.get(since));
+            let before = since.and(earlier.as_ref()).map(|(_, files)| files);
             let declared_before = |path: &&RepoPath| {
                 let file = before.and_then(|before| before.get(path));
                 file.is_some_and(|file| file.declares(whose, role))
@@ -123,7 +148,7 @@ impl Manifests {
         &self,
         files: &'f Files,
         whose: &ServiceAccountRef,
-        role: &Retiring,
+        role: &Role<'_>,
     ) -> Vec<&'f RepoPath> {
         let unread = files.iter().filter(|(path, _)| !self.scope.covers(path));
         let declaring = unread.filter(|(_, file)| file.declares(whose, role));
@@ -164,7 +189,7 @@ impl File {
     }
 
     /// Whether it declares a role.
-    fn declares(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
+    fn declares(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
         self.declarations.iter().any(|declaration| {
             declaration.service_account == *whose
                 && declaration.management == Management::Managed
@@ -173,7 +198,7 @@ impl File {
     }
 
     /// Whether it has to be compared with what it was before.
-    fn is_suspect(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
+    fn is_suspect(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
         let names = |declaration: &Declaration| {
             declaration.service_account == *whose || names_role(declaration, role)
         };
@@ -186,7 +211,7 @@ impl File {
         &self,
         path: &RepoPath,
         whose: &ServiceAccountRef,
-        role: &Retiring,
+        role: &Role<'_>,
         before: Option<&Files>,
     ) -> Option<String> {
         let declared = self.declarations.iter().find_map(|declaration| {
@@ -209,10 +234,9 @@ impl File {
 }
 
 impl Broken {
-    fn mentions(&self, whose: &ServiceAccountRef, role: &Retiring) -> bool {
-        let (name, role) = (whose.name.as_str(), role.arn.name.as_str());
-        mentions_any(&self.content, &BTreeSet::from([name]))
-            || memchr::memmem::find(&self.content, role.as_bytes()).is_some()
+    fn mentions(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
+        mentions_any(&self.content, &BTreeSet::from([whose.name.as_str()]))
+            || memchr::memmem::find(&self.content, role.name.as_bytes()).is_some()
     }
 
     /// Whether it could hold a ServiceAccount that it could not hold before.
@@ -220,7 +244,7 @@ impl Broken {
         &self,
         path: &RepoPath,
         whose: &ServiceAccountRef,
-        role: &Retiring,
+        role: &Role<'_>,
         before: &Files,
     ) -> bool {
         let mut all = before.values().filter_map(|file| file.broken.as_ref());
@@ -251,11 +275,9 @@ fn family(declaration: &Declaration) -> Option<&str> {
     family.ends_with(['/', '_']).then_some(family)
 }
 
-/// Whether the role-arn annotation is the ARN of a role or, as where the webhook composes it, the end.
-fn names_role(declaration: &Declaration, role: &Retiring) -> bool {
-    let bare = format!("{}{}", role.arn.path, role.arn.name);
-    given(declaration)
-        .is_some_and(|given| given == role.arn.to_string() || bare.strip_prefix('/') == Some(given))
+/// Whether the role-arn annotation names a role.
+fn names_role(declaration: &Declaration, role: &Role<'_>) -> bool {
+    given(declaration).is_some_and(|given| role.given.iter().any(|own| own == given))
 }
 
 fn given(declaration: &Declaration) -> Option<&str> {
@@ -282,11 +304,25 @@ fn could_hold_any_name(bytes: &[u8]) -> bool {
 
 /// Whether one of the names of Kubernetes objects is written in it.
 pub(super) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
+    words(&manifest::narrow(bytes)).any(|word| named(word, names).is_some())
+}
+
+/// Which of the names of Kubernetes objects are written in it.
+pub(super) fn mentioned<'n>(bytes: &[u8], names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+    let bytes = manifest::narrow(bytes);
+    let named = words(&bytes).filter_map(|word| named(word, names));
+    named.collect()
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    manifest::narrow(bytes)
-        .split(|byte| !is_part(byte))
-        .any(|word| {
-            let word = std::str::from_utf8(word).unwrap_or_default();
-            names.contains(word) || names.contains(word.trim_matches(['.', '-']))
-        })
+    bytes.split(move |byte| !is_part(byte))
+}
+
+fn named<'n>(word: &[u8], names: &BTreeSet<&'n str>) -> Option<&'n str> {
+    let word = std::str::from_utf8(word).unwrap_or_default();
+    let found = names.get(word);
+    found
+        .or_else(|| names.get(word.trim_matches(['.', '-'])))
+        .copied()
 }

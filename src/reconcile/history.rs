@@ -97,11 +97,22 @@ impl Manifests {
         let read = (&*self.extractor, rules);
         let whose = questions.absent.keys().collect();
         let search = Search::new(repository, ours, &scope, read, whose)?;
+        let whose = questions.absent.keys();
+        let lost_by = whose.filter_map(|whose| search.lost_by(whose));
+        let commits = questions.absent.values().flatten().chain(lost_by);
+        let places = repository.first_parents(ours, commits.cloned().collect());
         for (service_account, since) in &questions.absent {
             let since = since.as_ref().filter(known);
             let lost_by = search.lost_by(service_account);
             let in_time = lost_by.zip(since).is_none_or(|(lost_by, since)| {
-                since != lost_by && repository.ancestry(since, lost_by) == Ancestry::Ancestor
+                match (places.get(lost_by), places.get(since)) {
+                    (Some(lost_by), Some(since)) => lost_by < since,
+                    // It came in by a merge.
+                    _ => {
+                        since != lost_by
+                            && repository.ancestry(since, lost_by) == Ancestry::Ancestor
+                    }
+                }
             });
             // What is no witness tells whoever has to find out why no role of theirs is retired.
             let absence = match (lost_by, since) {
@@ -114,9 +125,7 @@ impl Manifests {
                     absence => absence,
                 },
                 (Some(lost_by), Some(_)) => Absence::Earlier(repository.commit(lost_by)?),
-                (None, Some(since)) if !repository.is_first_parent(since, ours) => {
-                    Absence::OnSideBranch
-                }
+                (None, Some(since)) if !places.contains_key(since) => Absence::OnSideBranch,
                 _ => Absence::Unexplained,
             };
             let absence = match absence {

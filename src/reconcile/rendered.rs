@@ -4,14 +4,15 @@
 //! No commit says who removed a ServiceAccount from a render, but two renders do: what the one that
 //! was applied last declares and the new one does not is gone, if nothing of the new one hides it.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::elsewhere::mentions_any;
+use super::elsewhere::mentioned;
 use super::manifests::{Address, scope};
 use super::{Error, Manifests, Observer};
-use crate::manifest::{Extract, Extractor, Management};
+use crate::manifest::{Compared, Extract, Extractor, Management, Place};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Ancestry, Removal, Unfit, UnfitBase};
@@ -19,7 +20,7 @@ use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::Questions;
-use crate::source::{self, Repository, Scope, Snapshot, Unread, UnreadReason, directory};
+use crate::source::{self, Repository, Scope, Unread, UnreadReason, directory};
 
 /// Plain files, and what is known of them.
 #[derive(Clone)]
@@ -95,14 +96,16 @@ impl Rendered {
 struct Comparison<'a> {
     rendered: &'a Rendered,
     ours: &'a CommitId,
-    /// What is in the new one, read to its end.
-    files: &'a [(RepoPath, Extract)],
+    /// The files of the new one that are not understood.
+    doubts: Vec<(&'a RepoPath, Extract)>,
     unread: &'a [Unread],
     scope: Scope,
     extractor: &'a Extractor,
     rules: &'a NamespaceRules,
     /// The commits that were applied.
     applied: &'a BTreeSet<CommitId>,
+    /// Which files are not what they are in the base, as far as that was asked.
+    changed: RefCell<BTreeMap<RepoPath, bool>>,
 }
 
 impl Manifests {
@@ -122,16 +125,7 @@ impl Manifests {
         if questions.retiring.is_empty() && questions.absent.is_empty() {
             return Ok(history);
         }
-        let comparison = Comparison {
-            rendered,
-            ours,
-            files: self.whole()?,
-            unread: &self.snapshot.unread,
-            scope: scope(paths, &questions.ignore),
-            extractor: &self.extractor,
-            rules: &questions.namespaces,
-            applied: &questions.applied,
-        };
+        let comparison = Comparison::new(rendered, ours, self, questions, paths)?;
         for (whose, role) in &questions.retiring {
             if role.is_quarantined
                 // What was there when the role was quarantined is not known.
@@ -141,16 +135,15 @@ impl Manifests {
             }
         }
         let before = match (&rendered.base, questions.absent.is_empty()) {
-            (Some(base), false) => Some((base, comparison.before(base)?)),
+            (Some(base), false) => {
+                let names = questions.absent.keys().map(|whose| whose.name.as_str());
+                Some(comparison.before(base, &names.collect())?)
+            }
             _ => None,
         };
-        let names = questions.absent.keys().map(|whose| whose.name.as_str());
-        let broken = comparison.unreadable(&names.collect())?;
         for (whose, since) in &questions.absent {
             let absence = match &before {
-                Some((base, before)) => {
-                    comparison.absence(whose, since.as_ref(), base, before, &broken)?
-                }
+                Some(before) => comparison.absence(whose, since.as_ref(), before)?,
                 None => Some(Absence::NoBase),
             };
             history
@@ -161,32 +154,83 @@ impl Manifests {
     }
 }
 
-impl Comparison<'_> {
-    /// What the base declares; a path that is not there yet holds nothing.
-    fn before(&self, base: &Base) -> Result<Snapshot<Extract>, Error> {
+/// What was there before.
+struct Before<'a> {
+    base: &'a Base,
+    /// The first file that declares each ServiceAccount.
+    declaring: BTreeMap<ServiceAccountRef, RepoPath>,
+    /// The names of absent ServiceAccounts in files that cannot be parsed now, and were not the same before.
+    broken: Vec<(RepoPath, BTreeSet<&'a str>)>,
+    /// What became of the files that were asked of; nothing of those that are gone.
+    compared: RefCell<BTreeMap<RepoPath, Option<Rc<Compared>>>>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(
+        rendered: &'a Rendered,
+        ours: &'a CommitId,
+        manifests: &'a Manifests,
+        questions: &'a Questions,
+        paths: &[RepoPath],
+    ) -> Result<Self, Error> {
+        let scope = scope(paths, &questions.ignore);
+        let rules = &questions.namespaces;
+        let files = manifests.whole()?.iter();
+        let in_doubt = files.filter(|(path, extract)| {
+            // Most files are whole, and need not be copied.
+            scope.covers(path) && !extract.is_placed_and_whole()
+        });
+        let doubts = in_doubt.map(|(path, extract)| (path, extract.clone().placed(path, rules)));
+        Ok(Self {
+            rendered,
+            ours,
+            doubts: doubts.collect(),
+            unread: &manifests.snapshot.unread,
+            scope,
+            extractor: &manifests.extractor,
+            rules,
+            applied: &questions.applied,
+            changed: RefCell::default(),
+        })
+    }
+
+    /// What the base declares, and what came of it; a path that is not there yet holds nothing.
+    fn before(&self, base: &'a Base, names: &BTreeSet<&'a str>) -> Result<Before<'a>, Error> {
         let mut scope = self.scope.clone();
         scope
             .paths
             .retain(|path| directory::has(&base.directory, path));
         let extract = |path: &RepoPath, bytes: &[u8]| self.extractor.declarations(path, bytes);
         let commit = Some(base.commit.clone());
-        let mut before = directory::read(&base.directory, &scope, commit, &extract)?;
+        let before = directory::read(&base.directory, &scope, commit, &extract)?;
+        let mut declaring = BTreeMap::new();
         // No path at all means everything.
-        before.files.retain(|(path, _)| self.scope.covers(path));
-        Ok(before)
-    }
-
-    /// The files that mention one of these names and cannot be parsed.
-    fn unreadable(&self, names: &BTreeSet<&str>) -> Result<Vec<(RepoPath, Vec<u8>)>, Error> {
-        if names.is_empty() {
-            return Ok(vec![]);
+        for (path, extract) in before
+            .files
+            .into_iter()
+            .filter(|(p, _)| self.scope.covers(p))
+        {
+            let declarations = extract.placed(&path, self.rules).declarations.into_iter();
+            for declaration in declarations.filter(|d| d.management != Management::Unmanaged) {
+                let declaring = declaring.entry(declaration.service_account);
+                declaring.or_insert_with(|| path.clone());
+            }
         }
         let look = |_: &RepoPath, bytes: &[u8]| {
-            let is_broken = mentions_any(bytes, names) && !self.extractor.is_readable(bytes);
-            is_broken.then(|| bytes.to_vec())
+            let mentioned = mentioned(bytes, names);
+            let is_broken = !mentioned.is_empty() && !self.extractor.is_readable(bytes);
+            is_broken.then_some(mentioned)
         };
-        let found = directory::read(&self.rendered.directory, &self.scope, None, &look)?;
-        Ok(found.files)
+        let mut broken = directory::read(&self.rendered.directory, &self.scope, None, &look)?;
+        broken
+            .files
+            .retain(|(path, _)| self.has_changed(path, base));
+        Ok(Before {
+            base,
+            declaring,
+            broken: broken.files,
+            compared: RefCell::default(),
+        })
     }
 
     /// Why a ServiceAccount is not there; `None` if history that would tell is missing.
@@ -194,10 +238,9 @@ impl Comparison<'_> {
         &self,
         whose: &ServiceAccountRef,
         since: Option<&CommitId>,
-        base: &Base,
-        before: &Snapshot<Extract>,
-        broken: &[(RepoPath, Vec<u8>)],
+        before: &Before<'_>,
     ) -> Result<Option<Absence>, Error> {
+        let base = before.base;
         let repository = &self.rendered.repository;
         let ancestry = |a: &CommitId, b: &CommitId| repository.ancestry(a, b);
         let unfit = |other: &CommitId, why: Unfit| {
@@ -223,24 +266,18 @@ impl Comparison<'_> {
         {
             return unfit(applied, Unfit::NotApplied);
         }
-        let Some(path) = self.declaring(before, whose) else {
+        let Some(path) = before.declaring.get(whose).cloned() else {
             return Ok(Some(Absence::NotInBase(base.commit.clone())));
         };
-        let then = directory::content(&base.directory, &path).unwrap_or_default();
-        let now = directory::content(&self.rendered.directory, &path);
-        let default = self.rules.of(&path).and_then(Result::ok);
-        let default = default.as_ref();
+        let now = self.compare(&path, before);
         if let Some(now) = &now
-            && let Err(defect) = (self.extractor).check_whole(&path, &then, now, whose, default)
+            && let Err(defect) = now.check(whose)
         {
             let fault = defect.to_string();
             return Ok(Some(Absence::Unreadable { path, fault }));
         }
-        let new = broken.iter().find(|(path, now)| {
-            mentions_any(now, &BTreeSet::from([whose.name.as_str()]))
-                && directory::content(&base.directory, path).as_ref() != Some(now)
-        });
-        if let Some((path, _)) = new {
+        let name = whose.name.as_str();
+        if let Some((path, _)) = before.broken.iter().find(|(_, names)| names.contains(name)) {
             let (path, fault) = (path.clone(), "it does not parse".to_owned());
             return Ok(Some(Absence::Unreadable { path, fault }));
         }
@@ -251,44 +288,45 @@ impl Comparison<'_> {
         Ok(Some(Absence::Removed(Removal {
             commit: repository.commit(self.ours)?,
             since: (!is_next).then(|| base.commit.clone()),
-            remains: now.is_some_and(|now| self.extractor.holds(&now, whose, default)),
+            remains: now.is_some_and(|now| now.holds(whose)),
             path,
         })))
     }
 
-    /// The file of a render that declares a ServiceAccount.
-    fn declaring(
-        &self,
-        snapshot: &Snapshot<Extract>,
-        whose: &ServiceAccountRef,
-    ) -> Option<RepoPath> {
-        let files = snapshot.files.iter();
-        let mut declaring = files.filter(|(path, extract)| {
-            let declarations = extract.clone().placed(path, self.rules).declarations;
-            declarations.iter().any(|declaration| {
-                declaration.service_account == *whose
-                    && declaration.management != Management::Unmanaged
-            })
-        });
-        declaring.next().map(|(path, _)| path.clone())
+    /// What became of a file of the base, if it is still there.
+    fn compare(&self, path: &RepoPath, before: &Before<'_>) -> Option<Rc<Compared>> {
+        if let Some(known) = before.compared.borrow().get(path) {
+            return known.clone();
+        }
+        let compare = |now: Vec<u8>| {
+            let then = directory::content(&before.base.directory, path).unwrap_or_default();
+            let default = self.rules.of(path).and_then(Result::ok);
+            Rc::new((self.extractor).compare(path, Place::Same, &then, &now, default.as_ref()))
+        };
+        let compared = directory::content(&self.rendered.directory, path).map(compare);
+        let mut known = before.compared.borrow_mut();
+        known.insert(path.clone(), compared.clone());
+        compared
+    }
+
+    /// Whether a file is not what it is in the base.
+    fn has_changed(&self, path: &RepoPath, base: &Base) -> bool {
+        let content = |directory: &Path| directory::content(directory, path);
+        let compare = || {
+            let before = content(&base.directory);
+            before.is_none() || before != content(&self.rendered.directory)
+        };
+        let mut changed = self.changed.borrow_mut();
+        *changed.entry(path.clone()).or_insert_with(compare)
     }
 
     /// The first file that may hide a ServiceAccount and is not what it is in the base, and why.
     fn hiding(&self, whose: &ServiceAccountRef, base: Option<&Base>) -> Option<(RepoPath, String)> {
-        let is_new = |path: &RepoPath| {
-            let content = |directory: &Path| directory::content(directory, path);
-            let before = base.and_then(|base| content(&base.directory));
-            before.is_none() || before != content(&self.rendered.directory)
-        };
-        let files = self.files.iter();
-        let mut parts = files.filter_map(|(path, extract)| {
-            if !self.scope.covers(path) || extract.is_placed_and_whole() {
-                return None;
-            }
-            let extract = extract.clone().placed(path, self.rules);
+        let is_new = |path: &RepoPath| base.is_none_or(|base| self.has_changed(path, base));
+        let mut parts = self.doubts.iter().filter_map(|(path, extract)| {
             let mut doubts = extract.doubts.iter();
             let doubt = doubts.find(|doubt| doubt.hides.may_be(whose))?;
-            is_new(path).then(|| (path.clone(), extract.fault(doubt)))
+            is_new(path).then(|| ((*path).clone(), extract.fault(doubt)))
         });
         let mut unread = self.unread.iter().filter_map(|unread| {
             let fault = match &unread.reason {

@@ -4,16 +4,19 @@
 //! entered, so a step costs what it changed.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use git2::{ObjectType, Oid};
 
 use super::blobs::{self, Read};
 use super::error::damaged;
 use super::history::Blob;
+use super::listing::{self, Named};
 use super::tree::joined;
 use super::trees::{Entry, Tree};
-use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest};
+use super::{Error, MAX_TREE_DEPTH, Repository, Scope, is_manifest, link};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 
@@ -26,6 +29,15 @@ pub struct Changed {
     pub before: Option<Blob>,
     /// Its content after, unless the commit removed it.
     pub after: Option<Blob>,
+}
+
+/// What was made of the files of one commit or of several.
+pub struct Known<T>(HashMap<Named, Option<Rc<T>>>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
 }
 
 /// Sees a commit and what it changed, and says whether to go on.
@@ -110,6 +122,46 @@ impl Repository {
                 Read::Unread(_) => None,
             })
             .collect())
+    }
+
+    /// What `look` makes of the manifests in scope at one commit. A file that was the same at a commit that is
+    /// known is not read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::read`].
+    pub fn look_at<T: Send>(
+        &self,
+        commit: &CommitId,
+        scope: &Scope,
+        known: &mut Known<T>,
+        look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
+    ) -> Result<BTreeMap<RepoPath, Rc<T>>, Error> {
+        let root = self.tree(commit)?;
+        let listing = listing::list(self.objects(), (commit, root), scope, &|_| false)?;
+        let (linked, _) = link::resolve(self.objects(), root, &listing.links, scope);
+        let files: Vec<Named> = listing.blobs.into_iter().chain(linked).collect();
+        let new = files.iter().filter(|file| !known.0.contains_key(*file));
+        let new: Vec<Named> = new.cloned().collect();
+        let read_one = |path: &RepoPath, id: &Oid, content: &[u8]| {
+            let read = blobs::read_content(path, content, look)?;
+            match read {
+                Read::Found(path, found) => Some(Read::Found(path, (*id, found))),
+                Read::Unread(unread) => Some(Read::Unread(unread)),
+            }
+        };
+        let read = blobs::read(&self.git, new.clone(), &read_one)?;
+        known.0.extend(new.into_iter().map(|file| (file, None)));
+        for read in read {
+            if let Read::Found(path, (id, found)) = read {
+                known.0.insert((path, id), Some(Rc::new(found)));
+            }
+        }
+        let found = files.into_iter().filter_map(|file| {
+            let found = known.0.get(&file)?.clone()?;
+            Some((file.0, found))
+        });
+        Ok(found.collect())
     }
 
     /// Lists the manifests that two trees do not have in common, with the blobs of both sides.

@@ -5,7 +5,7 @@
 //! gix: libgit2 does everything a clone needs, gix has no ssh of its own.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid};
@@ -21,6 +21,7 @@ use super::trees::{Tree, Trees};
 use super::user_config::UserConfig;
 use super::{Cache, Error, Remembered, Scope, Snapshot, link, pack, trusted};
 use crate::model::commit::{CommitId, TrailerKey};
+use crate::model::history::Ancestry;
 use crate::model::location::RepoPath;
 use crate::model::redact;
 
@@ -32,6 +33,8 @@ pub struct Repository {
     objects: git2::Repository,
     /// The directories of its history.
     pub(super) trees: RefCell<Option<Trees>>,
+    /// What commits are to each other, as far as that was asked: to find out is to walk from both.
+    pub(super) ancestries: RefCell<BTreeMap<(CommitId, CommitId), Ancestry>>,
     /// Whether a part of the history is missing.
     is_shallow: bool,
     /// The repository for people: a URL without credentials, or a path.
@@ -155,6 +158,7 @@ impl Repository {
             git,
             objects,
             trees: RefCell::default(),
+            ancestries: RefCell::default(),
             is_shallow,
             label,
             trailer: None,

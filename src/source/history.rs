@@ -50,6 +50,16 @@ impl Repository {
         if commit == ours {
             return Ancestry::Ancestor;
         }
+        let pair = (commit.clone(), ours.clone());
+        if let Some(known) = self.ancestries.borrow().get(&pair) {
+            return *known;
+        }
+        let found = self.find_ancestry(commit, ours);
+        self.ancestries.borrow_mut().insert(pair, found);
+        found
+    }
+
+    fn find_ancestry(&self, commit: &CommitId, ours: &CommitId) -> Ancestry {
         // Of a full history, what is not found is no ancestor; of a part, it may be one.
         let unless_shallow = |whole| match self.is_shallow() {
             true => Ancestry::Unproven,
@@ -124,20 +134,31 @@ impl Repository {
         Ok(self.info(&found.map_err(|e| damaged(id, b"history", &e))?))
     }
 
-    /// Whether a commit is ours, or one of its first parents.
-    pub fn is_first_parent(&self, commit: &CommitId, ours: &CommitId) -> bool {
+    /// How far back each of some commits is along first parents, ours being 0; those that are not there
+    /// are left out.
+    pub fn first_parents(
+        &self,
+        ours: &CommitId,
+        mut commits: BTreeSet<CommitId>,
+    ) -> BTreeMap<CommitId, usize> {
         let walk = || {
             let mut walk = self.objects().revwalk()?;
             walk.simplify_first_parent()?;
             walk.push(Oid::from_str(ours.as_str())?)?;
             Ok::<_, git2::Error>(walk)
         };
-        let Ok(walk) = walk() else { return false };
-        let Ok(commit) = Oid::from_str(commit.as_str()) else {
-            return false;
-        };
-        let mut ids = walk.map_while(Result::ok);
-        ids.any(|id| id == commit)
+        let mut places = BTreeMap::new();
+        let ids = walk().into_iter().flatten().map_while(Result::ok);
+        for (place, id) in ids.enumerate() {
+            if commits.is_empty() {
+                break;
+            }
+            let id = CommitId::new(&id.to_string());
+            if let Some(commit) = id.ok().and_then(|id| commits.take(&id)) {
+                places.insert(commit, place);
+            }
+        }
+        places
     }
 
     /// The commit from which two went different ways; `None` if none is known.

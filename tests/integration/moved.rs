@@ -147,6 +147,36 @@ fn m34_what_was_there_before_or_is_about_others_holds_nothing() {
 }
 
 #[test]
+fn g92_each_role_is_compared_with_what_was_there_when_it_was_written() {
+    let world = World::new(&["kept"]);
+    for name in ["a", "b", "c", "d"] {
+        // What cannot be parsed holds the names of one role that is there, and of one that is not.
+        if name == "c" {
+            let broken = "name: b\nname: d\nx: [\n";
+            world.repository.write("other/x.yaml", broken);
+        }
+        world.declare(name);
+        world.repository.commit(name);
+        world.sync(&APPS).ends(0);
+    }
+    for name in ["a", "b", "c", "d"] {
+        world.repository.remove(&format!("apps/{name}.yaml"));
+    }
+    world.repository.commit("Remove all");
+    let run = world.sync(&APPS).ends(7);
+    let expected = [
+        "a quarantine done",
+        "b held",
+        "c quarantine done",
+        "d quarantine done",
+    ];
+    assert_eq!(
+        run.changes(),
+        expected.map(|change| format!("k8s-sa_bar_{change}"))
+    );
+}
+
+#[test]
 fn m34_c16_a_manifest_that_moves_to_another_pipeline_and_breaks_keeps_its_role() {
     for (fault, text) in broken() {
         let world = World::new(&["a", "b"]);
