@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::manifests::scope;
 use super::{Declarations, Error, Manifests, rendered};
-use crate::manifest::{self, Declaration, Extractor, Management};
+use crate::manifest::{self, Declaration, Extractor, Hides, Management};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Ancestry, Elsewhere, Place};
@@ -55,8 +55,8 @@ struct File {
 struct Broken {
     content: Vec<u8>,
     fault: String,
-    /// Whether it holds the annotation and could hold any name: it is a template, or no text.
-    hides_names: bool,
+    /// What may be in its parts that are not understood and hold the annotation.
+    hides: Vec<Hides>,
 }
 
 impl Manifests {
@@ -175,10 +175,11 @@ impl File {
             }
             _ => None,
         };
+        let doubts = extract.iter().flat_map(|extract| &extract.doubts);
         let broken = fault.map(|fault| Broken {
             content: bytes.to_vec(),
             fault,
-            hides_names: extract.is_some() && could_hold_any_name(bytes),
+            hides: doubts.map(|doubt| doubt.hides.clone()).collect(),
         });
         let declarations = extract.map_or_else(Vec::new, |extract| extract.declarations);
         let is_of_use = broken.is_some() || !declarations.is_empty();
@@ -252,7 +253,8 @@ impl Broken {
             return false;
         }
         let was_broken = before.get(path).is_some_and(|file| file.broken.is_some());
-        self.mentions(whose, role) || (self.hides_names && !was_broken)
+        let may_hide = || self.hides.iter().any(|hides| hides.may_be(whose));
+        self.mentions(whose, role) || (!was_broken && may_hide())
     }
 }
 
@@ -295,11 +297,6 @@ fn suspicious(declaration: &Declaration, names_role: bool) -> String {
         (_, Some(arn)) => format!("line {line}: its role-arn annotation is `{arn}`"),
         (_, None) => format!("line {line}: it has no role-arn annotation"),
     }
-}
-
-/// Whether names may be written in it that it does not spell out.
-fn could_hold_any_name(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err() || memchr::memmem::find(bytes, b"{{").is_some()
 }
 
 /// Whether one of the names of Kubernetes objects is written in it.

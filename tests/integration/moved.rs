@@ -147,6 +147,66 @@ fn m34_what_was_there_before_or_is_about_others_holds_nothing() {
 }
 
 #[test]
+fn m99_what_came_out_of_the_paths_and_may_be_the_serviceaccount_holds_it() {
+    let key = "security.kaluza.com/iam-role-managed: \"true\"\n";
+    let named =
+        |name: &str| service_account("bar", "x").replace("name: x\n", &format!("name: {name}\n"));
+    let broken = format!("{key}x: [\n");
+    for (what, before, now, is_held) in [
+        ("a name that is put in later", None, named("${NAME}"), true),
+        ("a part of a name", None, named("a${X}"), true),
+        (
+            "what cannot be parsed beside the annotation",
+            None,
+            broken.clone(),
+            true,
+        ),
+        ("another name", None, named("b${X}"), false),
+        (
+            "a name of another namespace",
+            None,
+            named("${X}").replace("namespace: bar", "namespace: shop"),
+            false,
+        ),
+        (
+            "what was broken before",
+            Some(broken.clone()),
+            format!("{broken}# more\n"),
+            false,
+        ),
+        (
+            "what does not hold the annotation",
+            None,
+            "x: [\n".to_owned(),
+            false,
+        ),
+    ] {
+        let world = World::new(&["a", "b"]);
+        if let Some(before) = before {
+            world.repository.write("other/x.yaml", before);
+            world.repository.commit("before");
+        }
+        world.sync(&APPS).ends(0);
+        world.repository.remove("apps/a.yaml");
+        world.repository.write("other/x.yaml", now);
+        world.repository.commit("Remove a");
+        let run = world.sync(&APPS);
+        let expected = match is_held {
+            true => "k8s-sa_bar_a held",
+            false => "k8s-sa_bar_a quarantine done",
+        };
+        assert_eq!(run.changes(), [expected], "{what}");
+        if is_held {
+            assert!(
+                reason(&run, 0).contains("`other/x.yaml`"),
+                "{}",
+                reason(&run, 0)
+            );
+        }
+    }
+}
+
+#[test]
 fn g92_each_role_is_compared_with_what_was_there_when_it_was_written() {
     let world = World::new(&["kept"]);
     for name in ["a", "b", "c", "d"] {

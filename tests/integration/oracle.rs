@@ -31,11 +31,19 @@ enum Kind {
     Pointer,
     /// A submodule.
     Submodule,
+    /// A file that cannot be parsed, and holds the annotation.
+    Broken,
+    /// A file that cannot be parsed, and holds the name `a`, and not the annotation.
+    BrokenNamed,
+    /// A link out of the repository.
+    Link,
+    /// A link to a directory of the repository that no run with paths reads.
+    Directory,
     /// Nothing that is in doubt: a ServiceAccount of its own.
     Rendered,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 13] = [
     Kind::Chart,
     Kind::Config,
     Kind::Named,
@@ -44,14 +52,18 @@ const KINDS: [Kind; 9] = [
     Kind::Placeholder,
     Kind::Pointer,
     Kind::Submodule,
+    Kind::Broken,
+    Kind::BrokenNamed,
+    Kind::Link,
+    Kind::Directory,
     Kind::Rendered,
 ];
 
 impl Kind {
-    fn path(self) -> String {
+    fn file(self) -> String {
         match self {
-            Self::Submodule => "vendor".to_owned(),
-            other => format!("other/{other:?}.yaml").replace(['"', '(', ')'], "_"),
+            Self::Submodule | Self::Directory => format!("{self:?}").to_lowercase(),
+            other => format!("{other:?}.yaml").replace(['"', '(', ')'], "_"),
         }
     }
 
@@ -72,6 +84,10 @@ impl Kind {
                 );
             }
             Self::Submodule => return version.to_string().repeat(40),
+            Self::Broken => format!("{KEY}: \"true\"\nx: [\n"),
+            Self::BrokenNamed => "name: a\nx: [\n".to_owned(),
+            Self::Link => return format!("../../elsewhere-{version}.yaml"),
+            Self::Directory => return format!("../store/{version}"),
             Self::Rendered => service_account("bar", "other"),
         };
         format!("{text}# {version}\n")
@@ -86,9 +102,14 @@ impl Kind {
         });
         let mut contents: Vec<String> = match self {
             // Where nothing is known, it may hold any of them.
-            Self::Chart | Self::Pointer | Self::Submodule => all.collect(),
+            Self::Chart
+            | Self::Pointer
+            | Self::Submodule
+            | Self::Broken
+            | Self::Link
+            | Self::Directory => all.collect(),
             // The ServiceAccount, whose annotation was lost on the way.
-            Self::Named => vec![service_account("bar", "a")],
+            Self::Named | Self::BrokenNamed => vec![service_account("bar", "a")],
             // What does not hold the key renders to nothing that holds it.
             Self::Config => NAMES
                 .iter()
@@ -106,6 +127,16 @@ impl Kind {
         };
         contents.push(String::new());
         contents
+    }
+
+    /// Whether it is a link.
+    fn is_link(self) -> bool {
+        matches!(self, Self::Link | Self::Directory)
+    }
+
+    /// Whether the name is written in it, and no annotation that would tell more.
+    fn names(self, name: &str) -> bool {
+        name == "a" && matches!(self, Self::Named | Self::BrokenNamed | Self::Base("a"))
     }
 
     /// Whether one of its contents declares a ServiceAccount.
@@ -127,20 +158,50 @@ impl Kind {
 struct Doubt {
     kind: Kind,
     versions: [Option<u64>; 3],
+    place: Place,
+}
+
+/// Where a file in doubt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The run reads everything.
+    Everywhere,
+    /// Below the paths of the run.
+    Below,
+    /// Not there.
+    Outside,
 }
 
 impl Doubt {
     /// Whether the ServiceAccount may have gone there: it is another content now than before the removal. The content
     /// of a Git LFS pointer stays where it is, so it must have come with the removal; and so must a name without the
     /// annotation, into a file that did not hold it.
+    ///
+    /// Where the run does not read, other clusters have files that nobody here can understand: they only count if
+    /// they were not there before, or hold the name; and what is no file there is nobody's.
     fn may_have_taken(&self, name: &str) -> bool {
         let [before, with, now] = self.versions;
-        let is_new = match self.kind {
-            Kind::Pointer => now.is_some() && with != before,
-            Kind::Named => now.is_some() && with.is_some() && before.is_none(),
+        let is_file = !matches!(self.kind, Kind::Pointer | Kind::Submodule) && !self.kind.is_link();
+        let is_new = match (self.place, self.kind) {
+            (Place::Outside, _) if !is_file || now == before => false,
+            (Place::Outside, kind) => now.is_some() && (before.is_none() || kind.names(name)),
+            // That directory is read.
+            (Place::Everywhere, Kind::Directory) => false,
+            (_, Kind::Pointer) => now.is_some() && with != before,
+            (_, Kind::Named | Kind::BrokenNamed) => {
+                now.is_some() && with.is_some() && before.is_none()
+            }
             _ => now.is_some() && now != before,
         };
         is_new && self.kind.could_declare(name)
+    }
+
+    fn path(&self) -> String {
+        let directory = match self.place {
+            Place::Everywhere | Place::Below => "other",
+            Place::Outside => "outside",
+        };
+        format!("{directory}/{}", self.kind.file())
     }
 }
 
@@ -156,7 +217,12 @@ impl Numbers {
         (self.0 >> 33) % limit
     }
 
-    fn doubt(&mut self, kind: Kind) -> Doubt {
+    fn doubt(&mut self, kind: Kind, has_paths: bool) -> Doubt {
+        let place = match (has_paths, self.below(2)) {
+            (false, _) => Place::Everywhere,
+            (true, 0) => Place::Below,
+            (true, _) => Place::Outside,
+        };
         let mut version = |old: Option<u64>| match self.below(5) {
             0 => None,
             1 | 2 => Some(1 + self.below(3)),
@@ -165,14 +231,18 @@ impl Numbers {
         let before = version(None);
         let with = version(before);
         let versions = [before, with, version(with)];
-        Doubt { kind, versions }
+        Doubt {
+            kind,
+            versions,
+            place,
+        }
     }
 }
 
 fn write(world: &World, doubts: &[Doubt], at: usize) {
     let repository = &world.repository;
     for doubt in doubts {
-        let (path, version) = (doubt.kind.path(), doubt.versions[at]);
+        let (path, version) = (doubt.path(), doubt.versions[at]);
         let file = repository.path().join(&path);
         match (version, doubt.kind) {
             (Some(version), Kind::Submodule) => {
@@ -182,6 +252,14 @@ fn write(world: &World, doubts: &[Doubt], at: usize) {
             (None, Kind::Submodule) => {
                 repository.git(&["update-index", "--force-remove", &path]);
             }
+            (version, kind) if kind.is_link() => {
+                // It may not be there.
+                let _ = std::fs::remove_file(&file);
+                if let Some(version) = version {
+                    std::fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+                    std::os::unix::fs::symlink(kind.text(version), &file).expect("a link");
+                }
+            }
             (Some(version), kind) => {
                 repository.write(&path, kind.text(version));
             }
@@ -189,10 +267,9 @@ fn write(world: &World, doubts: &[Doubt], at: usize) {
             (None, _) => {}
         }
     }
-    repository.git(&["add", "--all", "apps"]);
-    if repository.path().join("other").exists() {
-        repository.git(&["add", "--all", "other"]);
-    }
+    // A submodule that is only in the index would be taken away by `--all`.
+    let submodules = ":(exclude)*/submodule";
+    repository.git(&["add", "--all", ".", submodules]);
     repository.git(&["commit", "--quiet", "--allow-empty", "--message", "next"]);
 }
 
@@ -210,27 +287,42 @@ fn m71_a_removal_is_held_exactly_if_some_content_of_what_is_unread_could_declare
     let repositories = std::env::var("REPOSITORIES")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(27);
-    let mut numbers = Numbers(7);
+        .unwrap_or(3 * KINDS.len());
+    let seed = std::env::var("SEED").ok().and_then(|n| n.parse().ok());
+    let mut numbers = Numbers(seed.unwrap_or(7));
     let (mut held, mut retired) = (0, 0);
     for number in 0..repositories {
         let first = KINDS[number % KINDS.len()];
-        let mut doubts = vec![numbers.doubt(first)];
+        let has_paths = numbers.below(3) == 0;
+        let paths: &[&str] = match has_paths {
+            true => &["--path", "apps", "--path", "other"],
+            false => &[],
+        };
+        let mut doubts = vec![numbers.doubt(first, has_paths)];
         if numbers.below(3) == 0 {
             let second = KINDS[numbers.below(KINDS.len() as u64) as usize];
             if second != first {
-                doubts.push(numbers.doubt(second));
+                doubts.push(numbers.doubt(second, has_paths));
             }
         }
         let world = World::new(&["a", "web-a", "stays"]);
+        let harmless = "kind: ConfigMap\nname: kept\n";
+        for file in [
+            "other/kept.yaml",
+            "store/1/x.yaml",
+            "store/2/x.yaml",
+            "store/3/x.yaml",
+        ] {
+            world.repository.write(file, harmless);
+        }
         write(&world, &doubts, 0);
-        world.sync(&[]);
+        world.sync(paths);
         for name in REMOVED {
             world.repository.remove(&format!("apps/{name}.yaml"));
         }
         write(&world, &doubts, 1);
         write(&world, &doubts, 2);
-        let run = world.run(&["plan", "--mode", "sync"]);
+        let run = world.run(&[&["plan", "--mode", "sync"], paths].concat());
         for name in REMOVED {
             let is_held = doubts.iter().any(|doubt| doubt.may_have_taken(name));
             let expected = if is_held { "held" } else { "quarantine" };
