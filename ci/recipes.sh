@@ -23,6 +23,8 @@ fi
 PATH="$(cd "$tools" && pwd)/bin:$PATH"
 
 shellcheck ci/*.sh
+# The benchmarks are not run here, nor is the replay.
+PYTHONPYCACHEPREFIX="$tools/compiled" python3 -m compileall -q ci
 zizmor --offline --color never --no-progress --quiet --persona auditor ci/recipes/github/*.yml
 check-jsonschema --builtin-schema vendor.github-actions ci/recipes/github/action.yml
 find ci/recipes/github -name '*.yml' ! -name action.yml -exec \
