@@ -36,22 +36,26 @@ fn g80_a_file_that_a_render_cut_short_holds_its_role() {
 
 #[test]
 fn g80_a_quarantined_role_is_deleted_only_if_nothing_hides_its_service_account() {
-    let (job, first) = Job::new(&["a", "b"]);
+    // No other pipeline reads what is out of these paths.
+    let paths = ["--path", "apps"];
+    let (job, first) = Job::of(&["a", "b"], &paths);
     let second = job.commit("two");
     job.render("second", &["b"]);
-    job.compared(("second", &second), ("first", &first)).ends(0);
+    let compared = |new: (&str, &str), base: (&str, &str), prune: &[&str]| {
+        let render = ["--directory", &job.place(new.0), "--commit", new.1];
+        let base = [
+            "--base-directory",
+            &job.place(base.0),
+            "--base-commit",
+            base.1,
+        ];
+        job.run(&[&render, &base, &paths[..], prune].concat())
+    };
+    compared(("second", &second), ("first", &first), &[]).ends(0);
     let third = job.commit("three");
     job.render("third", &["b"]);
     let ends = |base: &str, commit: &str| {
-        let render = ["--directory", &job.place("third"), "--commit", &third];
-        let base = [
-            "--base-directory",
-            &job.place(base),
-            "--base-commit",
-            commit,
-        ];
-        let paths = ["--path", "apps", "--prune-after", "0"];
-        job.run(&[render, base, paths].concat())
+        compared(("third", &third), (base, commit), &["--prune-after", "0"])
     };
     let templated = service_account("bar", "a").replace("name: a\n", "name: {{ .name }}\n");
     let broken = job.write("third", "apps/moved.yaml", &templated);
