@@ -25,14 +25,14 @@ mod defect;
 
 pub use defect::Defect;
 
-/// Where a file is that is compared with what held a ServiceAccount.
+/// What a file is to the one that held a ServiceAccount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// Where that was.
+pub enum Relation {
+    /// The same one.
     Same,
-    /// Elsewhere, with objects of it. Whoever moves files may write them in another way.
+    /// One elsewhere that has objects of it. Whoever moves files may write them in another way.
     Moved,
-    /// Elsewhere, under its name: of it nothing is known, but what a failed render leaves behind.
+    /// One elsewhere that has its name: of it nothing is known, but what a failed render leaves behind.
     Namesake,
 }
 
@@ -91,7 +91,7 @@ impl Extractor {
         service_account: &ServiceAccountRef,
         default: Option<&Namespace>,
     ) -> Result<(), Defect> {
-        self.compare(path, Place::Same, before, after, default)
+        self.compare(path, Relation::Same, before, after, default)
             .check(service_account)
     }
 
@@ -99,20 +99,22 @@ impl Extractor {
     pub fn compare(
         &self,
         path: &RepoPath,
-        place: Place,
+        relation: Relation,
         before: &[u8],
         after: &[u8],
         default: Option<&Namespace>,
     ) -> Compared {
-        let cut = self.cut(path, place, before, after, default);
+        let cut = self.cut(path, relation, before, after, default);
         Compared {
             held: self.held(after, default),
             defect: cut
                 .as_ref()
                 .err()
-                .filter(|defect| place != Place::Namesake || defect.is_void())
+                .filter(|defect| relation != Relation::Namesake || defect.is_void())
                 .cloned(),
-            cut: cut.unwrap_or_default().filter(|_| place != Place::Namesake),
+            cut: cut
+                .unwrap_or_default()
+                .filter(|_| relation != Relation::Namesake),
         }
     }
 
@@ -130,7 +132,7 @@ impl Extractor {
     fn cut(
         &self,
         path: &RepoPath,
-        place: Place,
+        relation: Relation,
         before: &[u8],
         after: &[u8],
         default: Option<&Namespace>,
@@ -174,12 +176,12 @@ impl Extractor {
             return Err(defect);
         }
         check.defect.take().map_or(Ok(()), Err)?;
-        if place == Place::Same && before.ends_with(b"\n") && !after.ends_with(b"\n") {
+        if relation == Relation::Same && before.ends_with(b"\n") && !after.ends_with(b"\n") {
             return Err(Defect::NoLineBreak);
         }
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
-        if place == Place::Same {
+        if relation == Relation::Same {
             check.namespaces(before)?;
         }
         Ok(cut::cut(

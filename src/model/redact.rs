@@ -129,23 +129,22 @@ fn shown(text: &str, kind: Kind) -> String {
         .strip_prefix("git@")
         .unwrap_or_else(|| match place.rsplit_once('@') {
             Some((_, after)) if !names_its_host(scheme, place) => after,
-            None => without_port(place),
+            None if kind == Kind::Address => without_password(place),
             _ => place,
         });
     format!("{before}{scheme}{}", without_query(place, kind))
 }
 
 /// A place without an `@`, up to what cannot be the port of a host: a password, where the rest was cut off.
-fn without_port(place: &str) -> &str {
+fn without_password(place: &str) -> &str {
     let end = place.find(['/', '\\', '?', '#']).unwrap_or(place.len());
-    let host = &place[..end];
-    let first = host.find(':').filter(|_| !host.starts_with('['));
-    let Some(first) = first else { return place };
-    let port = host[first + 1..].trim_matches(AROUND);
-    let is_port = |c: char| c.is_ascii_digit() || ".:{}$*".contains(c) || c.is_whitespace();
-    match port.chars().all(is_port) || port.starts_with(['{', '$', '<']) {
-        true => place,
-        false => &place[..first],
+    match place[..end].split_once(':') {
+        Some((user, port))
+            if !user.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            user
+        }
+        _ => place,
     }
 }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::elsewhere::mentioned;
 use super::manifests::{Address, scope};
 use super::{Error, Manifests, Observer};
-use crate::manifest::{Compared, Extract, Extractor, Management, Place};
+use crate::manifest::{Compared, Extract, Extractor, Management, Relation};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Ancestry, Removal, Unfit, UnfitBase};
@@ -301,7 +301,7 @@ impl<'a> Comparison<'a> {
         let compare = |now: Vec<u8>| {
             let then = directory::content(&before.base.directory, path).unwrap_or_default();
             let default = self.rules.of(path).and_then(Result::ok);
-            Rc::new((self.extractor).compare(path, Place::Same, &then, &now, default.as_ref()))
+            Rc::new((self.extractor).compare(path, Relation::Same, &then, &now, default.as_ref()))
         };
         let compared = directory::content(&self.rendered.directory, path).map(compare);
         let mut known = before.compared.borrow_mut();

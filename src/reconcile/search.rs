@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::doubts::Doubts;
 use super::elsewhere;
-use crate::manifest::{Compared, Extractor, Management, Names, Place};
+use crate::manifest::{Compared, Extractor, Management, Names, Relation};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Removal};
@@ -226,7 +226,7 @@ impl<'a> Search<'a> {
                     loss.files.push(Held {
                         path: version.path.clone(),
                         before: version.before,
-                        place: Place::Same,
+                        relation: Relation::Same,
                     });
                 }
             }

@@ -261,7 +261,7 @@ fn i86_one_comparison_answers_for_all_that_were_lost() {
     let whose = |name: &str| ServiceAccountRef::parse(&format!("bar/{name}")).expect("it is one");
     let compare = |before: &str, after: &str| {
         let (before, after) = (before.as_bytes(), after.as_bytes());
-        Extractor::default().compare(&"a.yaml".into(), Place::Same, before, after, None)
+        Extractor::default().compare(&"a.yaml".into(), Relation::Same, before, after, None)
     };
     let before = format!("{}---\n{}---\n{}", of("a"), of("b"), of("c"));
     let compared = compare(&before, &of("a"));
@@ -393,7 +393,7 @@ fn m44_a_namespace_that_a_rule_gives_is_the_same_written_or_not() {
     let bar = Namespace::new("bar").expect("it is one");
     let compare = |before: &str, after: &str| {
         let (before, after) = (before.as_bytes(), after.as_bytes());
-        Extractor::default().compare(&"a.yaml".into(), Place::Same, before, after, Some(&bar))
+        Extractor::default().compare(&"a.yaml".into(), Relation::Same, before, after, Some(&bar))
     };
     let bare = |text: &str| text.replace("  namespace: bar\n", "");
     let before = format!("{CONFIG}---\n{FOO}");

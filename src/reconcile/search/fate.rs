@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::successors::Added;
 use super::{Change, Search};
-use crate::manifest::{Compared, Place};
+use crate::manifest::{Compared, Relation};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Blob, Content};
@@ -15,7 +15,7 @@ pub(super) struct Held {
     pub(super) path: RepoPath,
     /// What held them.
     pub(super) before: Blob,
-    pub(super) place: Place,
+    pub(super) relation: Relation,
 }
 
 /// What is in the place of a file now.
@@ -109,11 +109,11 @@ impl Search<'_> {
         let before = self.repository.blob(file.before, &file.path)?;
         let added = self.added(commit)?;
         let mut found = None;
-        for (path, place) in added.successors(self.extractor, &file.path, &before) {
+        for (path, relation) in added.successors(self.extractor, &file.path, &before) {
             let new = Held {
                 path: path.clone(),
                 before: file.before,
-                place,
+                relation,
             };
             let fate = match self.files.contains_key(path) {
                 true => self.fate(service_account, &new, commit)?,
@@ -174,14 +174,14 @@ impl Search<'_> {
         let Held {
             path,
             before,
-            place,
+            relation,
         } = file;
         let before = self.repository.blob(*before, path)?;
         let default = self.rules.of(path).and_then(Result::ok);
         let default = default.as_ref();
         let compared = self
             .extractor
-            .compare(path, *place, &before, after, default);
+            .compare(path, *relation, &before, after, default);
         Ok(compared)
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use crate::manifest::{Extractor, Identity, Place};
+use crate::manifest::{Extractor, Identity, Relation};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::source::{self, Blob, Changed, Repository, Scope};
@@ -58,10 +58,10 @@ impl Added {
         extractor: &Extractor,
         path: &RepoPath,
         before: &[u8],
-    ) -> Vec<(&RepoPath, Place)> {
-        let mut found: BTreeMap<usize, Place> = BTreeMap::new();
+    ) -> Vec<(&RepoPath, Relation)> {
+        let mut found: BTreeMap<usize, Relation> = BTreeMap::new();
         for namesake in self.named.get(&name(path)).into_iter().flatten() {
-            found.insert(*namesake, Place::Namesake);
+            found.insert(*namesake, Relation::Namesake);
         }
         let objects = extractor.objects(before);
         let holding = objects.iter().filter_map(|object| self.holding.get(object));
@@ -69,9 +69,9 @@ impl Added {
         let cut = self.unreadable.iter();
         let cut = cut.filter(|(_, bytes)| is_beginning(bytes, before));
         for moved in holding.into_iter().chain(cut.map(|(index, _)| *index)) {
-            found.insert(moved, Place::Moved);
+            found.insert(moved, Relation::Moved);
         }
-        let path = |(index, place): (usize, Place)| (&self.files[index].0, place);
+        let path = |(index, place): (usize, Relation)| (&self.files[index].0, place);
         found.into_iter().map(path).collect()
     }
 }
