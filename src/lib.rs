@@ -52,10 +52,11 @@
 //! use std::time::Duration;
 //!
 //! use irsa_gitops::apply::Stop;
+//! use irsa_gitops::manifest::Extent;
 //! use irsa_gitops::plan::Depth;
 //! use irsa_gitops::reconcile::apply::{Bounds, apply};
 //! use irsa_gitops::reconcile::endpoint::{Accounts, Endpoint};
-//! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place};
+//! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place, Reading};
 //! use irsa_gitops::reconcile::survey::survey;
 //! use irsa_gitops::reconcile::{Observer, Terms, Turn};
 //! use irsa_gitops::settings::{ClusterInput, ClusterSettings};
@@ -88,6 +89,11 @@
 //! };
 //! let clusters = [cluster.validate()?];
 //! let observe: Observer<'_> = &|_| {};
+//! let reading = Reading {
+//!     conventions: &clusters[0].naming().conventions,
+//!     extent: Extent::Ours,
+//!     cache: None,
+//! };
 //! let manifests = Manifests::read(
 //!     &Place::Repository(Address {
 //!         repository: directory.path().join("apps").display().to_string(),
@@ -96,9 +102,8 @@
 //!         alternates: Alternates::Refused,
 //!         trailer: None,
 //!     }),
-//!     None,
 //!     &[],
-//!     &clusters[0].naming().conventions,
+//!     reading,
 //!     observe,
 //! )?;
 //!

@@ -140,12 +140,13 @@ impl Reader {
 
 impl Writer {
     /// Changes the state under the lock; a refused change leaves the file as it is.
-    fn change<T>(
+    async fn change<T>(
         &self,
         action: &'static str,
         name: &RoleName,
         change: impl FnOnce(&mut State) -> Result<T, Refused>,
     ) -> Result<T, Error> {
+        take_turns().await;
         let file = &self.reader.file;
         let _lock = file.lock()?;
         let mut accounts = file.accounts()?;
@@ -155,6 +156,12 @@ impl Writer {
         file.replace(accounts)?;
         Ok(result)
     }
+}
+
+/// Lets whatever else the run does have its turn, such as renewing its lock: calls that answer at once never
+/// would.
+async fn take_turns() {
+    tokio::task::yield_now().await;
 }
 
 fn error(action: &'static str, role: Option<&RoleName>, refused: Refused) -> Error {
@@ -232,6 +239,7 @@ impl IamReader for Reader {
     }
 
     async fn role(&self, name: &RoleName) -> Result<Option<CurrentRole>, Error> {
+        take_turns().await;
         match self.state()?.role(name.as_str()) {
             Ok(role) => Ok(current(role)),
             Err(Refused {
@@ -287,9 +295,11 @@ impl IamWriter for Writer {
             permissions_boundary: role.permissions_boundary.clone(),
             max_session_duration: role.max_session_duration.map(SessionDuration::as_seconds),
         };
-        let made = self.change("iam:CreateRole", &role.arn.name, |state| {
-            state.create_role(new)
-        })?;
+        let made = self
+            .change("iam:CreateRole", &role.arn.name, |state| {
+                state.create_role(new)
+            })
+            .await?;
         Ok(RoleId::new(made.id))
     }
 
@@ -301,12 +311,14 @@ impl IamWriter for Writer {
         self.change("iam:UpdateAssumeRolePolicy", name, |state| {
             state.update_trust_policy(name.as_str(), document.as_str())
         })
+        .await
     }
 
     async fn tag_role(&self, name: &RoleName, tags: &Tags) -> Result<(), Error> {
         self.change("iam:TagRole", name, |state| {
             state.tag_role(name.as_str(), &tag_list(tags))
         })
+        .await
     }
 
     async fn untag_role(&self, name: &RoleName, keys: &[&str]) -> Result<(), Error> {
@@ -314,6 +326,7 @@ impl IamWriter for Writer {
         self.change("iam:UntagRole", name, |state| {
             state.untag_role(name.as_str(), &keys)
         })
+        .await
     }
 
     async fn update_session_duration(
@@ -324,11 +337,51 @@ impl IamWriter for Writer {
         self.change("iam:UpdateRole", name, |state| {
             state.update_session_duration(name.as_str(), duration.as_seconds())
         })
+        .await
     }
 
     async fn delete_role(&self, name: &RoleName) -> Result<(), Error> {
         self.change("iam:DeleteRole", name, |state| {
             state.delete_role(name.as_str())
         })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A run renews its lock beside its calls.
+    #[tokio::test]
+    async fn c71_calls_that_answer_at_once_let_others_have_their_turn() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let sandbox = Sandbox::open(&directory.path().join("iam.json")).expect("a sandbox");
+        let account = AwsAccountId::new(DEFAULT_ACCOUNT).expect("valid");
+        let writer = sandbox.writer(&account, Start::default());
+        let name = RoleName::new("k8s-sa_bar_foo").expect("valid");
+        let (turns, mut seen) = (Cell::new(0), vec![]);
+        let others = async {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        let work = async {
+            for _ in 0..3 {
+                writer.reader().role(&name).await.expect("read");
+                seen.push(turns.get());
+                writer.delete_role(&name).await.expect_err("not there");
+                seen.push(turns.get());
+            }
+        };
+        tokio::select! {
+            biased;
+            () = others => {}
+            () = work => {}
+        }
+        assert_eq!(seen, [2, 3, 4, 5, 6, 7]);
     }
 }
