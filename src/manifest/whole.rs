@@ -181,8 +181,8 @@ impl Extractor {
         }
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
-        if relation == Relation::Same {
-            check.namespaces(before)?;
+        if relation != Relation::Namesake {
+            check.namespaces(before, relation)?;
         }
         Ok(cut::cut(
             before,
@@ -390,8 +390,9 @@ impl Check<'_> {
         }
     }
 
-    /// Compares the objects without a namespace with what they were before.
-    fn namespaces(&self, before: &str) -> Result<(), Defect> {
+    /// Compares the objects without a namespace with what they were before. Whoever moves files may have
+    /// something else set the namespaces of all but ServiceAccounts.
+    fn namespaces(&self, before: &str, relation: Relation) -> Result<(), Defect> {
         if self.bare.is_empty() {
             return Ok(());
         }
@@ -409,6 +410,10 @@ impl Check<'_> {
             });
         }
         let lost = self.bare.iter().find(|(identity, _, origin)| {
+            let is_given = self.default.is_some() || identity.0 != "ServiceAccount";
+            if relation == Relation::Moved && is_given {
+                return false;
+            }
             let was_within = with.contains(identity) || *origin == Origin::Same;
             was_within && !without.contains(identity)
         });

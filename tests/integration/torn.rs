@@ -81,7 +81,13 @@ fn m33_a_cut_and_an_edit_in_one_commit_removed_nothing() {
 fn m110_a_file_that_was_cut_or_emptied_on_its_way_is_no_removal() {
     let (_, text) = applied();
     let status = "apiVersion: v1\nkind: Status\nstatus: Failure\n".to_owned();
-    let heads = ["apiVersion: v1\nkind: Conf".to_owned()];
+    let account = "kind: ServiceAccount\napiVersion: v1\nmetadata:\n";
+    let heads = [
+        "apiVersion: v1\nkind: Conf".to_owned(),
+        format!("# Rendered\n{account}  labels:\n    a: b\n"),
+        format!("{account}  name: a\n"),
+        format!("{{\"kind\": \"ServiceAccount\", \"meta"),
+    ];
     let lost = [String::new(), status];
     let new = cuts(&text)
         .into_iter()
@@ -148,6 +154,10 @@ fn m110_what_came_beside_a_removal_is_no_move() {
         ("apps/kustomization.yaml", kustomization),
         ("apps/other.yaml", &half),
         ("apps/placeholder.yaml", ""),
+        (
+            "apps/templates/sa.yaml",
+            "kind: ServiceAccount\nmetadata:\n  name: {{ .name }}\n",
+        ),
     ] {
         let (world, _) = applied();
         world.repository.remove("apps/all.yaml");

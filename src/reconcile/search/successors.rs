@@ -14,7 +14,7 @@ pub(super) struct Added {
     files: Vec<(RepoPath, Blob)>,
     named: HashMap<Vec<u8>, Vec<usize>>,
     holding: HashMap<Identity, Vec<usize>>,
-    /// Those in which no object can be read: what is left of a file whose first object was cut.
+    /// Those in which no object has a name: what is left of a file whose first object was cut.
     unreadable: Vec<(usize, Vec<u8>)>,
 }
 
@@ -67,7 +67,7 @@ impl Added {
         let holding = objects.iter().filter_map(|object| self.holding.get(object));
         let holding: BTreeSet<usize> = holding.flatten().copied().collect();
         let cut = self.unreadable.iter();
-        let cut = cut.filter(|(_, bytes)| is_beginning(bytes, before));
+        let cut = cut.filter(|(_, bytes)| is_beginning(bytes, before) || is_nameless(bytes));
         for moved in holding.into_iter().chain(cut.map(|(index, _)| *index)) {
             found.insert(moved, Relation::Moved);
         }
@@ -86,4 +86,18 @@ fn name(path: &RepoPath) -> Vec<u8> {
 fn is_beginning(text: &[u8], of: &[u8]) -> bool {
     let text = text.trim_ascii_end();
     !text.is_empty() && of.starts_with(text)
+}
+
+/// Whether a text without a named object is a part of a ServiceAccount, and no template of one.
+fn is_nameless(text: &[u8]) -> bool {
+    let is_kind = |at: usize| {
+        let before = text[..at].trim_ascii_end();
+        let before = before
+            .strip_suffix(b"\"")
+            .unwrap_or(before)
+            .trim_ascii_end();
+        before.ends_with(b"kind:") || before.ends_with(b"\"kind\":")
+    };
+    let is_template = memchr::memmem::find(text, b"{{").is_some();
+    !is_template && memchr::memmem::find_iter(text, b"ServiceAccount").any(is_kind)
 }
