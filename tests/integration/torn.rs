@@ -86,7 +86,7 @@ fn m110_a_file_that_was_cut_or_emptied_on_its_way_is_no_removal() {
         "apiVersion: v1\nkind: Conf".to_owned(),
         format!("# Rendered\n{account}  labels:\n    a: b\n"),
         format!("{account}  name: a\n"),
-        format!("{{\"kind\": \"ServiceAccount\", \"meta"),
+        r#"{"kind": "ServiceAccount", "meta"#.to_owned(),
     ];
     let lost = [String::new(), status];
     let new = cuts(&text)
