@@ -1,5 +1,5 @@
 //! The command line: arguments and environment in, exit code out. Who watches a run is the business of
-//! [`crate::terminal`].
+//! `terminal`.
 //!
 //! A handler for each verb says in a few lines what the verb does: read what is desired, read what
 //! is current, plan, apply, report.
