@@ -5,7 +5,7 @@
 
 use super::fence::Why;
 use super::history::{self, History, Questions, commit};
-use super::{Action, Facts, Reason, Rewrite, decide, record};
+use super::{Action, Facts, Reason, Rewrite, decide, prune, record};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
 use crate::model::role::{CurrentRole, CurrentRoles, RoleLabel};
@@ -46,7 +46,7 @@ impl Facts {
             current.add_attachments(name, attachments.clone());
         }
         let mut facts = self.over(current);
-        for questions in [history::questions, history::absences] {
+        for questions in [history::questions, prune::absences] {
             let answer = history(&questions(&facts))?;
             facts.history.extend(answer);
         }

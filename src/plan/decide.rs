@@ -2,14 +2,11 @@
 //!
 //! In: the [`Facts`]. Out: the plan, before the fence and the guards. The table is in [`super`].
 
-use std::collections::BTreeSet;
-
 use super::history;
 use super::ownership::{self, Ownership};
-use super::prune::Leftover;
 use super::{
-    Action, Change, Depth, Difference, Facts, Mode, Plan, Reason, Run, Undeclared, Update, diff,
-    existing, quarantine, retire, security,
+    Action, Change, Depth, Difference, Facts, Mode, Plan, Reason, Run, Update, diff, existing,
+    prune, quarantine, security,
 };
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -54,55 +51,14 @@ fn changes(facts: &Facts, is_wanted: &dyn Fn(&RoleLabel) -> bool) -> Plan {
             plan.add(&declared.role, service_account, location, action, reason);
         }
     }
-    for leftover in leftovers(facts, is_wanted) {
+    for leftover in prune::leftovers(facts, is_wanted) {
         let (action, reason) = leftover.decide(&facts.run, &facts.history);
-        let (action, reason) = leftover.unless_declared(action, reason);
         let service_account = &leftover.service_account;
         let location = declared.get(service_account).map(|d| d.location.clone());
         let label = RoleLabel::from(&leftover.role.listed.name);
         plan.add(&label, service_account, location, action, reason);
     }
     plan
-}
-
-/// Those of some roles that nobody declares, as far as they were read in full.
-pub(super) fn leftovers<'f>(
-    facts: &'f Facts,
-    is_wanted: &dyn Fn(&RoleLabel) -> bool,
-) -> Vec<Leftover<'f>> {
-    let declared = &facts.resolved.declared;
-    let held = declared
-        .values()
-        .filter(|declared| matches!(declared.verdict, Verdict::Held { .. }));
-    let claimed: BTreeSet<&str> = held
-        .filter_map(|declared| declared.role_arn.as_deref())
-        .collect();
-    let leftover = facts.leftover();
-    let leftover = leftover.filter(|listed| is_wanted(&RoleLabel::from(&listed.name)));
-    let in_full = leftover.filter_map(|listed| facts.current.detail(&listed.name));
-    let owned = in_full.filter_map(|role| match ownership::of(role, &facts.cluster) {
-        Ownership::Owned(service_account) => Some((role, service_account)),
-        Ownership::Foreign(_) => None,
-    });
-    let known = owned.map(|(role, service_account)| {
-        let name = &role.listed.name;
-        Leftover {
-            role,
-            attachments: facts.current.attachments(name),
-            undeclared: match declared.contains_key(&service_account) {
-                true => Undeclared::Unmanaged,
-                false => Undeclared::Gone,
-            },
-            read_elsewhere: facts.read_elsewhere(role, &service_account),
-            may_be_read_elsewhere: facts.may_be_read_elsewhere(&service_account),
-            command: retire::command(name),
-            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
-                || claimed
-                    .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),
-            service_account,
-        }
-    });
-    known.collect()
 }
 
 /// The role as CreateRole is to make it.

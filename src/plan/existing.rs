@@ -75,12 +75,12 @@ fn desired(whose: &ServiceAccountRef, declared: &Declared, facts: &Facts) -> Opt
 fn lets_in(
     whose: &ServiceAccountRef,
     declared: &Declared,
-    of: &TrustDocument,
+    document: &TrustDocument,
     cluster: &Cluster,
 ) -> bool {
     let own = declared.own_audience.as_ref().or(cluster.audience.as_ref());
     let (subject, audience) = (whose.subject(), own.cloned().unwrap_or_default());
-    let statements = of.statements().unwrap_or_default();
+    let statements = document.statements().unwrap_or_default();
     cluster.issuers.iter().any(|issuer| {
         let provider = cluster.oidc_provider(issuer).to_string();
         let token = Token {

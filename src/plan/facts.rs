@@ -176,7 +176,7 @@ impl Facts {
                 Stage::Roles => some(self.unclear(), Need::Roles),
                 Stage::History => asked(history::questions(self)),
                 Stage::Absences if self.is_stopped_anyway() => None,
-                Stage::Absences => asked(history::absences(self)),
+                Stage::Absences => asked(prune::absences(self)),
                 Stage::Attachments => some(prune::to_inspect(self), Need::Attachments),
                 Stage::Existing => some(existing::to_inspect(self), Need::Existing),
                 Stage::Principals => some(self.unresolved(), Need::Principals),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ownership::{self, Ownership};
-use super::{Facts, Mode, decide, quarantine};
+use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
 use crate::model::commit::CommitId;
 use crate::model::conventions::{IgnoreRules, NamespaceRules};
@@ -88,7 +88,7 @@ impl Questions {
     }
 
     /// None yet about any role.
-    fn of(facts: &Facts) -> Self {
+    pub(super) fn of(facts: &Facts) -> Self {
         let conventions = &facts.cluster.conventions;
         let applied = facts.applied().into_iter().map(|entry| entry.commit);
         Self {
@@ -128,33 +128,6 @@ pub(super) fn questions(facts: &Facts) -> Questions {
             };
             questions.retiring.insert(service_account, retiring);
         }
-    }
-    questions
-}
-
-/// What has to be looked for in history, which costs as much as there is of it: why those are absent
-/// whose roles wait for nothing else.
-pub(super) fn absences(facts: &Facts) -> Questions {
-    let mut questions = Questions::of(facts);
-    for leftover in decide::leftovers(facts, &|_| true) {
-        if leftover.settled(&facts.run, &facts.history).is_break() {
-            continue;
-        }
-        let role = leftover.role;
-        // A quarantine that was cut short, or opened again by somebody, has made its own commit
-        // the last one, after the removal that was its reason. Without room for its tags, nothing
-        // tells of one that was opened.
-        let is_opened = quarantine::by(role).is_some() || !quarantine::has_room(role);
-        let since = commit(
-            role,
-            if is_opened {
-                tags::COMMIT
-            } else {
-                tags::LAST_COMMIT
-            },
-        );
-        questions.commits.extend(since.clone());
-        questions.absent.insert(leftover.service_account, since);
     }
     questions
 }

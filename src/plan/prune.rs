@@ -5,18 +5,21 @@
 //! quarantined, which can be undone exactly; it is deleted after a while, if nobody has anything
 //! attached to it.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::{History, commit};
+use super::history::{History, Questions, commit};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, Note, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
+use crate::desired::Verdict;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Elsewhere, Place, Removal};
-use crate::model::role::{Attachments, CurrentRole, RoleName};
+use crate::model::role::{Attachments, CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::{self, quoted};
 use crate::model::tags;
 
 /// On what roles are retired.
@@ -44,6 +47,11 @@ pub(super) struct Leftover<'a> {
     pub(super) command: String,
 }
 
+/// The command that retires a role.
+fn command(role: &RoleName) -> String {
+    shell::command(&format!("retire {}", quoted(role.as_str())))
+}
+
 /// The roles that may be deleted in this run, so that it has to be known what is attached to them.
 pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
     let Prune { after, .. } = facts.run.prune;
@@ -56,6 +64,70 @@ pub(super) fn to_inspect(facts: &Facts) -> Vec<RoleName> {
     };
     let roles = facts.current.details().filter(deletable);
     roles.map(|role| role.listed.name.clone()).collect()
+}
+
+/// Those of some roles that nobody declares, as far as they were read in full.
+pub(super) fn leftovers<'f>(
+    facts: &'f Facts,
+    is_wanted: &dyn Fn(&RoleLabel) -> bool,
+) -> Vec<Leftover<'f>> {
+    let declared = &facts.resolved.declared;
+    let held = declared
+        .values()
+        .filter(|declared| matches!(declared.verdict, Verdict::Held { .. }));
+    let claimed: BTreeSet<&str> = held
+        .filter_map(|declared| declared.role_arn.as_deref())
+        .collect();
+    let leftover = facts.leftover();
+    let leftover = leftover.filter(|listed| is_wanted(&RoleLabel::from(&listed.name)));
+    let in_full = leftover.filter_map(|listed| facts.current.detail(&listed.name));
+    let owned = in_full.filter_map(|role| match ownership::of(role, &facts.cluster) {
+        Ownership::Owned(service_account) => Some((role, service_account)),
+        Ownership::Foreign(_) => None,
+    });
+    let known = owned.map(|(role, service_account)| {
+        let name = &role.listed.name;
+        Leftover {
+            role,
+            attachments: facts.current.attachments(name),
+            undeclared: match declared.contains_key(&service_account) {
+                true => Undeclared::Unmanaged,
+                false => Undeclared::Gone,
+            },
+            read_elsewhere: facts.read_elsewhere(role, &service_account),
+            may_be_read_elsewhere: facts.may_be_read_elsewhere(&service_account),
+            command: command(name),
+            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
+                || claimed
+                    .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),
+            service_account,
+        }
+    });
+    known.collect()
+}
+
+/// What has to be looked for in history, which costs as much as there is of it: why those are absent
+/// whose roles wait for nothing else.
+pub(super) fn absences(facts: &Facts) -> Questions {
+    let mut questions = Questions::of(facts);
+    for leftover in leftovers(facts, &|_| true) {
+        if leftover.settled(&facts.run, &facts.history).is_break() {
+            continue;
+        }
+        let role = leftover.role;
+        // A quarantine that was cut short, or opened again by somebody, has made its own commit
+        // the last one, after the removal that was its reason. Without room for its tags, nothing
+        // tells of one that was opened.
+        let is_opened = quarantine::by(role).is_some() || !quarantine::has_room(role);
+        let tag = match is_opened {
+            true => tags::COMMIT,
+            false => tags::LAST_COMMIT,
+        };
+        let since = commit(role, tag);
+        questions.commits.extend(since.clone());
+        questions.absent.insert(leftover.service_account, since);
+    }
+    questions
 }
 
 /// Quarantines a role, so that a later run can tell since when and by which commit.
@@ -77,9 +149,15 @@ pub(super) fn quarantine(
 impl Leftover<'_> {
     /// Decides, and says why.
     pub(super) fn decide(&self, run: &Run, history: &History) -> (Action, Reason) {
-        match self.settled(run, history) {
+        let (action, reason) = match self.settled(run, history) {
             Continue(ours) => self.by_absence(ours, run, history),
             Break(decided) => decided,
+        };
+        // What ends here may be declared by another pipeline.
+        let ends = matches!(action, Action::Quarantine(_) | Action::Delete(_));
+        match self.may_be_read_elsewhere.clone().filter(|_| ends) {
+            Some(path) => self.orphan(Kept::OtherPaths(path)),
+            None => (action, reason),
         }
     }
 
@@ -169,15 +247,6 @@ impl Leftover<'_> {
                     _ => Kept::Unexplained,
                 })
             }
-        }
-    }
-
-    /// What was decided, unless it ends what another pipeline may declare.
-    pub(super) fn unless_declared(&self, action: Action, reason: Reason) -> (Action, Reason) {
-        let ends = matches!(action, Action::Quarantine(_) | Action::Delete(_));
-        match self.may_be_read_elsewhere.clone().filter(|_| ends) {
-            Some(path) => self.orphan(Kept::OtherPaths(path)),
-            None => (action, reason),
         }
     }
 

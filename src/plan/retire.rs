@@ -5,7 +5,6 @@ use super::{Action, Change, Facts, Kept, Plan, Reason, Superseded, fence, prune,
 use crate::desired::Verdict;
 use crate::model::role::{CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
-use crate::model::shell::{self, quoted};
 
 /// Plans to quarantine each named role, as mode sync would if history explained it.
 ///
@@ -103,9 +102,4 @@ fn decide(name: &RoleName, service_account: &ServiceAccountRef, facts: &Facts) -
 fn attached(role: &CurrentRole, facts: &Facts) -> Option<Vec<String>> {
     let attachments = facts.current().attachments(&role.listed.name)?;
     Some(attachments.names().map(str::to_owned).collect())
-}
-
-/// The command that retires a role.
-pub(super) fn command(role: &RoleName) -> String {
-    shell::command(&format!("retire {}", quoted(role.as_str())))
 }
