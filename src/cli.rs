@@ -21,6 +21,7 @@ use crate::terminal::console::Console;
 mod adopt;
 mod apply;
 mod args;
+mod console;
 mod diff;
 mod error;
 mod explain;
@@ -38,7 +39,6 @@ mod rendered;
 mod retire;
 mod roles;
 mod source;
-mod talk;
 mod variables;
 mod venue;
 mod writing;
@@ -84,7 +84,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    console: talk::ConsoleArgs,
+    console: console::ConsoleArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -20,11 +20,11 @@ impl Manifests {
         paths: &[RepoPath],
         reading: Reading<'_>,
     ) -> Result<Self, Error> {
-        let extractor = Rc::new(Extractor::new(reading.conventions));
+        let extractor = Extractor::new(reading.conventions);
         let scope = scope(paths, &reading.conventions.ignore);
-        let (reader, stop) = (&*extractor, AtomicBool::new(false));
+        let stop = AtomicBool::new(false);
         let check = |tree: WorkTree| {
-            let matters = |path: &RepoPath, bytes: &[u8]| reader.extract(path, bytes).is_some();
+            let matters = |path: &RepoPath, bytes: &[u8]| extractor.extract(path, bytes).is_some();
             tree.uncommitted(&scope, &matters, &stop)
         };
         let (mut manifests, changed) = std::thread::scope(|threads| {
@@ -34,8 +34,7 @@ impl Manifests {
                     .spawn_scoped(threads, check)
                     .ok()
             });
-            let by = (&extractor, reading.extent);
-            let read = Self::read_at(repository, commit, scope.clone(), reading.cache, by);
+            let read = Self::at(repository, commit, paths, reading);
             stop.store(read.is_err(), Ordering::Relaxed);
             let changed = match beside.map(|beside| beside.join()) {
                 Some(Ok(changed)) => changed,

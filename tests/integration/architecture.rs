@@ -205,7 +205,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("rustls", &["iam/aws"]),
     ("clap", &["cli"]),
     ("indicatif", &["terminal"]),
-    ("anstream", &["cli/talk", "terminal"]),
+    ("anstream", &["cli/console", "terminal"]),
 ];
 
 fn source_files() -> Vec<(String, String)> {
