@@ -48,6 +48,7 @@ pub mod rendered;
 mod retire;
 pub mod review;
 mod search;
+mod successors;
 pub mod survey;
 mod unrendered;
 

@@ -32,6 +32,8 @@ pub enum Relation {
     Same,
     /// One elsewhere that has objects of it. Whoever moves files may write them in another way.
     Moved,
+    /// One elsewhere that was there before, and took objects of it in: only where it ends now tells of them.
+    Joined,
     /// One elsewhere that has its name: of it nothing is known, but what a failed render leaves behind.
     Namesake,
 }
@@ -76,26 +78,8 @@ enum Origin {
 }
 
 impl Extractor {
-    /// Compares a file with its version that held a ServiceAccount.
-    ///
-    /// # Errors
-    ///
-    /// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
-    /// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
-    /// an object, whatever was edited besides.
-    pub fn check_whole(
-        &self,
-        path: &RepoPath,
-        before: &[u8],
-        after: &[u8],
-        service_account: &ServiceAccountRef,
-        default: Option<&Namespace>,
-    ) -> Result<(), Defect> {
-        self.compare(path, Relation::Same, before, after, default)
-            .check(service_account)
-    }
-
-    /// The same for all ServiceAccounts that the file lost, or that another one lost to whose place it came.
+    /// Compares a file with its version that held ServiceAccounts, or with the file to whose place it came:
+    /// once for all that were lost.
     pub fn compare(
         &self,
         path: &RepoPath,
@@ -104,17 +88,18 @@ impl Extractor {
         after: &[u8],
         default: Option<&Namespace>,
     ) -> Compared {
-        let cut = self.cut(path, relation, before, after, default);
+        let (defect, cut) = match self.cut(path, relation, before, after, default) {
+            Ok(cut) => (None, cut),
+            Err(defect) => (Some(defect), None),
+        };
         Compared {
+            defect: defect.filter(|defect| match relation {
+                Relation::Same | Relation::Moved => true,
+                Relation::Joined => matches!(defect, Defect::NoNamespace { .. }),
+                Relation::Namesake => defect.is_void(),
+            }),
+            cut: cut.filter(|_| relation != Relation::Namesake),
             held: self.held(after, default),
-            defect: cut
-                .as_ref()
-                .err()
-                .filter(|defect| relation != Relation::Namesake || defect.is_void())
-                .cloned(),
-            cut: cut
-                .unwrap_or_default()
-                .filter(|_| relation != Relation::Namesake),
         }
     }
 
@@ -128,7 +113,11 @@ impl Extractor {
         objects
     }
 
-    /// Where a file is cut off, if it is no more than the beginning of what it was.
+    /// Where a file is cut off, if it is.
+    ///
+    /// # Errors
+    ///
+    /// What else keeps it from being whole.
     fn cut(
         &self,
         path: &RepoPath,
@@ -209,7 +198,9 @@ impl Compared {
     ///
     /// # Errors
     ///
-    /// As [`Extractor::check_whole`].
+    /// If it is not whole: not every object in it but a List has apiVersion, kind and a valid name, one
+    /// is a `Status` or has lost its namespace, its final line break is gone, or it is cut off inside
+    /// an object, whatever was edited besides.
     pub fn check(&self, service_account: &ServiceAccountRef) -> Result<(), Defect> {
         self.check_edited()?;
         let cut = self.cut.as_ref();
@@ -223,7 +214,7 @@ impl Compared {
     ///
     /// # Errors
     ///
-    /// As [`Extractor::check_whole`], but for a cut.
+    /// As [`Compared::check`], but for a cut.
     pub fn check_edited(&self) -> Result<(), Defect> {
         self.defect.clone().map_or(Ok(()), Err)
     }
@@ -410,19 +401,20 @@ impl Check<'_> {
             });
         }
         let lost = self.bare.iter().find(|(identity, _, origin)| {
-            let is_given = self.default.is_some() || identity.0 != "ServiceAccount";
-            if relation == Relation::Moved && is_given {
+            let is_elsewhere = relation != Relation::Same;
+            if is_elsewhere && (self.default.is_some() || identity.0 != "ServiceAccount") {
                 return false;
             }
-            let was_within = with.contains(identity) || *origin == Origin::Same;
+            let is_new = *origin == Origin::Same && !is_elsewhere;
+            let was_within = with.contains(identity) || is_new;
             was_within && !without.contains(identity)
         });
         let Some(((kind, name), at, _)) = lost else {
             return Ok(());
         };
-        Err(Defect::NoObject {
+        Err(Defect::NoNamespace {
             line: self.text.location(*at).line,
-            what: format!("the {kind} `{name}` has no namespace"),
+            object: format!("{kind} `{name}`"),
         })
     }
 }

@@ -4,13 +4,14 @@
 //! No commit says who removed a ServiceAccount from a render, but two renders do: what the one that
 //! was applied last declares and the new one does not is gone, if nothing of the new one hides it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::elsewhere::mentioned;
 use super::manifests::{Address, scope};
+use super::successors::Successors;
 use super::{Error, Manifests, Observer};
 use crate::manifest::{Compared, Extract, Extractor, Management, Relation};
 use crate::model::commit::CommitId;
@@ -157,12 +158,14 @@ impl Manifests {
 /// What was there before.
 struct Before<'a> {
     base: &'a Base,
-    /// The first file that declares each ServiceAccount.
-    declaring: BTreeMap<ServiceAccountRef, RepoPath>,
+    /// The files that declare each ServiceAccount.
+    declaring: BTreeMap<ServiceAccountRef, Vec<RepoPath>>,
     /// The names of absent ServiceAccounts in files that cannot be parsed now, and were not the same before.
     broken: Vec<(RepoPath, BTreeSet<&'a str>)>,
     /// What became of the files that were asked of; nothing of those that are gone.
     compared: RefCell<BTreeMap<RepoPath, Option<Rc<Compared>>>>,
+    /// The files that came since, or took objects in.
+    came: OnceCell<Successors>,
 }
 
 impl<'a> Comparison<'a> {
@@ -203,7 +206,7 @@ impl<'a> Comparison<'a> {
         let extract = |path: &RepoPath, bytes: &[u8]| self.extractor.declarations(path, bytes);
         let commit = Some(base.commit.clone());
         let before = directory::read(&base.directory, &scope, commit, &extract)?;
-        let mut declaring = BTreeMap::new();
+        let mut declaring: BTreeMap<_, Vec<RepoPath>> = BTreeMap::new();
         // No path at all means everything.
         for (path, extract) in before
             .files
@@ -212,8 +215,8 @@ impl<'a> Comparison<'a> {
         {
             let declarations = extract.placed(&path, self.rules).declarations.into_iter();
             for declaration in declarations.filter(|d| d.management != Management::Unmanaged) {
-                let declaring = declaring.entry(declaration.service_account);
-                declaring.or_insert_with(|| path.clone());
+                let files = declaring.entry(declaration.service_account).or_default();
+                files.push(path.clone());
             }
         }
         let look = |_: &RepoPath, bytes: &[u8]| {
@@ -230,6 +233,7 @@ impl<'a> Comparison<'a> {
             declaring,
             broken: broken.files,
             compared: RefCell::default(),
+            came: OnceCell::new(),
         })
     }
 
@@ -266,15 +270,15 @@ impl<'a> Comparison<'a> {
         {
             return unfit(applied, Unfit::NotApplied);
         }
-        let Some(path) = before.declaring.get(whose).cloned() else {
+        let Some(files) = before.declaring.get(whose) else {
             return Ok(Some(Absence::NotInBase(base.commit.clone())));
         };
-        let now = self.compare(&path, before);
-        if let Some(now) = &now
-            && let Err(defect) = now.check(whose)
-        {
-            let fault = defect.to_string();
-            return Ok(Some(Absence::Unreadable { path, fault }));
+        let mut remains = false;
+        for path in files {
+            match self.fate(path, whose, before)? {
+                Ok(is_left) => remains |= is_left,
+                Err((path, fault)) => return Ok(Some(Absence::Unreadable { path, fault })),
+            }
         }
         let name = whose.name.as_str();
         if let Some((path, _)) = before.broken.iter().find(|(_, names)| names.contains(name)) {
@@ -288,9 +292,58 @@ impl<'a> Comparison<'a> {
         Ok(Some(Absence::Removed(Removal {
             commit: repository.commit(self.ours)?,
             since: (!is_next).then(|| base.commit.clone()),
-            remains: now.is_some_and(|now| now.holds(whose)),
-            path,
+            remains,
+            path: files[0].clone(),
         })))
+    }
+
+    /// Whether a file of the base still has a ServiceAccount that it declared; or what is not whole of it, or
+    /// of where that may have gone, and why.
+    fn fate(
+        &self,
+        path: &RepoPath,
+        whose: &ServiceAccountRef,
+        before: &Before<'_>,
+    ) -> Result<Result<bool, (RepoPath, String)>, Error> {
+        let now = self.compare(path, before);
+        if let Some(Err(defect)) = now.as_ref().map(|now| now.check(whose)) {
+            return Ok(Err((path.clone(), defect.to_string())));
+        }
+        if now.as_ref().is_some_and(|now| now.holds(whose)) {
+            return Ok(Ok(true));
+        }
+        let came = self.came(before)?;
+        let then = directory::content(&before.base.directory, path).unwrap_or_default();
+        let successors = match now {
+            Some(_) => came.of(whose),
+            None => came.of_file(self.extractor, path, &then),
+        };
+        for (new, relation) in successors.into_iter().filter(|(new, _)| *new != path) {
+            let content = directory::content(&self.rendered.directory, new).unwrap_or_default();
+            let default = self.rules.of(new).and_then(Result::ok);
+            let compared =
+                (self.extractor).compare(new, relation, &then, &content, default.as_ref());
+            if let Err(defect) = compared.check(whose) {
+                return Ok(Err((new.clone(), defect.to_string())));
+            }
+        }
+        Ok(Ok(false))
+    }
+
+    /// The files that are new in the render, or took objects in.
+    fn came<'b>(&self, before: &'b Before<'_>) -> Result<&'b Successors, Error> {
+        if let Some(known) = before.came.get() {
+            return Ok(known);
+        }
+        let mut came = Successors::default();
+        for path in directory::names(&self.rendered.directory, &Scope::default())? {
+            let then = directory::content(&before.base.directory, &path);
+            let now = directory::content(&self.rendered.directory, &path).unwrap_or_default();
+            if then.as_ref() != Some(&now) {
+                came.add(self.extractor, path, then.as_deref(), now);
+            }
+        }
+        Ok(before.came.get_or_init(|| came))
     }
 
     /// What became of a file of the base, if it is still there.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::doubts::Doubts;
 use super::elsewhere;
+use super::successors::Successors;
 use crate::manifest::{Compared, Extractor, Management, Names, Relation};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
@@ -19,10 +20,8 @@ use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Blob, Changed, Content, Repository, Scope};
 
 mod fate;
-mod successors;
 
 use fate::{Fate, Gone, Held, Now};
-use successors::Added;
 
 /// How many versions of files are looked at together at first, and at most: a removal is mostly recent.
 const FIRST: usize = 256;
@@ -53,8 +52,8 @@ pub(super) struct Search<'a> {
     /// What became of files that held ServiceAccounts: it is the same for all that they held.
     now: RefCell<HashMap<Held, Now>>,
     compared: RefCell<HashMap<(Held, Blob), Rc<Compared>>>,
-    /// What the commits added that took files away.
-    added: RefCell<HashMap<usize, Rc<Added>>>,
+    /// What came with the commits that took ServiceAccounts away.
+    came: RefCell<HashMap<usize, Rc<Successors>>>,
 }
 
 /// A file as it was before a commit, which is told by its number among those that were seen.
@@ -103,7 +102,7 @@ impl<'a> Search<'a> {
             broken: Vec::new(),
             now: RefCell::default(),
             compared: RefCell::default(),
-            added: RefCell::default(),
+            came: RefCell::default(),
         };
         let mut visit = |commit: &CommitId, changed| search.visit(commit, changed);
         let walked = repository.changes(ours, scope, &mut visit);

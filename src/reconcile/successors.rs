@@ -1,78 +1,84 @@
-//! Where a file went that a commit took away: what was moved was not removed, and may have been broken on
-//! the way.
+//! Where a ServiceAccount went, or the file that held it, and how whole it came there: what was moved was not
+//! removed, and may have been broken on the way.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::ControlFlow;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::manifest::{Extractor, Identity, Relation};
-use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
-use crate::source::{self, Blob, Changed, Repository, Scope};
+use crate::model::service_account::ServiceAccountRef;
 
-/// The files that a commit added, wherever they are.
-pub(super) struct Added {
-    files: Vec<(RepoPath, Blob)>,
+/// The files that a change added, and those that took objects in, wherever they are.
+#[derive(Default)]
+pub(super) struct Successors {
+    files: Vec<RepoPath>,
+    /// Those that were added, by their names.
     named: HashMap<Vec<u8>, Vec<usize>>,
-    holding: HashMap<Identity, Vec<usize>>,
-    /// Those in which no object has a name: what is left of a file whose first object was cut.
-    unreadable: Vec<(usize, Vec<u8>)>,
+    /// By the objects that came into them.
+    holding: HashMap<Identity, Vec<(usize, Relation)>>,
+    /// Those that were added and in which no object has a name: what is left of one whose first object was cut.
+    nameless: Vec<(usize, Vec<u8>)>,
 }
 
-impl Added {
-    pub(super) fn by(
-        repository: &Repository,
+impl Successors {
+    /// Takes in a file that was added or changed.
+    pub(super) fn add(
+        &mut self,
         extractor: &Extractor,
-        commit: &CommitId,
-    ) -> Result<Self, source::Error> {
-        let mut files = Vec::new();
-        let mut visit = |seen: &CommitId, changed: Vec<Changed>| {
-            let is_new = |changed: &Changed| seen == commit && changed.before.is_none();
-            let new = changed.into_iter().filter(is_new);
-            files.extend(new.filter_map(|new| Some((new.path, new.after?))));
-            Ok(ControlFlow::Break(()))
+        path: RepoPath,
+        before: Option<&[u8]>,
+        after: Vec<u8>,
+    ) {
+        let index = self.files.len();
+        let objects = extractor.objects(&after);
+        let relation = match before {
+            Some(_) => Relation::Joined,
+            None => Relation::Moved,
         };
-        repository.changes(commit, &Scope::default(), &mut visit)?;
-        let mut added = Self {
-            files,
-            named: HashMap::new(),
-            holding: HashMap::new(),
-            unreadable: Vec::new(),
-        };
-        for (index, (path, blob)) in added.files.iter().enumerate() {
-            let bytes = repository.blob(*blob, path)?;
-            let objects = extractor.objects(&bytes);
+        if before.is_none() {
+            self.named.entry(name(&path)).or_default().push(index);
             if objects.is_empty() {
-                added.unreadable.push((index, bytes));
+                self.nameless.push((index, after));
             }
-            for object in objects {
-                added.holding.entry(object).or_default().push(index);
-            }
-            added.named.entry(name(path)).or_default().push(index);
         }
-        Ok(added)
+        let were_there = before.map(|before| extractor.objects(before));
+        let were_there = were_there.unwrap_or_default();
+        for object in objects.difference(&were_there) {
+            let holding = self.holding.entry(object.clone()).or_default();
+            holding.push((index, relation));
+        }
+        self.files.push(path);
     }
 
-    /// Those that a file may have become, which is known by its content.
-    pub(super) fn successors(
+    /// Those to which a ServiceAccount may have gone from a file that is still there without it.
+    pub(super) fn of(&self, whose: &ServiceAccountRef) -> Vec<(&RepoPath, Relation)> {
+        let object = ("ServiceAccount".to_owned(), whose.name.as_str().to_owned());
+        let holding = self.holding.get(&object).into_iter().flatten().copied();
+        let cut = self.nameless.iter().filter(|(_, text)| is_cut(text));
+        self.each(holding.chain(cut.map(|(index, _)| (*index, Relation::Moved))))
+    }
+
+    /// Those that a file may have become which is not there any more, and which is known by its content.
+    pub(super) fn of_file(
         &self,
         extractor: &Extractor,
         path: &RepoPath,
-        before: &[u8],
+        content: &[u8],
     ) -> Vec<(&RepoPath, Relation)> {
-        let mut found: BTreeMap<usize, Relation> = BTreeMap::new();
-        for namesake in self.named.get(&name(path)).into_iter().flatten() {
-            found.insert(*namesake, Relation::Namesake);
-        }
-        let objects = extractor.objects(before);
+        let namesakes = self.named.get(&name(path)).into_iter().flatten();
+        let namesakes = namesakes.map(|index| (*index, Relation::Namesake));
+        let objects = extractor.objects(content);
         let holding = objects.iter().filter_map(|object| self.holding.get(object));
-        let holding: BTreeSet<usize> = holding.flatten().copied().collect();
-        let cut = self.unreadable.iter();
-        let cut = cut.filter(|(_, bytes)| is_beginning(bytes, before) || is_nameless(bytes));
-        for moved in holding.into_iter().chain(cut.map(|(index, _)| *index)) {
-            found.insert(moved, Relation::Moved);
-        }
-        let path = |(index, place): (usize, Relation)| (&self.files[index].0, place);
-        found.into_iter().map(path).collect()
+        let cut = self.nameless.iter();
+        let cut = cut.filter(|(_, text)| is_beginning(text, content) || is_cut(text));
+        let cut = cut.map(|(index, _)| (*index, Relation::Moved));
+        self.each(namesakes.chain(holding.flatten().copied()).chain(cut))
+    }
+
+    /// Each file once, by the last that is said of it.
+    fn each(&self, found: impl Iterator<Item = (usize, Relation)>) -> Vec<(&RepoPath, Relation)> {
+        let found: BTreeMap<usize, Relation> = found.collect();
+        let file = |(index, relation): (usize, Relation)| (&self.files[index], relation);
+        found.into_iter().map(file).collect()
     }
 }
 
@@ -89,13 +95,11 @@ fn is_beginning(text: &[u8], of: &[u8]) -> bool {
 }
 
 /// Whether a text without a named object is a part of a ServiceAccount, and no template of one.
-fn is_nameless(text: &[u8]) -> bool {
+fn is_cut(text: &[u8]) -> bool {
     let is_kind = |at: usize| {
         let before = text[..at].trim_ascii_end();
-        let before = before
-            .strip_suffix(b"\"")
-            .unwrap_or(before)
-            .trim_ascii_end();
+        let before = before.strip_suffix(b"\"").unwrap_or(before);
+        let before = before.trim_ascii_end();
         before.ends_with(b"kind:") || before.ends_with(b"\"kind\":")
     };
     let is_template = memchr::memmem::find(text, b"{{").is_some();

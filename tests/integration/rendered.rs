@@ -209,6 +209,57 @@ fn g80_what_moved_out_of_the_paths_of_a_render_was_not_removed() {
     );
 }
 
+/// As in a repository: half a file is no removal, wherever it is.
+#[test]
+fn g80_half_a_file_of_a_render_is_no_removal() {
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: bar\ndata:\n  one: x\n  two: y\n";
+    let a = service_account("bar", "a");
+    let half = config.replace("  two: y\n", "");
+    for (left, path, text, code_of) in [
+        // Renamed and cut, or emptied.
+        (None, "apps/new.yaml", half.as_str(), Some("apps/new.yaml")),
+        (None, "apps/x/first.yaml", "", Some("apps/x/first.yaml")),
+        // One of two files that declare it is gone, the other one cut.
+        (
+            Some(half.as_str()),
+            "apps/z.yaml",
+            "",
+            Some("apps/first.yaml"),
+        ),
+        (Some(config), "apps/z.yaml", config, None),
+    ] {
+        let (job, first) = Job::new(&["b"]);
+        job.write("first", "apps/first.yaml", &format!("{config}---\n{a}"));
+        job.write("first", "apps/own.yaml", &a);
+        let place = job.place("first");
+        job.run(&["--directory", &place, "--commit", &first])
+            .ends(0);
+        let second = job.commit("two");
+        job.render("second", &["b"]);
+        if let Some(left) = left {
+            job.write("second", "apps/first.yaml", left);
+        }
+        job.write("second", path, text);
+        let run = job.run(&[
+            "--directory",
+            &job.place("second"),
+            "--commit",
+            &second,
+            "--base-directory",
+            &place,
+            "--base-commit",
+            &first,
+        ]);
+        match code_of {
+            Some(path) => {
+                assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{path}");
+                assert!(reason(&run, 0).contains(path), "{}", reason(&run, 0));
+            }
+            None => assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]),
+        }
+    }
+}
+
 #[test]
 fn g81_a_base_that_proves_nothing_retires_nothing() {
     let (job, first) = Job::new(&["a", "b"]);

@@ -138,6 +138,44 @@ fn m110_a_file_that_moved_out_of_the_paths_and_was_cut_is_no_removal() {
 }
 
 #[test]
+fn m110_what_went_into_another_file_and_was_cut_there_is_no_removal() {
+    let half = service_account("bar", "a");
+    let nameless = half.split("  name:").next().expect("the part before");
+    let bare = half.split("  namespace:").next().expect("the part before");
+    let b = service_account("bar", "b");
+    let (_, text) = applied();
+    let cut = cuts(&text).swap_remove(0);
+    for (file_goes, path, left) in [
+        // All of it, to the end of a file that was there.
+        (true, "apps/b.yaml", format!("{b}---\n{cut}")),
+        // The ServiceAccount alone, to a file of its own, or to the end of another one.
+        (false, "apps/a.yaml", nameless.to_owned()),
+        (false, "apps/a.yaml", bare.to_owned()),
+        (false, "apps/b.yaml", format!("{b}---\n{bare}")),
+    ] {
+        let (world, _) = applied();
+        match file_goes {
+            true => world.repository.remove("apps/all.yaml"),
+            false => drop(world.repository.write("apps/all.yaml", CONFIG)),
+        }
+        world.repository.write(path, &left);
+        world.repository.commit("move");
+        is_held(&world, path);
+    }
+    // Whole there, and without the ServiceAccount: that is a removal.
+    for (path, left) in [
+        ("apps/b.yaml", format!("{b}---\n{CONFIG}")),
+        ("apps/settings.yaml", CONFIG.to_owned()),
+    ] {
+        let (world, _) = applied();
+        world.repository.remove("apps/all.yaml");
+        world.repository.write(path, &left);
+        world.repository.commit("move, and remove a");
+        is_removed(&world);
+    }
+}
+
+#[test]
 fn m110_what_came_beside_a_removal_is_no_move() {
     let values = "replicas: 2\n";
     let kustomization = "resources:\n- settings.yaml\n";

@@ -88,11 +88,14 @@ fn survives(bytes: &[u8]) {
     let extractor = Extractor::default();
     let found = extract(&path, bytes).unwrap_or_default();
     let foo = ServiceAccountRef::parse("bar/foo").expect("it is one");
-    let whole = extractor.check_whole(&path, good()[0].as_bytes(), bytes, &foo, None);
+    let whole = extractor
+        .compare(&path, Relation::Same, good()[0].as_bytes(), bytes, None)
+        .check(&foo);
     assert!(
         whole.is_err()
             || extractor
-                .check_whole(&path, bytes, bytes, &foo, None)
+                .compare(&path, Relation::Same, bytes, bytes, None)
+                .check(&foo)
                 .is_ok()
     );
     let text = String::from_utf8_lossy(bytes);

@@ -25,6 +25,14 @@ pub enum Defect {
         /// What keeps it from being one.
         what: String,
     },
+    /// An object in it has lost its namespace.
+    #[error("line {line}: the {object} has no namespace")]
+    NoNamespace {
+        /// The line where it starts, from 1.
+        line: u32,
+        /// Its kind and name.
+        object: String,
+    },
     /// It is what the API server answered.
     #[error("line {line}: a Status is an answer of the API server")]
     Status {

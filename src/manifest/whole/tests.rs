@@ -10,14 +10,10 @@ fn foo() -> ServiceAccountRef {
     ServiceAccountRef::parse("bar/foo").expect("it is one")
 }
 
-fn check(before: &str, after: &str) -> Result<(), Defect> {
-    Extractor::default().check_whole(
-        &"a.yaml".into(),
-        before.as_bytes(),
-        after.as_bytes(),
-        &foo(),
-        None,
-    )
+fn check(before: &str, after: impl AsRef<[u8]>) -> Result<(), Defect> {
+    let (path, before, after) = ("a.yaml".into(), before.as_bytes(), after.as_ref());
+    let compared = Extractor::default().compare(&path, Relation::Same, before, after, None);
+    compared.check(&foo())
 }
 
 fn is_whole(after: &str) -> bool {
@@ -39,9 +35,7 @@ fn is_removal(before: &str, after: &[u8]) -> bool {
     extract.declarations.is_empty()
         && extract.unplaced.is_empty()
         && extract.is_whole()
-        && Extractor::default()
-            .check_whole(&path, before.as_bytes(), after, &foo(), None)
-            .is_ok()
+        && check(before, after).is_ok()
 }
 
 /// Where a file can be cut so that it looks like a removal.
@@ -92,12 +86,7 @@ fn m31_what_a_failed_render_leaves_behind_is_not_whole() {
     ] {
         assert!(!is_whole(text), "{text}");
     }
-    let path = "a.yaml".into();
-    assert!(
-        Extractor::default()
-            .check_whole(&path, FOO.as_bytes(), b"\xff\xfea\0", &foo(), None)
-            .is_err()
-    );
+    assert!(check(FOO, b"\xff\xfea\0").is_err());
 }
 
 #[test]

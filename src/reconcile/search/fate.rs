@@ -1,13 +1,14 @@
 //! What became of a file that held a ServiceAccount: whole without it, gone, or broken.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::successors::Added;
-use super::{Change, Search};
+use super::{Change, Search, Successors};
 use crate::manifest::{Compared, Relation};
+use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
-use crate::source::{self, Blob, Content};
+use crate::source::{self, Blob, Changed, Content, Scope};
 
 /// A file that held ServiceAccounts, or one that came in its place.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -60,7 +61,7 @@ impl Search<'_> {
     }
 
     /// What became of a file from a commit on: the first commit after which it is whole without the
-    /// ServiceAccount, or gone while what came in its place is whole.
+    /// ServiceAccount, or gone, while where that went is whole.
     pub(super) fn fate(
         &self,
         service_account: &ServiceAccountRef,
@@ -71,24 +72,23 @@ impl Search<'_> {
         let mut broken = (path.clone(), "it is not known what became of it".to_owned());
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
         for Change { commit, after, .. } in changes.iter().rev().filter(|c| c.commit <= from) {
-            let remains = match after {
-                None => match self.successors(service_account, file, *commit)? {
+            let after = after.map(|after| self.after(file, after)).transpose()?;
+            if let Some(Err(defect)) = after.as_ref().map(|after| after.check(service_account)) {
+                broken = (path.clone(), defect.to_string());
+                continue;
+            }
+            let is_gone = after.is_none();
+            let remains = after.is_some_and(|after| after.holds(service_account));
+            if !remains {
+                match self.successors(service_account, file, *commit, is_gone)? {
                     Some(Fate::Broken(path, fault)) => {
                         broken = (path, fault);
                         continue;
                     }
                     Some(later) => return Ok(later),
-                    None => false,
-                },
-                Some(after) => {
-                    let after = self.after(file, *after)?;
-                    if let Err(defect) = after.check(service_account) {
-                        broken = (path.clone(), defect.to_string());
-                        continue;
-                    }
-                    after.holds(service_account)
+                    None => {}
                 }
-            };
+            }
             return Ok(Fate::Gone(Gone {
                 commit: *commit,
                 path: path.clone(),
@@ -98,18 +98,28 @@ impl Search<'_> {
         Ok(Fate::Broken(broken.0, broken.1))
     }
 
-    /// What became of the files that came in the place of one which a commit took away, if they were not
-    /// whole at once.
+    /// What became of the files to which a ServiceAccount, or its file, may have gone with a commit, if they
+    /// were not whole at once.
     fn successors(
         &self,
         service_account: &ServiceAccountRef,
         file: &Held,
         commit: usize,
+        is_gone: bool,
     ) -> Result<Option<Fate>, source::Error> {
-        let before = self.repository.blob(file.before, &file.path)?;
-        let added = self.added(commit)?;
+        let came = self.came(commit)?;
+        let successors = match is_gone {
+            true => {
+                let before = self.repository.blob(file.before, &file.path)?;
+                came.of_file(self.extractor, &file.path, &before)
+            }
+            false => came.of(service_account),
+        };
         let mut found = None;
-        for (path, relation) in added.successors(self.extractor, &file.path, &before) {
+        for (path, relation) in successors
+            .into_iter()
+            .filter(|(path, _)| **path != file.path)
+        {
             let new = Held {
                 path: path.clone(),
                 before: file.before,
@@ -134,14 +144,36 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn added(&self, commit: usize) -> Result<Rc<Added>, source::Error> {
-        if let Some(known) = self.added.borrow().get(&commit) {
+    /// The files that came with a commit, or took objects in.
+    fn came(&self, commit: usize) -> Result<Rc<Successors>, source::Error> {
+        if let Some(known) = self.came.borrow().get(&commit) {
             return Ok(known.clone());
         }
         let id = &self.commits[commit];
-        let added = Rc::new(Added::by(self.repository, self.extractor, id)?);
-        self.added.borrow_mut().insert(commit, added.clone());
-        Ok(added)
+        let mut changed = Vec::new();
+        let mut visit = |seen: &CommitId, all: Vec<Changed>| {
+            if seen == id {
+                changed = all;
+            }
+            Ok(ControlFlow::Break(()))
+        };
+        self.repository.changes(id, &Scope::default(), &mut visit)?;
+        let mut came = Successors::default();
+        for Changed {
+            path,
+            before,
+            after,
+        } in changed
+        {
+            let Some(after) = after else { continue };
+            let content = |blob| self.repository.blob(blob, &path);
+            let before = before.map(content).transpose()?;
+            let after = content(after)?;
+            came.add(self.extractor, path.clone(), before.as_deref(), after);
+        }
+        let came = Rc::new(came);
+        self.came.borrow_mut().insert(commit, came.clone());
+        Ok(came)
     }
 
     /// What is now in the place of a file that held ServiceAccounts.
