@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::support::exploration::{self, Explored, Random};
-use crate::support::interleaving::{Limits, PLAIN, Scene};
+use crate::support::interleaving::{Case, Limits, PLAIN};
 use crate::support::timeline::{
     BEFORE, Before, DECLARES, Declares, Line, Locked, Prune, Recorded, Timeline,
 };
@@ -22,8 +22,8 @@ fn asked() -> Option<u64> {
 
 /// Two commits that have every combination of something to do with one role, by every account that
 /// there may be before.
-fn pairs(limits: Limits) -> Vec<Scene> {
-    let mut scenes = vec![];
+fn pairs(limits: Limits) -> Vec<Case> {
+    let mut cases = vec![];
     for before in BEFORE {
         for older in DECLARES {
             for newer in DECLARES {
@@ -31,7 +31,7 @@ fn pairs(limits: Limits) -> Vec<Scene> {
                     before,
                     declares: vec![older, newer],
                 };
-                let scene = |prune| Scene {
+                let case = |prune| Case {
                     timeline: Timeline {
                         lines: vec![line.clone()],
                         prune,
@@ -41,29 +41,29 @@ fn pairs(limits: Limits) -> Vec<Scene> {
                     runs: vec![0, 1],
                     limits,
                 };
-                scenes.push(scene(Prune::Later));
+                cases.push(case(Prune::Later));
                 if before == Before::InSync {
-                    scenes.push(scene(Prune::AtOnce));
+                    cases.push(case(Prune::AtOnce));
                 }
             }
         }
     }
-    scenes
+    cases
 }
 
 /// The same commit twice.
-fn twins(limits: Limits) -> Vec<Scene> {
-    let is_one = |scene: &Scene| {
-        let declares = &scene.timeline.lines[0].declares;
+fn twins(limits: Limits) -> Vec<Case> {
+    let is_one = |case: &Case| {
+        let declares = &case.timeline.lines[0].declares;
         // Another trust policy is no other case, but for a role that has to be updated.
-        let before = scene.timeline.lines[0].before;
+        let before = case.timeline.lines[0].before;
         declares[0] == declares[1] && (declares[0] != Declares::Other || before == Before::InSync)
     };
-    let mut scenes: Vec<Scene> = pairs(limits).into_iter().filter(is_one).collect();
-    for scene in &mut scenes {
-        scene.runs = vec![1, 1];
+    let mut cases: Vec<Case> = pairs(limits).into_iter().filter(is_one).collect();
+    for case in &mut cases {
+        case.runs = vec![1, 1];
     }
-    scenes
+    cases
 }
 
 /// Prints what was explored, and requires that every rule but these is met.
@@ -92,12 +92,12 @@ fn meets(what: &str, begun: Instant, explored: &Explored, but: &[Rule]) {
     assert!(broken.is_empty(), "{what}: {broken:?} must be met");
 }
 
-/// Explores all of every scene, or, unless somebody asks for more, of every n-th one.
-fn all(what: &str, scenes: &[Scene], every: usize, but: &[Rule]) -> Explored {
+/// Explores all of every case, or, unless somebody asks for more, of every n-th one.
+fn all(what: &str, cases: &[Case], every: usize, but: &[Rule]) -> Explored {
     let step = if asked().is_some() { 1 } else { every };
-    let scenes: Vec<Scene> = scenes.iter().step_by(step).cloned().collect();
+    let cases: Vec<Case> = cases.iter().step_by(step).cloned().collect();
     let begun = Instant::now();
-    let explored = exploration::each(&scenes, exploration::all);
+    let explored = exploration::each(&cases, exploration::all);
     meets(what, begun, &explored, but);
     explored
 }
@@ -139,8 +139,8 @@ fn c31_every_interleaving_of_two_runs_of_one_commit() {
 
 #[test]
 fn c51_every_interleaving_of_two_runs_with_reads_that_lag() {
-    let scenes = pairs(lagging(changes()));
-    let explored = all("a read lags", &scenes, 11, &[Rule::ReadsShow]);
+    let cases = pairs(lagging(changes()));
+    let explored = all("a read lags", &cases, 11, &[Rule::ReadsShow]);
     assert!(explored.lagging > 0);
 }
 
@@ -156,15 +156,15 @@ fn c52_every_interleaving_of_two_runs_one_of_which_is_killed() {
 
 #[test]
 fn c53_every_interleaving_of_two_runs_that_pass_a_dead_lock() {
-    let mut scenes = pairs(lagging(changes()));
-    scenes.retain(|scene| scene.timeline.lines[0].before == Before::InSync);
-    for scene in &mut scenes {
-        scene.timeline.locked = Locked::ByTheDead;
+    let mut cases = pairs(lagging(changes()));
+    cases.retain(|case| case.timeline.lines[0].before == Before::InSync);
+    for case in &mut cases {
+        case.timeline.locked = Locked::ByTheDead;
     }
-    all("a dead lock is passed", &scenes, 7, &[Rule::ReadsShow]);
+    all("a dead lock is passed", &cases, 7, &[Rule::ReadsShow]);
 }
 
-fn scene(random: &mut Random, roles: usize, runs: usize, limits: Limits) -> Scene {
+fn case(random: &mut Random, roles: usize, runs: usize, limits: Limits) -> Case {
     // Now and then two runs are of one commit.
     let commits = match random.below(4) {
         0 => runs - 1,
@@ -179,7 +179,7 @@ fn scene(random: &mut Random, roles: usize, runs: usize, limits: Limits) -> Scen
     if random.below(2) == 0 {
         runs.reverse();
     }
-    Scene {
+    Case {
         timeline: Timeline {
             lines,
             prune: random.of(&[Prune::Later, Prune::Later, Prune::AtOnce]),
@@ -200,8 +200,8 @@ fn at_random(what: &str, roles: usize, runs: usize, limits: Limits, but: &[Rule]
     let explored = exploration::each(&seeds, |seed| {
         let (mut random, mut explored) = (Random(*seed), Explored::default());
         for _ in 0..count.div_ceil(SEEDS) {
-            let scene = scene(&mut random, roles, runs, limits);
-            explored.add(&scene, exploration::one(&scene, &mut random));
+            let case = case(&mut random, roles, runs, limits);
+            explored.add(&case, exploration::one(&case, &mut random));
         }
         explored
     });
@@ -280,7 +280,7 @@ fn c34_runs_that_may_not_take_the_lock() {
 fn c30_a_schedule_can_be_played_again() {
     let mut random = Random(7);
     for _ in 0..20 {
-        let scene = scene(
+        let case = case(
             &mut random,
             3,
             3,
@@ -291,9 +291,9 @@ fn c30_a_schedule_can_be_played_again() {
                 ..DELAYED
             },
         );
-        let played = exploration::one(&scene, &mut random).expect("it ends");
+        let played = exploration::one(&case, &mut random).expect("it ends");
         let numbers: Vec<usize> = played.steps.iter().map(|(n, _)| *n).collect();
-        let again = exploration::again(&scene, &numbers);
+        let again = exploration::again(&case, &numbers);
         assert_eq!((again.steps, again.endings), (played.steps, played.endings));
     }
 }

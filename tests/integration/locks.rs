@@ -12,7 +12,8 @@ use irsa_gitops::model::cluster::Cluster;
 use irsa_gitops::plan::lock::{Holder, name};
 
 use crate::support::cli::{Cli, Run, apply};
-use crate::support::fates::{Record, World, cluster};
+use crate::support::cluster::{cluster, paused};
+use crate::support::fates::{self, Record, timeline};
 use crate::support::iam_server::{Fault, IamServer, LOCK, first};
 use crate::support::memory::{Memory, Mishap};
 use crate::support::repository::{Repository, accounts, service_account};
@@ -42,16 +43,8 @@ fn locks(iam: &Memory) -> Vec<String> {
     roles.map(|role| role.name).collect()
 }
 
-fn paused<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.expect("a runtime").block_on(work)
-}
-
 fn account() -> Memory {
-    World::new(&[], Record::Missing).account()
+    fates::account(&timeline(&[], Record::Missing), Record::Missing)
 }
 
 #[test]

@@ -89,6 +89,7 @@ mod support {
     pub mod aws_proxy;
     pub mod cli;
     pub mod cloud;
+    pub mod cluster;
     pub mod exploration;
     pub mod fates;
     pub mod git_host;

@@ -16,13 +16,14 @@ fn policy(settings: &[&str], job: &[&str]) -> Value {
     Cli::new(&std::env::temp_dir(), &all).run().ends(0).json()
 }
 
-struct World {
+/// A repository, and an IAM that keeps every request to it.
+struct Traced {
     repository: Repository,
     server: IamServer,
     settings: Vec<&'static str>,
 }
 
-impl World {
+impl Traced {
     fn new(settings: &[&'static str]) -> Self {
         let repository = Repository::with(&[
             ("a.yaml", &service_account("bar", "a")),
@@ -75,30 +76,30 @@ const SETTINGS: &[&str] = &[
 
 #[test]
 fn every_call_of_a_life_in_mode_sync_is_allowed() {
-    let world = World::new(SETTINGS);
+    let traced = Traced::new(SETTINGS);
     let sync = |more: &[&str]| {
-        world
+        traced
             .run(&[&["apply", "--mode", "sync"], more].concat())
             .ends(0)
     };
     sync(&[]);
-    world.edit(|state| {
+    traced.edit(|state| {
         role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
         role(state, 0)["maxSessionDuration"] = 3600.into();
         let tags = role(state, 1)["tags"].as_array_mut().expect("tags");
         tags.retain(|tag| tag["key"] != "team");
     });
     sync(&["--full"]);
-    world.repository.remove("a.yaml");
-    world.repository.commit("Remove a");
+    traced.repository.remove("a.yaml");
+    traced.repository.commit("Remove a");
     assert_eq!(sync(&[]).changes(), ["k8s-sa_bar_a quarantine done"]);
-    world.repository.git(&["revert", "--no-edit", "HEAD"]);
+    traced.repository.git(&["revert", "--no-edit", "HEAD"]);
     assert_eq!(sync(&[]).changes(), ["k8s-sa_bar_a restore done"]);
-    world.repository.remove("a.yaml");
-    world.repository.commit("Remove a again");
+    traced.repository.remove("a.yaml");
+    traced.repository.commit("Remove a again");
     let gone = sync(&["--prune-after", "0"]);
     assert_eq!(gone.changes(), ["k8s-sa_bar_a delete done"]);
-    let actions = world.all_allowed(&["--for", "apply", "--mode", "sync"]);
+    let actions = traced.all_allowed(&["--for", "apply", "--mode", "sync"]);
     let expected = [
         "iam:CreateRole",
         "iam:DeleteRole",
@@ -119,22 +120,22 @@ fn every_call_of_a_life_in_mode_sync_is_allowed() {
 
 #[test]
 fn every_call_of_the_other_modes_and_of_plan_is_allowed() {
-    let world = World::new(&[]);
-    world.run(&["apply", "--mode", "create-only"]).ends(0);
-    world.all_allowed(&["--for", "apply", "--mode", "create-only"]);
-    world.edit(|state| {
+    let traced = Traced::new(&[]);
+    traced.run(&["apply", "--mode", "create-only"]).ends(0);
+    traced.all_allowed(&["--for", "apply", "--mode", "create-only"]);
+    traced.edit(|state| {
         role(state, 0)["trustPolicy"]["Statement"][0]["Action"] = "sts:AssumeRole".into();
     });
-    world.run(&["apply"]).ends(0);
-    world.all_allowed(&["--for", "apply"]);
+    traced.run(&["apply"]).ends(0);
+    traced.all_allowed(&["--for", "apply"]);
 
-    let reader = World::new(&[]);
+    let reader = Traced::new(&[]);
     reader.run(&["apply"]).ends(0);
     let (repository, state) = (
         reader.repository,
         reader.server.state(|state| state.clone()),
     );
-    let reader = World {
+    let reader = Traced {
         repository,
         server: IamServer::start(state),
         settings: vec![],
@@ -159,7 +160,7 @@ fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
             &["--role-path", "/ours/"],
             SETTINGS,
         ] {
-            let world = World::new(settings);
+            let traced = Traced::new(settings);
             let path = if settings.contains(&"/ours/") {
                 "ours/"
             } else {
@@ -173,26 +174,26 @@ fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
             let declare = |name: &str| {
                 let text = service_account("bar", name);
                 let text = text.replace("role/k8s-sa_", &format!("role/{path}{prefix}"));
-                world.repository.write(&format!("{name}.yaml"), text);
+                traced.repository.write(&format!("{name}.yaml"), text);
             };
             declare("a");
             declare("b");
-            world.repository.commit("As it is set");
-            let apply = || world.run(&["apply", "--mode", mode]).ends(0);
+            traced.repository.commit("As it is set");
+            let apply = || traced.run(&["apply", "--mode", mode]).ends(0);
             apply();
             declare("c");
-            world.repository.commit("Another one");
+            traced.repository.commit("Another one");
             apply();
             // Of a scope of its own, which is then part of everything.
-            world
+            traced
                 .run(&["apply", "--mode", mode, "--path", "a.yaml"])
                 .ends(0);
             declare("d");
-            world.repository.commit("One more");
+            traced.repository.commit("One more");
             apply();
             let record = format!("{prefix}=prod");
             let seen = |action: &str| {
-                let all = world.server.requests().into_iter();
+                let all = traced.server.requests().into_iter();
                 all.filter(|seen| {
                     let is = |key: &str, value: &str| {
                         seen.parameters.get(key).is_some_and(|found| found == value)
@@ -207,8 +208,8 @@ fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
                 "{settings:?}"
             );
             assert!(seen("GetRole") >= 3);
-            world.all_allowed(&["--for", "apply", "--mode", mode]);
-            world.run(&["plan"]).ends(0);
+            traced.all_allowed(&["--for", "apply", "--mode", mode]);
+            traced.run(&["plan"]).ends(0);
             let plan = policy(settings, &["--for", "plan"]);
             let read = Question::new("GetRole", &format!("/{path}{record}"));
             assert!(is_allowed(&plan, &read), "{settings:?}");
@@ -218,8 +219,8 @@ fn c11_the_record_can_be_read_and_written_under_every_prefix_and_path() {
 
 #[test]
 fn i18_retiring_needs_no_more_than_its_policy() {
-    let world = World::new(&[]);
-    world.edit(|state| {
+    let traced = Traced::new(&[]);
+    traced.edit(|state| {
         state["roles"] = json!([{
             "name": "k8s-sa_bar_gone", "id": "AROAGONE",
             "trustPolicy": { "Version": "2012-10-17", "Statement": [] },
@@ -230,8 +231,8 @@ fn i18_retiring_needs_no_more_than_its_policy() {
             ],
         }]);
     });
-    world.run(&["retire", "--yes", "k8s-sa_bar_gone"]).ends(0);
-    let used = world.all_allowed(&["--for", "retire"]);
+    traced.run(&["retire", "--yes", "k8s-sa_bar_gone"]).ends(0);
+    let used = traced.all_allowed(&["--for", "retire"]);
     for action in ["iam:TagRole", "iam:UpdateAssumeRolePolicy"] {
         assert!(used.contains(&action.to_owned()), "{used:?}");
     }
@@ -239,8 +240,8 @@ fn i18_retiring_needs_no_more_than_its_policy() {
 
 #[test]
 fn adopting_needs_its_own_policy() {
-    let world = World::new(&[]);
-    world.edit(|state| {
+    let traced = Traced::new(&[]);
+    traced.edit(|state| {
         let sub = format!("{ISSUER}:sub");
         state["roles"] = json!([{
             "name": "k8s-sa_bar_a", "id": "AROAA",
@@ -257,9 +258,9 @@ fn adopting_needs_its_own_policy() {
             ],
         }]);
     });
-    world.run(&["adopt", "--yes", "k8s-sa_bar_a"]).ends(0);
+    traced.run(&["adopt", "--yes", "k8s-sa_bar_a"]).ends(0);
     assert_eq!(
-        world.all_allowed(&["--for", "adopt"]),
+        traced.all_allowed(&["--for", "adopt"]),
         [
             "iam:CreateRole",
             "iam:DeleteRole",
@@ -267,7 +268,7 @@ fn adopting_needs_its_own_policy() {
             "iam:TagRole"
         ]
     );
-    let questions: Vec<_> = world
+    let questions: Vec<_> = traced
         .server
         .requests()
         .iter()
@@ -283,15 +284,15 @@ fn adopting_needs_its_own_policy() {
 
 #[test]
 fn a_role_of_our_name_under_another_path_can_be_read() {
-    let world = World::new(&["--role-path", "/ours/"]);
+    let traced = Traced::new(&["--role-path", "/ours/"]);
     let there = "arn:aws:iam::123456789012:role/ours/k8s-sa_bar_";
     for name in ["a", "b"] {
         let text = service_account("bar", name);
         let text = text.replace("arn:aws:iam::123456789012:role/k8s-sa_bar_", there);
-        world.repository.write(&format!("{name}.yaml"), text);
+        traced.repository.write(&format!("{name}.yaml"), text);
     }
-    world.repository.commit("Another path");
-    world.edit(|state| {
+    traced.repository.commit("Another path");
+    traced.edit(|state| {
         state["roles"] = json!([{
             "name": "k8s-sa_bar_a", "id": "AROAA", "path": "/elsewhere/",
             "trustPolicy": { "Version": "2012-10-17", "Statement": [{
@@ -299,8 +300,8 @@ fn a_role_of_our_name_under_another_path_can_be_read() {
             }] },
         }]);
     });
-    world.run(&["apply"]).ends(7);
-    world.all_allowed(&["--for", "apply"]);
+    traced.run(&["apply"]).ends(7);
+    traced.all_allowed(&["--for", "apply"]);
     for prefix in ["k8s-sa", ""] {
         let policy = policy(&["--role-prefix", prefix], &["--for", "plan"]);
         let read = Question::new("GetRole", "/some/where/k8s-sa_bar_a");

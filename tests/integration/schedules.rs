@@ -9,16 +9,20 @@ use std::time::Duration;
 use irsa_gitops::apply::{Cause, Outcome, Stop};
 use irsa_gitops::iam::Kind;
 use irsa_gitops::iam::sandbox::{Role, State};
-use irsa_gitops::reconcile;
+use irsa_gitops::model::commit::CommitId;
+use irsa_gitops::plan::Action;
 use irsa_gitops::reconcile::apply::Bounds;
+use irsa_gitops::reconcile::{self, Declarations};
 use irsa_gitops::report::Section;
 use irsa_gitops::settings::ClusterSettings;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::support::fates::{FATES, Fate, NOW, RECORDS, Record, World, settings, turn};
+use crate::support::cluster::{paused, settings, turn};
+use crate::support::fates::{FATES, Fate, RECORDS, Record, account, timeline};
 use crate::support::iam_server::{LOCK, recorded};
 use crate::support::memory::{Memory, Mishap};
+use crate::support::timeline::{Timeline, name};
 
 const REFUSALS: [Kind; 5] = [
     Kind::Throttled,
@@ -45,7 +49,7 @@ fn mishaps() -> Vec<Mishap> {
 }
 
 /// One run, which is the program's own; nothing if it could not plan.
-async fn run(world: &World, iam: &Memory) -> Option<Section> {
+async fn run(timeline: &Timeline, iam: &Memory) -> Option<Section> {
     let bounds = Bounds {
         saved: None,
         approve: None,
@@ -56,8 +60,8 @@ async fn run(world: &World, iam: &Memory) -> Option<Section> {
     };
     let clusters = [settings()];
     let connect = async |_: &ClusterSettings| Ok(iam.clone());
-    let terms = world.terms();
-    let sections = reconcile::apply::apply(&clusters, world, &terms, bounds, connect);
+    let (at, terms) = (timeline.at(0), timeline.terms());
+    let sections = reconcile::apply::apply(&clusters, &at, &terms, bounds, connect);
     sections.await.ok()?.pop()
 }
 
@@ -80,31 +84,22 @@ fn gist(state: &State) -> BTreeMap<String, (String, bool)> {
         .collect()
 }
 
-/// What work comes to by a clock that jumps over every wait.
-fn paused<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime.expect("a runtime").block_on(work)
-}
-
 /// Plays a schedule and says what went wrong.
 fn play(fates: &[Fate], record: Record, schedule: &[(usize, Mishap)]) -> Result<(), String> {
     paused(async {
-        let world = World::new(fates, record);
-        let clean = world.account();
-        if run(&world, &clean).await.is_none() {
+        let start = timeline(fates, record);
+        let clean = account(&start, record);
+        if run(&start, &clean).await.is_none() {
             return Err("a run without faults is refused".to_owned());
         }
-        let iam = world.account();
+        let iam = account(&start, record);
         iam.mishaps(schedule.to_vec());
         // A killed program is one whose future is never polled again.
-        let _ = tokio::time::timeout(Duration::from_secs(3600), run(&world, &iam)).await;
+        let _ = tokio::time::timeout(Duration::from_secs(3600), run(&start, &iam)).await;
         let mut runs = 0;
         loop {
             iam.mishaps(vec![]);
-            if run(&world, &iam).await.is_none() {
+            if run(&start, &iam).await.is_none() {
                 return Err("a following run is refused".to_owned());
             }
             if iam.writes() == 0 {
@@ -115,12 +110,12 @@ fn play(fates: &[Fate], record: Record, schedule: &[(usize, Mishap)]) -> Result<
                 return Err("does not converge".to_owned());
             }
         }
-        judge(&world, &clean.state(), &iam, schedule)
+        judge((fates, record), &clean.state(), &iam, schedule)
     })
 }
 
 fn judge(
-    world: &World,
+    (fates, record): (&[Fate], Record),
     clean: &State,
     iam: &Memory,
     schedule: &[(usize, Mishap)],
@@ -136,8 +131,9 @@ fn judge(
     let denied = schedule
         .iter()
         .any(|(_, mishap)| *mishap == Mishap::Refused(Kind::AccessDenied));
-    let expected = match world.record {
-        Record::Missing | Record::Then => Some(NOW),
+    let now = timeline(fates, record).at(0).commit().cloned();
+    let expected = match record {
+        Record::Missing | Record::Then => now.as_ref().map(CommitId::as_str),
         Record::Denied => None,
     };
     let written_under = iam.written_under();
@@ -147,13 +143,13 @@ fn judge(
             "wrote to roles under a record of {written_under:?}"
         ));
     }
-    for (index, fate) in world.fates.iter().enumerate() {
-        let name = format!("k8s-sa_bar_app-{index}");
+    for (index, fate) in fates.iter().enumerate() {
+        let name = name(index);
         let role = state.roles.iter().find(|role| role.name == name);
         if *fate != Fate::Delete && role.is_none() {
             return Err(format!("lost {name}"));
         }
-        let kept = role.is_none_or(|role| role.id == format!("AROA{index}"));
+        let kept = role.is_none_or(|role| role.id == format!("AROA{name}"));
         if !meddled && *fate != Fate::Create && !kept {
             return Err(format!("{name} was made again"));
         }
@@ -171,6 +167,26 @@ fn judge(
     Ok(())
 }
 
+/// The roles of a schedule are what they are called: without faults each meets its fate.
+#[test]
+fn a_run_without_faults_brings_every_role_its_fate() {
+    for record in RECORDS {
+        let start = timeline(&FATES, record);
+        let section = paused(run(&start, &account(&start, record)));
+        let entries = section.expect("planned").entries.into_iter();
+        let met = entries.map(|entry| match entry.change.action {
+            Action::Create(_) => Fate::Create,
+            Action::Update(_) => Fate::Update,
+            Action::InSync => Fate::InSync,
+            Action::Restore(_) => Fate::Restore,
+            Action::Quarantine(_) => Fate::Quarantine,
+            Action::Delete(_) => Fate::Delete,
+            Action::Orphan | Action::Held => Fate::Foreign,
+        });
+        assert_eq!(met.collect::<Vec<_>>(), FATES, "{record:?}");
+    }
+}
+
 #[test]
 fn every_single_fault_at_every_call_converges() {
     let mut played = 0;
@@ -179,10 +195,10 @@ fn every_single_fault_at_every_call_converges() {
         let fates: Vec<Fate> = (0..6).map(|n| FATES[(first + n) % FATES.len()]).collect();
         // A record that may not be written to is played at random, below.
         let record = RECORDS[first % 2];
-        let world = World::new(&fates, record);
+        let start = timeline(&fates, record);
         let calls = paused(async {
-            let iam = world.account();
-            run(&world, &iam).await;
+            let iam = account(&start, record);
+            run(&start, &iam).await;
             iam.calls()
         });
         for call in 0..=calls + 2 {
@@ -215,10 +231,10 @@ fn every_single_fault_while_many_roles_are_read_converges() {
         })
         .collect();
     let record = RECORDS[0];
-    let world = World::new(&fates, record);
+    let start = timeline(&fates, record);
     let alone = paused(async {
-        let iam = world.account();
-        run(&world, &iam).await;
+        let iam = account(&start, record);
+        run(&start, &iam).await;
         (iam.calls(), iam.bulk_reads())
     });
     assert!(alone.1 > 0, "the roles are read one by one");
@@ -235,12 +251,12 @@ proptest! {
 
     #[test]
     fn a_plan_after_apply_is_empty(fates in proptest::collection::vec(proptest::sample::select(FATES.to_vec()), 0..8), record in proptest::sample::select(RECORDS.to_vec())) {
-        let world = World::new(&fates, record);
+        let start = timeline(&fates, record);
         let writes = paused(async {
-            let iam = world.account();
-            let first = run(&world, &iam).await;
+            let iam = account(&start, record);
+            let first = run(&start, &iam).await;
             iam.mishaps(vec![]);
-            let second = run(&world, &iam).await;
+            let second = run(&start, &iam).await;
             assert!(first.is_some() && second.is_some(), "refused");
             iam.writes()
         });
@@ -250,12 +266,12 @@ proptest! {
 
 #[test]
 fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
-    let world = World::new(&[Fate::Create; 4], Record::Missing);
-    let iam = world.account();
+    let start = timeline(&[Fate::Create; 4], Record::Missing);
+    let iam = account(&start, Record::Missing);
     // Who calls, the listing, the provider, the quotas; the lock is made and looked above twice; the same four
     // again; then the record and one after the other is made.
     iam.mishaps(vec![(14, Mishap::Panics)]);
-    let section = paused(run(&world, &iam));
+    let section = paused(run(&start, &iam));
     let entries = section.expect("planned").entries;
     let outcomes: Vec<Outcome> = entries.into_iter().filter_map(|e| e.outcome).collect();
     let done = outcomes.iter().filter(|o| **o == Outcome::Done).count();
@@ -268,10 +284,10 @@ fn p10_a_change_that_breaks_down_takes_no_other_with_it() {
 
 #[test]
 fn p10_a_record_that_breaks_down_stops_the_run() {
-    let world = World::new(&[Fate::Create; 4], Record::Missing);
-    let iam = world.account();
+    let start = timeline(&[Fate::Create; 4], Record::Missing);
+    let iam = account(&start, Record::Missing);
     iam.mishaps(vec![(11, Mishap::Panics)]);
-    let section = paused(run(&world, &iam));
+    let section = paused(run(&start, &iam));
     let section = section.expect("planned");
     assert!(matches!(section.record, Some(Outcome::Unknown(f)) if f.cause == Cause::Bug));
     let outcomes: Vec<_> = section.entries.into_iter().map(|e| e.outcome).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::interleaving::{Limits, Play, Played, Scene, Step, play, told};
+use super::interleaving::{Case, Limits, Play, Played, Step, play, told};
 use super::turns::hashed;
 use super::watch::{Rule, judge};
 
@@ -24,14 +24,14 @@ pub struct Explored {
 }
 
 impl Explored {
-    pub fn add(&mut self, scene: &Scene, played: Result<Played, String>) {
+    pub fn add(&mut self, case: &Case, played: Result<Played, String>) {
         self.interleavings += 1;
         let (wrongs, told, cost) = match &played {
             Ok(played) => {
                 self.kills += played.endings.iter().filter(|e| e.is_none()).count();
                 let steps = played.steps.iter().map(|(_, step)| step);
                 self.lagging += steps.filter(|step| step.is_behind()).count();
-                let wrongs = judge(scene, played);
+                let wrongs = judge(case, played);
                 if wrongs.is_empty() {
                     return;
                 }
@@ -44,7 +44,7 @@ impl Explored {
             let (count, least, shortest) = known.or_insert_with(|| (0, usize::MAX, String::new()));
             *count += 1;
             if cost < *least {
-                (*least, *shortest) = (cost, format!("{scene:?}\n{wrong}\n{told}"));
+                (*least, *shortest) = (cost, format!("{case:?}\n{wrong}\n{told}"));
             }
         }
     }
@@ -88,7 +88,7 @@ impl Node {
     }
 }
 
-/// What is known of the states of a scene.
+/// What is known of the states of a case.
 #[derive(Default)]
 struct Known {
     /// How many interleavings begin at a state from which all were explored.
@@ -134,15 +134,15 @@ impl Known {
     }
 }
 
-/// All interleavings of a scene. One that comes to a state from which all were explored is given up:
+/// All interleavings of a case. One that comes to a state from which all were explored is given up:
 /// so of those that only exchange calls which commute, one is played.
-pub fn all(scene: &Scene) -> Explored {
+pub fn all(case: &Case) -> Explored {
     let mut explored = Explored::default();
     let mut nodes: Vec<Node> = vec![];
     let mut known = Known::default();
     loop {
         let (mut depth, mut met) = (0, 1);
-        let played = play(scene, &mut |play: &Play<'_>, steps: &[Step]| {
+        let played = play(case, &mut |play: &Play<'_>, steps: &[Step]| {
             let at = depth;
             depth += 1;
             if let Some(node) = nodes.get(at) {
@@ -161,7 +161,7 @@ pub fn all(scene: &Scene) -> Explored {
                 chosen: 0,
                 covered: 0,
             });
-            if known.pass(&mut nodes, &scene.limits) {
+            if known.pass(&mut nodes, &case.limits) {
                 return Some(nodes[at].chosen);
             }
             met = 0;
@@ -172,7 +172,7 @@ pub fn all(scene: &Scene) -> Explored {
                 known.leads(&nodes, played.state);
                 known.covered.insert(played.state, 1);
             }
-            explored.add(scene, played);
+            explored.add(case, played);
         }
         loop {
             let Some(node) = nodes.last_mut() else {
@@ -181,7 +181,7 @@ pub fn all(scene: &Scene) -> Explored {
             };
             node.add(met);
             node.chosen = node.steps.len().min(node.chosen + 1);
-            if known.pass(&mut nodes, &scene.limits) {
+            if known.pass(&mut nodes, &case.limits) {
                 break;
             }
             let node = nodes.pop().expect("the last one");
@@ -209,20 +209,20 @@ impl Random {
 }
 
 /// An interleaving again, by the numbers of its choices.
-pub fn again(scene: &Scene, numbers: &[usize]) -> Played {
+pub fn again(case: &Case, numbers: &[usize]) -> Played {
     let mut numbers = numbers.iter().copied();
-    let played = play(scene, &mut |_: &Play<'_>, _: &[Step]| numbers.next());
+    let played = play(case, &mut |_: &Play<'_>, _: &[Step]| numbers.next());
     let played = played.expect("a number for every choice");
     played.expect("it ended before")
 }
 
 /// One interleaving at random. A run is left for another one with a likelihood that is drawn for each
 /// interleaving: some are short changes, some are long ones.
-pub fn one(scene: &Scene, random: &mut Random) -> Result<Played, String> {
+pub fn one(case: &Case, random: &mut Random) -> Result<Played, String> {
     let patience = random.of(&[2, 4, 12]);
     let oddity = random.of(&[3, 10, 30, 100]);
     let mut current = None;
-    let played = play(scene, &mut |_: &Play<'_>, steps: &[Step]| {
+    let played = play(case, &mut |_: &Play<'_>, steps: &[Step]| {
         let (even, odd): (Vec<usize>, Vec<usize>) =
             (0..steps.len()).partition(|n| steps[*n].is_plain());
         let stays = even.iter().copied();

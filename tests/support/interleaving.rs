@@ -19,7 +19,7 @@ use irsa_gitops::report::{Command, Section};
 use irsa_gitops::settings::ClusterSettings;
 use tokio::time::Instant;
 
-use super::fates::settings;
+use super::cluster::settings;
 use super::timeline::{LEASE, Timeline};
 use super::turns::{Account, Call, Client, Denied, Turn, hashed};
 use super::watch::Watch;
@@ -33,14 +33,14 @@ const TOO_MANY: usize = 1000;
 
 /// What is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scene {
+pub struct Case {
     pub timeline: Timeline,
     /// The commit of each run.
     pub runs: Vec<usize>,
     pub limits: Limits,
 }
 
-impl Scene {
+impl Case {
     /// The newest commit that is run.
     pub fn newest(&self) -> usize {
         *self.runs.iter().max().expect("a run")
@@ -215,7 +215,7 @@ fn ending(sections: &[Section]) -> End {
 
 /// An interleaving while it is played.
 pub struct Play<'a> {
-    scene: &'a Scene,
+    case: &'a Case,
     account: Account,
     work: Vec<Option<Work<'a>>>,
     endings: Vec<Option<End>>,
@@ -357,14 +357,14 @@ impl Play<'_> {
         let now = self.start.elapsed();
         self.heard[call.run] = hashed(&(self.heard[call.run], call, heard, now));
         let is_written = self.account.count() > writes;
-        let lags = self.scene.limits.lagging > 0;
+        let lags = self.case.limits.lagging > 0;
         let Self {
-            scene,
+            case,
             account,
             watch,
             ..
         } = self;
-        watch.see(scene, account, call, is_written, lags);
+        watch.see(case, account, call, is_written, lags);
     }
 
     async fn take(&mut self, step: &Step) -> Result<(), String> {
@@ -410,35 +410,35 @@ pub trait Choose: FnMut(&Play<'_>, &[Step]) -> Option<usize> {}
 impl<F: FnMut(&Play<'_>, &[Step]) -> Option<usize>> Choose for F {}
 
 /// Plays one interleaving; nothing if it was given up, and an error if it does not end.
-pub fn play(scene: &Scene, choose: &mut impl Choose) -> Option<Result<Played, String>> {
-    play_from(scene.timeline.state(), "run", scene, choose)
+pub fn play(case: &Case, choose: &mut impl Choose) -> Option<Result<Played, String>> {
+    play_from(case.timeline.state(), "run", case, choose)
 }
 
 fn play_from(
     state: State,
     whose: &str,
-    scene: &Scene,
+    case: &Case,
     choose: &mut impl Choose,
 ) -> Option<Result<Played, String>> {
     paused(async {
-        let runs = scene.runs.len();
-        let account = Account::new(state, runs, scene.limits.denied);
-        let work = scene.runs.iter().enumerate().map(|(number, commit)| {
+        let runs = case.runs.len();
+        let account = Account::new(state, runs, case.limits.denied);
+        let work = case.runs.iter().enumerate().map(|(number, commit)| {
             let client = account.client(number);
             let name = format!("{whose}-{number}");
-            Some(Box::pin(run(&scene.timeline, *commit, name, client)) as Work<'_>)
+            Some(Box::pin(run(&case.timeline, *commit, name, client)) as Work<'_>)
         });
         let mut play = Play {
-            scene,
+            case,
             work: work.collect(),
-            watch: Watch::new(scene, &account),
+            watch: Watch::new(case, &account),
             account: account.clone(),
             endings: vec![None; runs],
             frozen: vec![None; runs],
             heard: vec![0; runs],
             current: None,
             start: Instant::now(),
-            left: scene.limits,
+            left: case.limits,
             steps: vec![],
         };
         for run in 0..runs {
@@ -466,14 +466,14 @@ fn play_from(
 }
 
 /// One more run of a commit, alone, over the account that others left.
-pub fn follow(scene: &Scene, state: State, commit: usize) -> Result<Played, String> {
-    let alone = Scene {
+pub fn follow(case: &Case, state: State, commit: usize) -> Result<Played, String> {
+    let alone = Case {
         runs: vec![commit],
         limits: Limits {
-            denied: scene.limits.denied,
+            denied: case.limits.denied,
             ..PLAIN
         },
-        ..scene.clone()
+        ..case.clone()
     };
     let played = play_from(state, "next", &alone, &mut |_: &Play<'_>, _: &[Step]| {
         Some(0)

@@ -19,7 +19,7 @@ use irsa_gitops::plan::record::APPLIED;
 use irsa_gitops::plan::{Depth, History, Mode, Rewrite};
 use irsa_gitops::reconcile::{self, ClusterManifests, Declarations, Terms};
 
-use super::fates::cluster;
+use super::cluster::cluster;
 use super::iam_server::{LOCK, RECORD};
 
 /// How long a lock holds that is not renewed: longer than a call takes.
@@ -46,8 +46,11 @@ pub enum Before {
     Quarantined,
     /// The same long ago.
     Overdue,
+    /// Drifted, and without the tag by which it would be ours.
+    Foreign,
 }
 
+/// All of them that are ours.
 pub const BEFORE: [Before; 5] = [
     Before::Absent,
     Before::InSync,
@@ -69,6 +72,8 @@ pub enum Recorded {
     Nothing,
     /// The commit before them.
     Before,
+    /// The same, and beside it what a pipeline with a path of its own applied.
+    Scoped,
 }
 
 /// What there is of a lock before the runs.
@@ -96,7 +101,7 @@ pub struct Timeline {
 }
 
 /// More roles than any test has.
-const MOST_ROLES: usize = 4;
+const MOST_ROLES: usize = 26;
 
 /// How many commits there are before those of the runs: one that made the roles, one that removed
 /// some of them.
@@ -203,13 +208,16 @@ impl Timeline {
             tag("role.k8s.aws/managed-by", "iam-service-account-controller"),
             tag("role.k8s.aws/cluster", "prod"),
         ];
-        if self.recorded == Recorded::Before {
+        if self.recorded != Recorded::Nothing {
             let entry = format!("{}@2026-11-23T12:00:00Z", id(EARLIER - 1));
             let mut tags = ours.to_vec();
             tags.extend([
                 tag("role.k8s.aws/source", "repository"),
                 tag(APPLIED, &entry),
             ]);
+            if self.recorded == Recorded::Scoped {
+                tags.push(tag(&format!("{APPLIED}-0123456789ab"), &entry));
+            }
             state.roles.push(new_role(RECORD, QUARANTINE.clone(), tags));
         }
         if self.locked == Locked::ByTheDead {
@@ -231,7 +239,7 @@ impl Timeline {
         }
     }
 
-    /// What the runs do.
+    /// What the runs do: whoever looked at their plans allows any removal.
     pub fn terms(&self) -> Terms {
         Terms {
             mode: Mode::Sync,
@@ -243,7 +251,7 @@ impl Timeline {
             now: "2026-11-24T12:00:00Z".parse().expect("valid"),
             allowed: Allowed {
                 empty: true,
-                removals: None,
+                removals: Some(self.lines.len()),
                 issuer_change: None,
             },
             rewrite: Rewrite::Refused,
@@ -284,7 +292,7 @@ impl Timeline {
         let line = &self.lines[role];
         let is_there = match (commit, line.before) {
             (0, before) => before != Before::Absent,
-            (1, before) => matches!(before, Before::InSync | Before::Drifted),
+            (1, before) => matches!(before, Before::InSync | Before::Drifted | Before::Foreign),
             _ => return line.declares[commit - EARLIER],
         };
         match is_there {
@@ -312,7 +320,7 @@ fn role(index: usize, before: Before) -> Option<Role> {
     tags.push(tag("role.k8s.aws/commit", &id(0)));
     let since = match before {
         Before::Absent => return None,
-        Before::InSync | Before::Drifted => None,
+        Before::InSync | Before::Drifted | Before::Foreign => None,
         Before::Quarantined => Some("2026-11-23T12:00:00Z"),
         Before::Overdue => Some("2026-01-01T00:00:00Z"),
     };
@@ -322,9 +330,14 @@ fn role(index: usize, before: Before) -> Option<Role> {
         tags.push(tag("role.k8s.aws/quarantined-at", since));
         tags.push(tag("role.k8s.aws/quarantined-by", &id(last)));
     }
+    if before == Before::Foreign {
+        tags.retain(|tag| tag.key != "role.k8s.aws/cluster");
+    }
     let mut trust = TRUST[index][0].clone();
     match before {
-        Before::Drifted => trust["Statement"][0]["Action"] = "sts:AssumeRole".into(),
+        Before::Drifted | Before::Foreign => {
+            trust["Statement"][0]["Action"] = "sts:AssumeRole".into();
+        }
         Before::Quarantined | Before::Overdue => trust.clone_from(&QUARANTINE),
         Before::Absent | Before::InSync => {}
     }

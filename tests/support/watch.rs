@@ -6,7 +6,7 @@ use irsa_gitops::exit::Exit;
 use irsa_gitops::iam::sandbox::Role;
 
 use super::iam_server::LOCK;
-use super::interleaving::{End, Played, Scene, follow, told};
+use super::interleaving::{Case, End, Played, follow, told};
 use super::timeline::{Declares, name};
 use super::turns::{Account, Call, Denied};
 
@@ -61,11 +61,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(scene: &Scene, account: &Account) -> Self {
-        let so = scene.runs.iter().map(|commit| now(scene, account, *commit));
+    pub fn new(case: &Case, account: &Account) -> Self {
+        let so = case.runs.iter().map(|commit| now(case, account, *commit));
         Self {
             so: so.collect(),
-            has_begun: vec![false; scene.runs.len()],
+            has_begun: vec![false; case.runs.len()],
             have_met: false,
             newest_wrote: false,
             writer: None,
@@ -77,7 +77,7 @@ impl Watch {
     /// Sees a call that has arrived. Reads that lag may show what was before a run began.
     pub fn see(
         &mut self,
-        scene: &Scene,
+        case: &Case,
         account: &Account,
         call: &Call,
         is_written: bool,
@@ -87,23 +87,23 @@ impl Watch {
         if !self.has_begun[run] {
             self.has_begun[run] = true;
             if !lags {
-                self.so[run] = now(scene, account, scene.runs[run]);
+                self.so[run] = now(case, account, case.runs[run]);
             }
         }
         if !is_written {
             self.have_met |= call.is_about_lock() && call.action == "iam:CreateRole";
             return;
         }
-        for (so, commit) in self.so.iter_mut().zip(&scene.runs) {
-            for (so, is_so) in so.iter_mut().zip(now(scene, account, *commit)) {
+        for (so, commit) in self.so.iter_mut().zip(&case.runs) {
+            for (so, is_so) in so.iter_mut().zip(now(case, account, *commit)) {
                 *so |= is_so;
             }
         }
-        let is_newest = scene.runs[run] == scene.newest();
+        let is_newest = case.runs[run] == case.newest();
         if call.action == "iam:DeleteRole"
             && self.newest_wrote
             && !is_newest
-            && declared(scene, call)
+            && declared(case, call)
         {
             self.wrongs.insert(Rule::KeepsRoles);
         }
@@ -127,8 +127,8 @@ fn says(role: &Role, start: &str) -> bool {
 }
 
 /// Which roles are as a commit declares them.
-fn now(scene: &Scene, account: &Account, commit: usize) -> Vec<bool> {
-    let timeline = &scene.timeline;
+fn now(case: &Case, account: &Account, commit: usize) -> Vec<bool> {
+    let timeline = &case.timeline;
     let roles = 0..timeline.lines.len();
     account.look(|state| {
         let is_so = |role| timeline.is_as_declared(commit, role, state);
@@ -137,31 +137,31 @@ fn now(scene: &Scene, account: &Account, commit: usize) -> Vec<bool> {
 }
 
 /// Whether a call is about a role that the newest commit declares.
-fn declared(scene: &Scene, call: &Call) -> bool {
-    let mut lines = scene.timeline.lines.iter().enumerate();
+fn declared(case: &Case, call: &Call) -> bool {
+    let mut lines = case.timeline.lines.iter().enumerate();
     lines.any(|(role, line)| {
         call.role.as_ref().map(|r| r.as_str()) == Some(&name(role))
-            && line.declares[scene.newest()] != Declares::No
+            && line.declares[case.newest()] != Declares::No
     })
 }
 
 /// What an interleaving was to be and is not.
-pub fn judge(scene: &Scene, played: &Played) -> Wrongs {
-    let (newest, timeline) = (scene.newest(), &scene.timeline);
+pub fn judge(case: &Case, played: &Played) -> Wrongs {
+    let (newest, timeline) = (case.newest(), &case.timeline);
     let state = played.account.state();
     let wrong = timeline.wrong(newest, &state);
     let endings = &played.endings;
     let is_done = |end: &Option<End>| end.is_some_and(|end| end.exit == Exit::Success);
     let has_doubt = endings.iter().flatten().any(|end| end.is_in_doubt);
-    let is_undisturbed = endings.iter().all(Option::is_some) && scene.limits.freezes == 0;
+    let is_undisturbed = endings.iter().all(Option::is_some) && case.limits.freezes == 0;
     let of_newest = || {
         endings
             .iter()
-            .zip(&scene.runs)
+            .zip(&case.runs)
             .filter(|(_, run)| **run == newest)
     };
     let mut wrongs: Wrongs = vec![];
-    let have_met = played.watch.have_met || scene.limits.lagging == 0;
+    let have_met = played.watch.have_met || case.limits.lagging == 0;
     let mut find = |rule, what: String| {
         let rule = match rule {
             Rule::Newest | Rule::Done | Rule::NewestEnds if !have_met => Rule::ReadsShow,
@@ -176,12 +176,12 @@ pub fn judge(scene: &Scene, played: &Played) -> Wrongs {
             find(Rule::SaysSo, format!("{what}, and all say 0"));
         }
         let is_able = is_undisturbed || of_newest().any(|(end, _)| is_done(end));
-        if is_able && scene.limits.denied == Denied::Nothing {
+        if is_able && case.limits.denied == Denied::Nothing {
             find(Rule::Newest, what);
         }
     }
     for rule in &played.watch.wrongs {
-        if *rule == Rule::KeepsRoles || scene.limits.denied == Denied::Nothing {
+        if *rule == Rule::KeepsRoles || case.limits.denied == Denied::Nothing {
             find(*rule, String::new());
         }
     }
@@ -200,7 +200,7 @@ pub fn judge(scene: &Scene, played: &Played) -> Wrongs {
             "the newest commit is superseded".to_owned(),
         );
     }
-    if scene.limits.freezes == 0 && of_newest().any(|(end, _)| end.is_some() && !is_done(end)) {
+    if case.limits.freezes == 0 && of_newest().any(|(end, _)| end.is_some() && !is_done(end)) {
         find(
             Rule::NewestEnds,
             "a run of the newest commit is not done".to_owned(),
@@ -209,11 +209,11 @@ pub fn judge(scene: &Scene, played: &Played) -> Wrongs {
     // One that somebody left who died before is only passed by a run that writes.
     let is_left = |role: &&Role| role.name.starts_with(LOCK) && !says(role, "dead@");
     let locks = state.roles.iter().filter(is_left).count();
-    if is_undisturbed && scene.limits.denied == Denied::Nothing && locks > 0 {
+    if is_undisturbed && case.limits.denied == Denied::Nothing && locks > 0 {
         find(Rule::LeavesNoLock, format!("{locks} locks are left"));
     }
     if !is_undisturbed || !wrong.is_empty() || locks > 0 || !endings.iter().all(is_done) {
-        let failed = match follow(scene, state, newest) {
+        let failed = match follow(case, state, newest) {
             Ok(last) => {
                 let wrong = timeline.wrong(newest, &last.account.state());
                 let end = last.endings[0];
