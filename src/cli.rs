@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::manual;
 use crate::model::redact;
 use crate::report::{self, sanitize};
 use crate::terminal::console::Console;
@@ -29,8 +30,6 @@ mod iam_policy;
 mod input;
 mod invocation;
 mod lint;
-mod manual;
-mod meant;
 mod named;
 mod naming;
 mod output;
@@ -39,8 +38,6 @@ mod rendered;
 mod retire;
 mod roles;
 mod source;
-mod variables;
-mod venue;
 mod writing;
 
 use invocation::Invocation;
@@ -60,9 +57,6 @@ Examples:
   Make IAM match the commit that was merged:
     irsa-gitops apply --revision \"$GITHUB_SHA\"";
 
-/// How a command that only prints something can end.
-const PRINTED: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
-
 /// What is said after a panic, which has said itself what happened and where.
 const BUG: &str = "\
 error: this is a bug of irsa-gitops; what was written so far is in the audit log and in IAM
@@ -79,7 +73,7 @@ hint: run again, it starts from what IAM has; and please report the line above w
 /// Each verb that reads a repository takes it with --repo REPO: a path or a URL, `.` if it is left
 /// out. Where nothing else stands there, REPO alone will do: lint, plan and apply REPO, diff RANGE REPO.
 #[derive(Debug, Parser)]
-#[command(name = "irsa-gitops", version, after_help = after_help(EXAMPLES, &Exit::ALL), max_term_width = 100)]
+#[command(name = "irsa-gitops", version, after_help = format!("{EXAMPLES}\n\n{}", Exit::list(&Exit::ALL)), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -99,19 +93,14 @@ enum Command {
     Explain(explain::ExplainArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     /// Print the completion script of a shell
-    #[command(after_help = Exit::list(PRINTED))]
+    #[command(after_help = manual::tail("completions", &[]))]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
-    #[command(after_help = Exit::list(PRINTED))]
+    #[command(after_help = manual::tail("man", &[]))]
     Man,
-}
-
-/// What stands below the flags in the help of a command.
-fn after_help(examples: &str, exits: &[Exit]) -> String {
-    format!("{examples}\n\n{}", Exit::list(exits))
 }
 
 /// Runs the command that the arguments name and says how it ended.
@@ -168,7 +157,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocati
     let verb = verb.unwrap_or_default().into_owned();
     let matches = command
         .try_get_matches_from_mut(arguments)
-        .map_err(|error| meant::advise(error, &command, &verb))?;
+        .map_err(|error| manual::advice::advise(error, &command, &verb))?;
     if let Some((_, verb)) = matches.subcommand() {
         let given = |id| {
             verb.try_contains_id(id)
@@ -229,22 +218,14 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
         Command::Explain(args) => end(explain::run(args, run, console)),
         Command::Roles(args) => end(roles::run(args, run, console)),
         Command::IamPolicy(args) => end(iam_policy::run(args, console)),
-        Command::Completions { shell } => end(print(&completions(*shell), console)),
-        Command::Man => end(print(manual::page().as_bytes(), console)),
+        Command::Completions { shell } => {
+            end(print(&manual::completions(Cli::command(), *shell), console))
+        }
+        Command::Man => end(print(
+            manual::page::page(Cli::command()).as_bytes(),
+            console,
+        )),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "irsa-gitops", &mut script);
-    if shell != clap_complete::Shell::Bash {
-        return script;
-    }
-    // clap_complete takes the hyphen in the program's name for the start of a subcommand, in the
-    // labels of the cases but not in the variable that is compared with them.
-    String::from_utf8_lossy(&script)
-        .replace("irsa__subcmd__gitops", "irsa__gitops")
-        .into_bytes()
 }
 
 fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {
@@ -270,7 +251,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, error::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, variables};
+    use super::{Cli, CommandFactory};
+    use crate::manual::reference;
 
-    mod reference;
+    #[test]
+    fn the_reference_says_what_the_definitions_say() {
+        reference::holds(Cli::command());
+    }
 }

@@ -26,6 +26,8 @@
 //! | [`report`] | all of the above | text for people and machines | terminals, files |
 //! | [`permissions`] | a cluster | the IAM policy that a job needs | what a job does |
 //! | [`settings`] | what the user wrote | validated settings | environment, files |
+//! | `environment` | variables | tokens and settings for Git, the pipeline that runs | arguments, any stage |
+//! | `manual` | the definitions of arguments | help, manual page, completions, reference | any stage |
 //! | `terminal` | texts, events, signals | what a person sees; an answer, a stop | arguments, what becomes of a role |
 //! | [`cli`] | arguments | an exit code | what becomes of a role |
 //!
@@ -39,7 +41,7 @@
 //!
 //! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
-//! the AWS SDK in `iam::aws`, `clap` in `cli`, `indicatif` and `anstream` in `terminal`. `tests/integration/architecture.rs` holds these rules.
+//! the AWS SDK in `iam::aws`, `clap` in `cli` and `manual`, `indicatif` and `anstream` in `terminal`. `tests/integration/architecture.rs` holds these rules.
 //!
 //! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
 //! file that does not parse stops all pruning, an incomplete listing stops all writing.
@@ -140,9 +142,11 @@ pub mod apply;
 pub mod cli;
 pub mod desired;
 pub mod diagnostic;
+mod environment;
 pub mod exit;
 pub mod iam;
 pub mod manifest;
+mod manual;
 pub mod model;
 pub mod permissions;
 pub mod plan;

@@ -5,18 +5,17 @@ use clap::Args;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::named::NamedArgs;
-use super::writing::EXITS;
+use crate::manual::tail;
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops adopt k8s-sa_bar_foo k8s-sa_bar_baz
-  irsa-gitops adopt --all-matching --yes
-  irsa-gitops adopt k8s-sa_bar_foo --yes --config clusters.yaml";
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    " k8s-sa_bar_foo k8s-sa_bar_baz",
+    " --all-matching --yes",
+    " k8s-sa_bar_foo --yes --config clusters.yaml",
+];
 
 /// Take over roles that were made by hand or by the controller
 ///
@@ -25,7 +24,7 @@ Examples:
 /// brings its trust policy to what is declared. Shows what it would do, and does it with --yes, or if
 /// the answer on a terminal is yes.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("adopt", EXAMPLES))]
 #[command(mut_arg("roles", |arg| arg.required(false).required_unless_present("all_matching")))]
 pub(super) struct AdoptArgs {
     /// Instead of named roles: every role that a ServiceAccount declares and that is not owned yet

@@ -10,7 +10,8 @@ use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
-use super::writing::{EXITS, WriteArgs, Writing};
+use super::writing::{WriteArgs, Writing};
+use crate::manual::tail;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile;
 use crate::reconcile::apply::Bounds;
@@ -18,13 +19,12 @@ use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops apply
-  irsa-gitops apply --revision \"$GITHUB_SHA\" --output json=report.json
-  irsa-gitops apply --sandbox iam.json";
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    "",
+    " --revision \"$GITHUB_SHA\" --output json=report.json",
+    " --sandbox iam.json",
+];
 
 /// Make IAM match the manifests of a revision
 ///
@@ -32,7 +32,7 @@ Examples:
 /// somebody else changed meanwhile is left alone. Ctrl-C stops safely. On a terminal (standard input and
 /// output) it shows the plan and asks, unless --yes is given or CI is set; what was not shown is not done.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("apply", EXAMPLES))]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     operand: OperandArgs,

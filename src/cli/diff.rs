@@ -9,8 +9,8 @@ use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, RepositoryArgs};
-use crate::exit::Exit;
 use crate::manifest::Extent;
+use crate::manual::tail;
 use crate::model::redact;
 use crate::model::shell::REST;
 use crate::reconcile::manifests::Reading;
@@ -22,20 +22,10 @@ use crate::source;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 
-const EXAMPLES: &str = "\
-Examples:
-  irsa-gitops diff origin/main...HEAD
-  irsa-gitops diff v1.2..v1.3 https://github.com/acme/apps --format json";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::ChangesPending,
-    Exit::InputRejected,
-    Exit::Unavailable,
-    Exit::Incomplete,
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    " origin/main...HEAD",
+    " v1.2..v1.3 https://github.com/acme/apps --format json",
 ];
 
 /// Show the roles that change between two commits, offline and without credentials
@@ -43,7 +33,7 @@ const EXITS: &[Exit] = &[
 /// Compares the manifests of two commits: roles that are added, that are no longer declared, whose
 /// audience changes, and ServiceAccounts that are renamed. Safe for pull requests from forks.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("diff", EXAMPLES))]
 pub(super) struct DiffArgs {
     /// The two commits: BASE..HEAD, BASE...HEAD for what HEAD changes since it left BASE, or BASE
     /// alone for BASE..HEAD of the repository

@@ -8,6 +8,7 @@ use super::input;
 use super::invocation::Invocation;
 use super::source::SourceArgs;
 use crate::exit::Exit;
+use crate::manual::tail;
 use crate::plan::Depth;
 use crate::reconcile::{self, Terms, explain};
 use crate::report::explanation;
@@ -15,22 +16,8 @@ use crate::settings::ClusterSettings;
 use crate::source;
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops explain bar/foo
-  irsa-gitops explain k8s-sa_bar_foo --mode sync --format json";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Unavailable,
-    Exit::Incomplete,
-];
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[" bar/foo", " k8s-sa_bar_foo --mode sync --format json"];
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
 ///
@@ -40,7 +27,7 @@ const EXITS: &[Exit] = &[
 /// drifted trust policy is that of an earlier commit or was edited by somebody. Of several clusters
 /// it takes the one that declares it, or once did, or has its role, or the one of --cluster-name.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("explain", EXAMPLES))]
 pub(super) struct ExplainArgs {
     /// A ServiceAccount (NAMESPACE/NAME, its bare name, or system:serviceaccount:NAMESPACE:NAME) or a
     /// role (its name or ARN, also that of a session)

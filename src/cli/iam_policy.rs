@@ -5,19 +5,16 @@ use clap::{Args, ValueEnum};
 use super::args::{ClusterArgs, IamArgs, ModeArg, without_effect};
 use super::error::Error;
 use crate::exit::Exit;
+use crate::manual::tail;
 use crate::model::arn::Partition;
 use crate::permissions::{self, Job};
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops iam-policy --for plan --account 123456789012
-  irsa-gitops iam-policy --for apply --mode sync --config clusters.yaml";
-
-/// How it can end.
-const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailable];
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    " --for plan --account 123456789012",
+    " --for apply --mode sync --config clusters.yaml",
+];
 
 /// Print the least-privilege IAM policy for a job that runs this program
 ///
@@ -25,7 +22,7 @@ const EXITS: &[Exit] = &[Exit::Success, Exit::Bug, Exit::Usage, Exit::Unavailabl
 /// Writes are limited to the names of our roles, and to the tags that make them ours. Several
 /// clusters give one document.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("iam-policy", EXAMPLES))]
 #[command(mut_args(|arg| without_effect(arg, &[])))]
 pub(super) struct IamPolicyArgs {
     /// The job that the policy is for

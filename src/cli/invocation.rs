@@ -2,12 +2,13 @@
 //! they print.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::error::Error;
-use super::venue;
+use crate::environment;
 use crate::model::redact;
 use crate::model::shell::{Argument, Flags};
 use crate::report::context::Context;
@@ -46,7 +47,7 @@ impl Invocation {
         };
         let mut invocation = Self {
             verb: verb.to_owned(),
-            context: venue::context(Some(given)),
+            context: environment::context(scope(given)),
             ..Self::default()
         };
         let own = program.find_subcommand(verb);
@@ -93,6 +94,21 @@ impl Invocation {
         });
         self.flags.complete(&text, cluster)
     }
+}
+
+/// What the arguments of a verb say is planned: the same for each run of a job, whatever comes of it.
+fn scope(verb: &ArgMatches) -> Vec<String> {
+    let texts = |id: &str, name: &str| -> Vec<String> {
+        let given = verb.try_get_many::<String>(id).ok().flatten();
+        let given = given.into_iter().flatten();
+        given.map(|text| format!("{name}={text}")).collect()
+    };
+    let file = verb.try_get_one::<PathBuf>("config").ok().flatten();
+    let file = file.map(|file| format!("config={}", file.display()));
+    let mut scope = texts("cluster_names", "cluster");
+    scope.extend(file);
+    scope.extend(texts("paths", "path"));
+    scope
 }
 
 /// By which of its names an argument was given: the repository may stand right behind the verb.

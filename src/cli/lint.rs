@@ -7,28 +7,19 @@ use super::error::Error;
 use super::input;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
-use crate::exit::Exit;
 use crate::manifest::Extent;
+use crate::manual::tail;
 use crate::reconcile::Declarations;
 use crate::report::ending::Heed;
 use crate::report::{Command, Report, Section};
 use crate::settings::ClusterSettings;
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  irsa-gitops lint
-  irsa-gitops lint --revision origin/main --path apps --account 123456789012
-  irsa-gitops lint --directory rendered/ --format json";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Unavailable,
-    Exit::Incomplete,
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    "",
+    " --revision origin/main --path apps --account 123456789012",
+    " --directory rendered/ --format json",
 ];
 
 /// Check the manifests of a revision, offline and without credentials
@@ -37,7 +28,7 @@ const EXITS: &[Exit] = &[
 /// and the value that would be right. Without --account and --region any account and partition in
 /// a role-arn annotation will do. Takes the flags of its neighbours, and needs none.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("lint", EXAMPLES))]
 pub(super) struct LintArgs {
     #[command(flatten)]
     operand: OperandArgs,

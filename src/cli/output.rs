@@ -11,16 +11,13 @@ use clap::{Args, ValueEnum};
 
 use super::error::Error;
 use super::invocation::Invocation;
+use crate::environment;
 use crate::exit::Exit;
 use crate::report::context::Context;
 use crate::report::human::{self, Medium};
 use crate::report::sanitize::line;
 use crate::report::{Command, Listing, Report, Stopped, github, gitlab, json, markdown, sarif};
 use crate::terminal::console::Console;
-
-/// Where GitHub Actions takes the summary of a step from:
-/// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
-const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// What is written about the run, and where.
 #[derive(Clone, Debug, Args)]
@@ -151,7 +148,7 @@ impl ReportArgs {
 
     /// In a step of GitHub Actions, the workflow commands come with a summary of the step.
     fn summarize(&self, report: &Report, context: &Context, console: &Console) {
-        let file = std::env::var_os(STEP_SUMMARY).filter(|file| !file.is_empty());
+        let file = environment::step_summary();
         let Some(file) = file.filter(|_| self.format == Format::Github) else {
             return;
         };

@@ -10,7 +10,7 @@ use super::input;
 use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
-use crate::exit::Exit;
+use crate::manual::tail;
 use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::manifests::all_paths;
@@ -23,28 +23,12 @@ use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 use crate::terminal::signals::Signals;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops plan
-  irsa-gitops plan https://github.com/acme/apps --revision main --path apps
-  irsa-gitops plan --base origin/main --format markdown
-  irsa-gitops plan --sandbox iam.json --exit-code --format json";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::ChangesPending,
-    Exit::InputRejected,
-    Exit::Refused,
-    Exit::Unavailable,
-    Exit::Incomplete,
-    Exit::Superseded,
-    Exit::Interrupted,
-    Exit::Terminated,
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    "",
+    " https://github.com/acme/apps --revision main --path apps",
+    " --base origin/main --format markdown",
+    " --sandbox iam.json --exit-code --format json",
 ];
 
 /// Show what apply would do, with read-only access to IAM
@@ -53,7 +37,7 @@ const EXITS: &[Exit] = &[
 /// an IAM client that has no method to write. A plan that is superseded is shown and marked so, and
 /// never saved.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("plan", EXAMPLES))]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     operand: OperandArgs,

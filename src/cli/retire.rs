@@ -5,18 +5,17 @@ use clap::Args;
 use super::error::Error;
 use super::invocation::Invocation;
 use super::named::NamedArgs;
-use super::writing::EXITS;
+use crate::manual::tail;
 use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
 use crate::terminal::console::Console;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops retire k8s-sa_bar_foo k8s-sa_bar_baz
-  irsa-gitops retire k8s-sa_bar_foo --yes
-  irsa-gitops retire k8s-sa_bar_foo --yes --config clusters.yaml";
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &[
+    " k8s-sa_bar_foo k8s-sa_bar_baz",
+    " k8s-sa_bar_foo --yes",
+    " k8s-sa_bar_foo --yes --config clusters.yaml",
+];
 
 /// Quarantine roles that nobody declares and that history does not explain
 ///
@@ -27,7 +26,7 @@ Examples:
 /// in the commit, or may be, is refused. Shows what it would do, and does it with --yes, or if the
 /// answer on a terminal is yes.
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("retire", EXAMPLES))]
 pub(super) struct RetireArgs {
     #[command(flatten)]
     pub(super) named: NamedArgs,

@@ -7,31 +7,19 @@ use super::args::{ClusterArgs, IamArgs, without_effect};
 use super::error::Error;
 use super::invocation::Invocation;
 use crate::exit::Exit;
+use crate::manual::tail;
 use crate::reconcile;
 use crate::report::inventory::{self, Inventory};
 use crate::settings;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 
-const EXAMPLES: &str = "\
-Examples:
-  export IRSA_GITOPS_CLUSTER_NAME=prod
-  export IRSA_GITOPS_OIDC_PROVIDER=oidc.eks.eu-west-1.amazonaws.com/id/1A2B
-  irsa-gitops roles
-  irsa-gitops roles --format html > roles.html";
-
-/// How it can end.
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::Unavailable,
-    Exit::Incomplete,
-];
+/// Arguments that it is often given.
+const EXAMPLES: &[&str] = &["", " --format html > roles.html"];
 
 /// List the owned roles, with their age, commits, state, last use and what is attached to them
 #[derive(Debug, Args)]
-#[command(after_help = super::after_help(EXAMPLES, EXITS))]
+#[command(after_help = tail("roles", EXAMPLES))]
 #[command(mut_args(|arg| without_effect(arg, &["sandbox"])))]
 pub(super) struct RolesArgs {
     #[command(flatten)]

@@ -9,7 +9,6 @@ use jiff::SignedDuration;
 
 use super::error::Error;
 use super::invocation::Invocation;
-use crate::exit::Exit;
 use crate::iam::audit::AuditLog;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::apply::Bounds;
@@ -21,21 +20,6 @@ use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 use crate::terminal::question;
 use crate::terminal::signals::Signals;
-
-/// How these verbs can end.
-pub(super) const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Bug,
-    Exit::Usage,
-    Exit::InputRejected,
-    Exit::Refused,
-    Exit::Unavailable,
-    Exit::Incomplete,
-    Exit::OutcomeUnknown,
-    Exit::Superseded,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
 
 /// What a run that writes is bound to.
 #[derive(Clone, Debug, Args)]

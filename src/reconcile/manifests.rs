@@ -92,6 +92,16 @@ fn extract<'a>(
     }
 }
 
+/// The cache in a directory of what files hold by some conventions, as far as they are read.
+pub fn cache(directory: &Path, conventions: &Conventions, extent: Extent) -> Rc<Cache> {
+    let look = match extent {
+        Extent::Ours => "",
+        Extent::Whole => "-whole",
+    };
+    let version = manifest::version(conventions);
+    Rc::new(Cache::open(directory, &version, look))
+}
+
 /// What is read of some paths, where these rules ignore a part of it.
 pub(super) fn scope(paths: &[RepoPath], ignore: &IgnoreRules) -> Scope {
     Scope {

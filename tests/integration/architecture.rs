@@ -138,6 +138,42 @@ const RULES: &[Rule] = &[
             "crate::settings",
         ],
     },
+    Rule {
+        module: "environment",
+        forbidden: &[
+            "crate::manifest",
+            "crate::desired",
+            "crate::iam",
+            "crate::plan",
+            "crate::apply",
+            "crate::reconcile",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "manual",
+        forbidden: &[
+            "crate::source",
+            "crate::manifest",
+            "crate::desired",
+            "crate::iam",
+            "crate::apply",
+            "crate::reconcile",
+            "crate::report",
+            "crate::settings",
+        ],
+    },
+    Rule {
+        module: "terminal",
+        forbidden: &[
+            "crate::cli",
+            "crate::source",
+            "crate::manifest",
+            "crate::desired",
+            "crate::iam",
+            "crate::settings",
+        ],
+    },
     // What the orchestration must not know is told below.
     Rule {
         module: "reconcile",
@@ -183,6 +219,9 @@ const PURE: &[&str] = &[
     "settings",
     "diagnostic",
     "exit",
+    "manual/advice",
+    "manual/page",
+    "manual/tail",
 ];
 
 /// Each third-party name and the modules that may use it.
@@ -203,7 +242,7 @@ const THIRD_PARTY: &[(&str, &[&str])] = &[
     ("aws_config", &["iam/aws"]),
     ("aws_smithy_http_client", &["iam/aws"]),
     ("rustls", &["iam/aws"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "manual"]),
     ("indicatif", &["terminal"]),
     ("anstream", &["cli/console", "terminal"]),
 ];
@@ -306,10 +345,13 @@ fn data_flows_one_way() {
             violations([rule.module].into_iter(), rule.forbidden),
             Vec::<String>::new()
         );
-        assert_eq!(
-            violations([rule.module].into_iter(), SHELL),
-            Vec::<String>::new()
-        );
+        // The terminal is a part of the shell.
+        if rule.module != "terminal" {
+            assert_eq!(
+                violations([rule.module].into_iter(), SHELL),
+                Vec::<String>::new()
+            );
+        }
     }
 }
 
@@ -321,7 +363,7 @@ fn every_module_has_a_rule() {
         .expect("src/lib.rs");
     let modules = library
         .lines()
-        .filter_map(|line| line.strip_prefix("pub mod "));
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
     let without: Vec<&str> = modules
         .map(|name| name.trim_end_matches(';'))
         .filter(|name| *name != "cli" && !RULES.iter().any(|rule| rule.module == *name))

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
-use super::{Cli, variables};
 use crate::diagnostic::Code;
+use crate::environment;
 use crate::exit::Exit;
 use crate::plan::ReasonCode;
 use crate::plan::verdict::CauseCode;
@@ -33,8 +33,8 @@ struct Flag {
     meaning: String,
 }
 
-fn page() -> String {
-    let mut program = Cli::command().disable_help_subcommand(true);
+fn page(program: Command) -> String {
+    let mut program = program.disable_help_subcommand(true);
     program.build();
     let sections = [commands(&program), flags(&program), variables(&program)];
     [HEAD.to_owned()]
@@ -176,7 +176,7 @@ take `true` or `false`. What is meant for one run has no variable: "
         &mut text,
         "\nThese are read as well:\n\n| variable | meaning |\n|---|---|",
     );
-    for (variable, meaning) in variables::OTHER {
+    for (variable, meaning) in environment::VARIABLES {
         line(&mut text, &format!("| `{variable}` | {meaning} |"));
     }
     text
@@ -344,10 +344,10 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-#[test]
-fn the_reference_says_what_the_definitions_say() {
+/// The page says what the definitions of a program say.
+pub(crate) fn holds(program: Command) {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
-    let page = page();
+    let page = page(program);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, &page).expect("the page can be written");
     }

@@ -78,7 +78,7 @@ fn dry_run(verb: &str) -> &'static str {
 }
 
 /// Adds to an error about an unknown argument what it may be meant as.
-pub(super) fn advise(mut error: clap::Error, program: &clap::Command, verb: &str) -> clap::Error {
+pub(crate) fn advise(mut error: clap::Error, program: &clap::Command, verb: &str) -> clap::Error {
     let verb = program.find_subcommand(verb);
     let given = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) => given.clone(),

@@ -1,7 +1,18 @@
-//! The variables that are no flag's.
+//! What the environment says beside the variables of flags: tokens and settings for Git, where the cache
+//! is, and which pipeline runs this.
+//!
+//! A variable that is empty is one that is not set: CI systems set to nothing what nobody gave a value.
 
-/// What the program reads from the environment beside the variables of its flags.
-pub(super) const OTHER: &[(&str, &str)] = &[
+use std::path::PathBuf;
+
+mod git;
+mod pipeline;
+
+pub(crate) use git::credentials;
+pub(crate) use pipeline::{context, step_summary};
+
+/// What the program reads from the environment beside the variables of its flags, and what for.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "IRSA_GITOPS_GIT_TOKEN",
         "token for the Git host of a URL, whichever it is",
@@ -55,3 +66,22 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ),
     ("NO_COLOR", "no colours"),
 ];
+
+/// The value of a variable, if it is set.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The same for the path of a file, which need not be text.
+fn file(name: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value.map(PathBuf::from)
+}
+
+/// Where the cache is if no flag says so, as the XDG Base Directory Specification has it; nowhere to keep
+/// one is no fault.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    let base = file("XDG_CACHE_HOME").or_else(|| Some(file("HOME")?.join(".cache")));
+    let base = base.filter(|base| base.is_absolute());
+    base.map(|base| base.join("irsa-gitops"))
+}

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
-use super::{Cli, variables};
+use crate::environment;
 
 /// The day of the version.
 const DATE: &str = "2026-11-27";
@@ -39,9 +39,9 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The whole page.
-pub(super) fn page() -> String {
-    let mut program = Cli::command().disable_help_subcommand(true);
+/// The whole page of a program.
+pub(crate) fn page(program: Command) -> String {
+    let mut program = program.disable_help_subcommand(true);
     program.build();
     let verbs: Vec<&Command> = program.get_subcommands().collect();
     let mut text = rendered(&program, "SH");
@@ -99,7 +99,7 @@ fn environment(program: &Command) -> String {
         let variable = variable.to_string_lossy().into_owned();
         found.entry(variable).or_insert(what);
     }
-    let others = variables::OTHER.iter();
+    let others = environment::VARIABLES.iter();
     let others = others.map(|(names, what)| (names.replace("`, `", ", "), what.replace('`', "")));
     let intro = "A flag goes before its variable. A variable that is empty is one that is not set. Lists are separated by commas, and switches take true or false.";
     let all: Vec<(String, String)> = found.into_iter().chain(others).collect();
