@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::manual;
 use crate::model::redact;
-use crate::report::{self, sanitize};
+use crate::report::{Command as Word, Report, sanitize};
 use crate::terminal::console::Console;
 
 mod adopt;
@@ -41,6 +41,7 @@ mod source;
 mod writing;
 
 use invocation::Invocation;
+use output::ReportArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -149,87 +150,71 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Invocati
         .mut_args(set_only)
         .mut_subcommands(|verb| verb.mut_args(set_only));
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let verb = arguments
-        .iter()
-        .skip(1)
-        .map(|argument| argument.to_string_lossy());
-    let verb = verb.into_iter().find(|argument| !argument.starts_with('-'));
-    let verb = verb.unwrap_or_default().into_owned();
     let matches = command
-        .try_get_matches_from_mut(arguments)
-        .map_err(|error| manual::advice::advise(error, &command, &verb))?;
-    if let Some((_, verb)) = matches.subcommand() {
-        let given = |id| {
-            verb.try_contains_id(id)
-                .ok()
-                .and_then(|_| verb.value_source(id))
-        };
-        if given("revision") == Some(ValueSource::CommandLine) && given("directory").is_some() {
-            let why = "--revision goes with a repository; files of a directory are read as they are, and stand for the commit of --commit\n";
-            return Err(command.error(ErrorKind::ArgumentConflict, why));
-        }
-        let by = |id| given(id) == Some(ValueSource::CommandLine);
-        if by("repo") && by("operand") {
-            let why = "the repository is given twice, as REPO and with --repo\n";
-            return Err(command.error(ErrorKind::ArgumentConflict, why));
-        }
-        for flag in ["commit", "base_directory", "base_commit"] {
-            if given(flag) == Some(ValueSource::CommandLine) && given("directory").is_none() {
-                let flag = flag.replace('_', "-");
-                let why = format!(
-                    "--{flag} goes with --directory only; a repository is read with --revision\n"
-                );
-                return Err(command.error(ErrorKind::MissingRequiredArgument, why));
-            }
-        }
+        .try_get_matches_from_mut(&arguments)
+        .map_err(|error| manual::advice::advise(error, &command, &arguments))?;
+    let verb = matches.subcommand().map(|(_, verb)| verb);
+    if let Some(why) = verb.and_then(contradiction) {
+        return Err(command.error(ErrorKind::ArgumentConflict, why));
     }
     let invocation = Invocation::new(&mut command, &matches);
     Ok((Cli::from_arg_matches(&matches)?, invocation))
 }
 
+/// Which flags of a verb contradict each other. A variable may be set for other verbs.
+fn contradiction(verb: &ArgMatches) -> Option<String> {
+    let source = |id| {
+        verb.try_contains_id(id)
+            .ok()
+            .and_then(|_| verb.value_source(id))
+    };
+    let is_flag = |id| source(id) == Some(ValueSource::CommandLine);
+    let is_directory = source("directory").is_some();
+    if is_flag("revision") && is_directory {
+        return Some("--revision goes with a repository; files of a directory are read as they are, and stand for the commit of --commit\n".to_owned());
+    }
+    if is_flag("repo") && is_flag("operand") {
+        return Some("the repository is given twice, as REPO and with --repo\n".to_owned());
+    }
+    let of_directory = ["commit", "base_directory", "base_commit"];
+    let flag = of_directory
+        .into_iter()
+        .find(|id| is_flag(id) && !is_directory)?;
+    let flag = flag.replace('_', "-");
+    Some(format!(
+        "--{flag} goes with --directory only; a repository is read with --revision\n"
+    ))
+}
+
 fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
-    use report::Command as Word;
     let end = |result| end(result, run, console);
+    let deliver = |report: &ReportArgs, word, work: &dyn Fn() -> Result<Report, error::Error>| {
+        report.deliver(word, run, console, work)
+    };
+    let program = Cli::command();
     match command {
-        Command::Lint(args) => {
-            let work = || lint::run(args, console);
-            args.report.deliver(Word::Lint, run, console, work)
-        }
-        Command::Diff(args) => {
-            let work = || diff::run(args, console);
-            args.report.deliver(Word::Diff, run, console, work)
-        }
-        Command::Plan(args) => {
-            let work = || plan::run(args, console);
-            args.report.deliver(Word::Plan, run, console, work)
-        }
-        Command::Apply(args) => {
-            let work = || apply::run(args, run, console);
-            args.report.deliver(Word::Apply, run, console, work)
-        }
-        Command::Adopt(args) => {
-            let work = || adopt::run(args, run, console);
-            args.named.report.deliver(Word::Adopt, run, console, work)
-        }
-        Command::Retire(args) => {
-            let work = || retire::run(args, run, console);
-            args.named.report.deliver(Word::Retire, run, console, work)
-        }
+        Command::Lint(args) => deliver(&args.report, Word::Lint, &|| lint::run(args, console)),
+        Command::Diff(args) => deliver(&args.report, Word::Diff, &|| diff::run(args, console)),
+        Command::Plan(args) => deliver(&args.report, Word::Plan, &|| plan::run(args, console)),
+        Command::Apply(args) => deliver(&args.report, Word::Apply, &|| {
+            apply::run(args, run, console)
+        }),
+        Command::Adopt(args) => deliver(&args.named.report, Word::Adopt, &|| {
+            adopt::run(args, run, console)
+        }),
+        Command::Retire(args) => deliver(&args.named.report, Word::Retire, &|| {
+            retire::run(args, run, console)
+        }),
         Command::Explain(args) => end(explain::run(args, run, console)),
         Command::Roles(args) => end(roles::run(args, run, console)),
         Command::IamPolicy(args) => end(iam_policy::run(args, console)),
-        Command::Completions { shell } => {
-            end(print(&manual::completions(Cli::command(), *shell), console))
-        }
-        Command::Man => end(print(
-            manual::page::page(Cli::command()).as_bytes(),
-            console,
-        )),
+        Command::Completions { shell } => end(print(manual::completions(program, *shell), console)),
+        Command::Man => end(print(manual::page::page(program), console)),
     }
 }
 
-fn print(text: &[u8], console: &Console) -> Result<Exit, error::Error> {
-    console.print(text).map_err(error::Error::Output)?;
+fn print(text: impl AsRef<[u8]>, console: &Console) -> Result<Exit, error::Error> {
+    console.print(text.as_ref()).map_err(error::Error::Output)?;
     Ok(Exit::Success)
 }
 

@@ -4,11 +4,13 @@
 //! Clap's definitions in, text out; what the arguments are is the business of `cli`.
 
 pub(crate) mod advice;
+mod hidden;
 pub(crate) mod page;
 #[cfg(test)]
 pub(crate) mod reference;
 mod tail;
 
+pub(crate) use hidden::without_effect;
 pub(crate) use tail::tail;
 
 /// The completion script of a shell.

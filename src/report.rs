@@ -5,6 +5,7 @@
 //! rendered from the same value, so they tell the same facts.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use jiff::Timestamp;
 
@@ -17,6 +18,7 @@ use crate::model::commit::CommitId;
 use crate::model::history::Removal;
 use crate::model::history::SourceCommit;
 use crate::model::last_use::LastUse;
+use crate::model::redact;
 use crate::model::role::RoleLabel;
 use crate::plan::{Action, Change, Difference, Origin, Reason, Superseded};
 
@@ -27,6 +29,7 @@ mod difference;
 pub mod ending;
 pub mod explanation;
 mod finding;
+pub mod format;
 pub mod github;
 pub mod gitlab;
 pub mod human;
@@ -152,6 +155,28 @@ pub struct Stopped {
     pub hint: Option<String>,
 }
 
+impl Stopped {
+    /// An error and all its causes in one line, and what to do about it, made safe to show.
+    pub fn new(message: String, cause: Option<&dyn Error>, hint: Option<String>) -> Self {
+        let mut message = message;
+        let mut cause = cause;
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Libraries repeat their causes; saying it twice helps nobody.
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        let safe = |text: String| sanitize::line(&redact::sentence(&text)).into_owned();
+        Self {
+            message: safe(message),
+            hint: hint.map(safe),
+        }
+    }
+}
+
 /// How many roles there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -174,6 +199,19 @@ pub struct Summary {
 }
 
 impl Report {
+    /// That of a run which could not go on.
+    pub fn of_error(command: Command, exit: Exit, error: Stopped) -> Self {
+        Self {
+            command,
+            repository: None,
+            commit: None,
+            exit,
+            clusters: vec![],
+            error: Some(error),
+            listing: Listing::Changes,
+        }
+    }
+
     /// Completes the commands that hints and reasons print: `complete` is given a text and the cluster
     /// that it is about.
     pub fn complete(&mut self, complete: &dyn Fn(&str, Option<&str>) -> String) {

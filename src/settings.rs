@@ -10,16 +10,13 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::access::Access;
-use crate::model::arn::{self, AwsAccountId, InvalidArn, Partition, RoleArn};
+use crate::model::arn::{self, AwsAccountId, Partition, RoleArn};
 use crate::model::cluster::{
-    Audience, Cluster, ClusterName, InvalidCluster, Issuer, Naming, PodIdentity, RolePrefix,
-};
-use crate::model::conventions::{
-    InvalidAnnotation, InvalidIgnore, InvalidRule, InvalidSubstitution,
+    Audience, Cluster, ClusterName, Issuer, Naming, PodIdentity, RolePrefix,
 };
 use crate::model::location::RepoPath;
-use crate::model::role::{InvalidRole, SessionDuration};
-use crate::model::tags::{self, InvalidTag, TagKey, TagValue};
+use crate::model::role::SessionDuration;
+use crate::model::tags::{self, TagKey, TagValue};
 
 mod conventions;
 mod error;
@@ -33,7 +30,7 @@ pub use error::{Error, Required, closest, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};
-use values::{InvalidSetting, pod_identity, region, role_path};
+use values::{pod_identity, region, role_path};
 
 pub use crate::model::tags::DEFAULT_MANAGED_BY;
 
@@ -178,17 +175,17 @@ impl ClusterInput {
         let issuers: Result<Vec<Issuer>, Error> = self
             .oidc_providers
             .iter()
-            .map(|issuer| Issuer::new(issuer).map_err(invalid("--oidc-provider")))
+            .map(|issuer| Issuer::new(issuer).map_err(Error::invalid("--oidc-provider")))
             .collect();
         let audience = match self.audience.as_deref() {
             Some("none") => None,
-            Some(audience) => Some(Audience::new(audience).map_err(invalid("--audience"))?),
+            Some(audience) => Some(Audience::new(audience).map_err(Error::invalid("--audience"))?),
             None => Some(Audience::default()),
         };
         let duration = self.max_session_duration.map(SessionDuration::from_seconds);
         let managed_by = self.managed_by.as_deref().unwrap_or(DEFAULT_MANAGED_BY);
         Ok(ClusterSettings {
-            name: ClusterName::new(name).map_err(invalid("--cluster-name"))?,
+            name: ClusterName::new(name).map_err(Error::invalid("--cluster-name"))?,
             issuers: deduplicated(issuers?),
             naming: self.checked_naming()?,
             audience,
@@ -199,8 +196,8 @@ impl ClusterInput {
             )?,
             max_session_duration: duration
                 .transpose()
-                .map_err(invalid("--max-session-duration"))?,
-            managed_by: TagValue::new(managed_by).map_err(invalid("--managed-by"))?,
+                .map_err(Error::invalid("--max-session-duration"))?,
+            managed_by: TagValue::new(managed_by).map_err(Error::invalid("--managed-by"))?,
             tags: own_tags(&self.tags)?,
             pod_identity: optional(&self.pod_identity, "--pod-identity", pod_identity)?
                 .unwrap_or_default(),
@@ -271,6 +268,18 @@ impl ClusterSettings {
     /// How the cluster's roles are named, as far as that was said.
     pub fn naming(&self) -> &Naming {
         &self.naming
+    }
+
+    /// The cluster as the settings alone tell of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAccount`] if they do not say whose it is.
+    pub fn without_caller(&self) -> Result<Cluster, Error> {
+        let no_account = || Error::NoAccount(self.name.clone());
+        let (account, partition) = self.account().ok_or_else(no_account)?;
+        let default = Partition::of_region("");
+        self.for_caller(account, partition.unwrap_or(&default))
     }
 
     /// Completes the settings with whose credentials are used; they must fit.
@@ -386,25 +395,7 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     }
 }
 
-trait Invalid: std::error::Error + Send + Sync + 'static {}
-impl Invalid for InvalidAnnotation {}
-impl Invalid for InvalidArn {}
-impl Invalid for InvalidCluster {}
-impl Invalid for InvalidRole {}
-impl Invalid for InvalidIgnore {}
-impl Invalid for InvalidRule {}
-impl Invalid for InvalidTag {}
-impl Invalid for InvalidSetting {}
-impl Invalid for InvalidSubstitution {}
-
-fn invalid<E: Invalid>(flag: &'static str) -> impl Fn(E) -> Error {
-    move |source| Error::Invalid {
-        flag,
-        source: Box::new(source),
-    }
-}
-
-fn optional<T, E: Invalid>(
+fn optional<T, E: std::error::Error + Send + Sync + 'static>(
     text: &Option<String>,
     flag: &'static str,
     check: impl Fn(&str) -> Result<T, E>,
@@ -412,7 +403,7 @@ fn optional<T, E: Invalid>(
     text.as_deref()
         .map(check)
         .transpose()
-        .map_err(invalid(flag))
+        .map_err(Error::invalid(flag))
 }
 
 fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
@@ -423,8 +414,8 @@ fn own_tags(texts: &[String]) -> Result<Vec<(TagKey, TagValue)>, Error> {
             why,
         };
         let (key, value) = text.split_once('=').ok_or(refused("it is not KEY=VALUE"))?;
-        let key = TagKey::new(key).map_err(invalid("--tag"))?;
-        let value = TagValue::new(value).map_err(invalid("--tag"))?;
+        let key = TagKey::new(key).map_err(Error::invalid("--tag"))?;
+        let value = TagValue::new(value).map_err(Error::invalid("--tag"))?;
         let same = |other: &str| other.to_lowercase() == key.as_str().to_lowercase();
         let is_record = key.as_str().to_lowercase().starts_with(tags::APPLIED);
         if is_record || tags::RESERVED.iter().any(|reserved| same(reserved)) {

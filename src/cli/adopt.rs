@@ -10,7 +10,6 @@ use crate::reconcile::named::Verb;
 use crate::report::{Command, Report};
 use crate::terminal::console::Console;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     " k8s-sa_bar_foo k8s-sa_bar_baz",
     " --all-matching --yes",

@@ -19,7 +19,6 @@ use crate::report::{Command, Report};
 use crate::settings::ClusterSettings;
 use crate::terminal::console::Console;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     "",
     " --revision \"$GITHUB_SHA\" --output json=report.json",
@@ -80,7 +79,6 @@ pub(super) fn run(args: &ApplyArgs, run: &Invocation, console: &Console) -> Resu
         let reachable = manifests.require_reachable_from(reference);
         reachable.map_err(|error| Error::from(error).about("--require-reachable-from"))?;
     }
-    let log = args.write.audit_log(&manifests)?;
     let (terms, endpoint) = (
         args.changes.terms()?,
         args.iam.endpoint(&clusters, console)?,
@@ -98,7 +96,7 @@ pub(super) fn run(args: &ApplyArgs, run: &Invocation, console: &Console) -> Resu
     let work = async |bounds: Bounds<'_>| {
         reconcile::apply::apply(&clusters, &manifests, &terms, bounds, connect).await
     };
-    args.write.carry_out(&writing, log.as_ref(), work)
+    args.write.carry_out(&writing, work)
 }
 
 fn open_plan(path: &Path) -> Result<SavedPlan, Error> {

@@ -20,27 +20,6 @@ use super::naming::NamingArgs;
 use super::source::SourceArgs;
 use crate::terminal::console::Console;
 
-/// What says of roles and manifests no more than a verb that reads neither needs.
-const BESIDE_THE_POINT: [&str; 9] = [
-    "audience",
-    "tags",
-    "pod_identity",
-    "managed_annotation",
-    "annotation_prefix",
-    "compose_role_arn",
-    "namespaces",
-    "namespace_enforce",
-    "sandbox",
-];
-
-/// Takes the flags that change nothing out of the help of a verb: a job that sets their variables for
-/// its neighbours may do so all the same.
-pub(super) fn without_effect(arg: clap::Arg, but: &[&str]) -> clap::Arg {
-    let id = arg.get_id().as_str();
-    let is_hidden = BESIDE_THE_POINT.contains(&id) && !but.contains(&id);
-    arg.hide(is_hidden)
-}
-
 /// The cluster and how its roles are to look.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
@@ -260,7 +239,7 @@ impl ChangeArgs {
             allowed: Allowed {
                 empty: self.allow_empty,
                 removals: self.allow_removals,
-                issuer_change: issuer.map_err(Error::Issuer)?,
+                issuer_change: issuer.map_err(settings::Error::invalid("--allow-issuer-change"))?,
             },
             rewrite: match self.accept_history_rewrite {
                 true => Rewrite::Accepted,

@@ -1,7 +1,8 @@
 //! How the program talks, as the arguments have it.
 
 use anstream::ColorChoice;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args};
 
 use crate::terminal::console::{Console, Logs};
 
@@ -17,42 +18,31 @@ pub(super) struct ConsoleArgs {
         long,
         global = true,
         value_name = "FORMAT",
-        value_enum,
-        default_value_t,
+        value_parser = logs(),
+        default_value = "text",
         env = "IRSA_GITOPS_LOG_FORMAT"
     )]
-    log_format: LogFormat,
+    log_format: Logs,
     /// Use colours: on a terminal, always or never; NO_COLOR is obeyed
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
-    color: When,
+    color: clap::ColorChoice,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum When {
-    #[default]
-    Auto,
-    Always,
-    Never,
+/// A format of logs by its name.
+fn logs() -> impl TypedValueParser<Value = Logs> {
+    PossibleValuesParser::new(["text", "json"]).map(|name| match &*name {
+        "json" => Logs::Json,
+        _ => Logs::Text,
+    })
 }
 
 impl ConsoleArgs {
     pub(super) fn console(&self) -> Console {
-        let logs = match self.log_format {
-            LogFormat::Text => Logs::Text,
-            LogFormat::Json => Logs::Json,
-        };
         let colours = match self.color {
-            When::Auto => ColorChoice::Auto,
-            When::Always => ColorChoice::Always,
-            When::Never => ColorChoice::Never,
+            clap::ColorChoice::Auto => ColorChoice::Auto,
+            clap::ColorChoice::Always => ColorChoice::Always,
+            clap::ColorChoice::Never => ColorChoice::Never,
         };
-        Console::new(self.verbose, logs, colours)
+        Console::new(self.verbose, self.log_format, colours)
     }
 }

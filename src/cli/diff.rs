@@ -13,8 +13,9 @@ use crate::manifest::Extent;
 use crate::manual::tail;
 use crate::model::redact;
 use crate::model::shell::REST;
+use crate::reconcile::compare::{self, Range};
 use crate::reconcile::manifests::Reading;
-use crate::reconcile::{Event, Manifests, compare, manifests};
+use crate::reconcile::{Event, Manifests, manifests};
 use crate::report::ending::Heed;
 use crate::report::{Command, Report};
 use crate::settings;
@@ -22,7 +23,6 @@ use crate::source;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     " origin/main...HEAD",
     " v1.2..v1.3 https://github.com/acme/apps --format json",
@@ -58,35 +58,22 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
         true => redact::sentence(&args.range),
         false => args.range.clone(),
     };
-    // As git diff has it: three dots compare with where the two went different ways.
-    let (base, head, dots) = match range.split_once("...") {
-        Some((base, head)) => (base, head, "..."),
-        None => match range.split_once("..") {
-            Some((base, head)) => (base, head, ".."),
-            None => (range.as_str(), "HEAD", ".."),
-        },
-    };
-    let [base, head] = [base, head].map(|rev| if rev.is_empty() { "HEAD" } else { rev });
+    let range = Range::parse(&range);
     let (clusters, names) = args.cluster.offline_settings(&args.repository.paths)?;
     let paths = manifests::all_paths(&clusters);
     let watcher = Watcher::new(console);
     let observe = |event: Event<'_>| watcher.hear(event);
     let repository = args.operand.of_repository(&args.repository);
-    let opened = input::address(&repository, head).open(&observe);
+    let opened = input::address(&repository, range.head).open(&observe);
     let repository = Rc::new(opened.map_err(|error| {
-        let before = format!("diff {}", source::quoted(&range));
+        let before = format!("diff {}", source::quoted(&range.to_string()));
         Error::from(error).at_root(&before, &args.repository.paths, &paths)
     })?);
-    let range = |base: &str, head: &str| format!("irsa-gitops diff {base}{dots}{head}{REST}");
-    let named =
-        |error, spell: &dyn Fn(&str) -> String| Error::from(error).about_as("BASE..HEAD", spell);
-    let old = repository.resolve(base);
-    let mut old = old.map_err(|e| named(e, &|base| range(base, head)))?;
-    let new = repository.resolve(head);
-    let new = new.map_err(|e| named(e, &|head| range(base, head)))?;
-    if dots == "..." {
-        old = compare::fork(&repository, (base, head), &old, &new)?;
-    }
+    let (old, new) = range.resolve(&repository).map_err(|unresolved| {
+        let (part, error) = *unresolved;
+        let instead = |full: &str| format!("irsa-gitops diff {}{REST}", range.with(part, full));
+        Error::from(error).about_as("BASE..HEAD", instead)
+    })?;
     let conventions = settings::shared(&clusters)?;
     let extent = Extent::Ours;
     let cache = input::cache(&args.repository, &conventions, extent);

@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::iam;
-use crate::model::cluster::ClusterName;
 use crate::model::location::RepoPath;
-use crate::model::redact;
 use crate::model::shell::REST;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
 use crate::report::Stopped;
 use crate::report::ending::Caught;
-use crate::report::sanitize::line;
 use crate::settings;
 use crate::source;
 use crate::terminal::console::Console;
@@ -29,15 +26,6 @@ pub(super) enum Error {
     /// Whatever stopped the run itself.
     #[error(transparent)]
     Run(#[from] reconcile::Error),
-    /// The user: an issuer that is none.
-    #[error("--allow-issuer-change")]
-    Issuer(#[source] crate::model::cluster::InvalidCluster),
-    /// The user: a commit id that is none.
-    #[error("--commit")]
-    Commit(#[from] crate::model::commit::InvalidCommitId),
-    /// The user: a commit id of a base that is none.
-    #[error("--base-commit")]
-    BaseCommit(#[source] crate::model::commit::InvalidCommitId),
     /// The user or the file system: a file that was named cannot be opened.
     #[error("{flag}: cannot open {}", path.display())]
     Open {
@@ -68,9 +56,6 @@ pub(super) enum Error {
         /// The command that was meant.
         command: String,
     },
-    /// The user: an account that has to be known and is not.
-    #[error("cluster `{0}` has no account, and the policy names roles by their ARNs")]
-    NoAccount(ClusterName),
     /// The user: a directory of manifests that is not there.
     #[error("{flag}")]
     Directory {
@@ -113,11 +98,7 @@ impl Error {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
-            Self::Commit(_)
-            | Self::BaseCommit(_)
-            | Self::Issuer(_)
-            | Self::NoAccount(_)
-            | Self::Open { .. } => Exit::Usage,
+            Self::Open { .. } => Exit::Usage,
             Self::Revision { source: error, .. }
             | Self::Inside { part: error, .. }
             | Self::Directory { source: error, .. } => match error.class() {
@@ -203,9 +184,6 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) => error.hint(),
-            Self::Commit(_) | Self::BaseCommit(_) => {
-                Some("give the full id, such as the output of: git rev-parse HEAD".to_owned())
-            }
             Self::Revision { instead, .. } if !instead.is_empty() => {
                 Some(source::which(instead, str::to_owned))
             }
@@ -226,9 +204,6 @@ impl Error {
                     _ => meant,
                 })
             }
-            Self::NoAccount(_) => {
-                Some("give --account (`account` in the file), or --assume-role".to_owned())
-            }
             Self::Open { flag, .. } if TOKEN_PATH.contains(&flag.as_str()) => {
                 Some("give the file that the CI system or Kubernetes puts the token in".to_owned())
             }
@@ -241,11 +216,7 @@ impl Error {
                     "set it to a directory with manifests, or unset {flag} to read the repository"
                 ),
             }),
-            Self::Open { .. }
-            | Self::Runtime(_)
-            | Self::Output(_)
-            | Self::Issuer(_)
-            | Self::Stopped(_) => None,
+            Self::Open { .. } | Self::Runtime(_) | Self::Output(_) | Self::Stopped(_) => None,
         }
     }
 
@@ -258,27 +229,14 @@ impl Error {
         }
     }
 
-    /// The error with all its causes in one line, made safe to show.
+    /// The error with all its causes, and what to do about it.
     pub(super) fn stopped(&self, run: &Invocation) -> Stopped {
-        let mut message = self.to_string();
-        let mut cause = match self {
+        let cause = match self {
             // Says all its causes itself.
             Self::Run(reconcile::Error::Iam(_)) => None,
             _ => std::error::Error::source(self),
         };
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Libraries repeat their causes; saying it twice helps nobody.
-            if !message.contains(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            cause = error.source();
-        }
-        let safe = |text: String| line(&redact::sentence(&text)).into_owned();
-        Stopped {
-            message: safe(message),
-            hint: self.hint().map(|hint| safe(run.complete(&hint, None))),
-        }
+        let hint = self.hint().map(|hint| run.complete(&hint, None));
+        Stopped::new(self.to_string(), cause, hint)
     }
 }

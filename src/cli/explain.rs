@@ -10,13 +10,13 @@ use super::source::SourceArgs;
 use crate::exit::Exit;
 use crate::manual::tail;
 use crate::plan::Depth;
-use crate::reconcile::{self, Terms, explain};
+use crate::reconcile::Terms;
+use crate::reconcile::explain::Candidates;
 use crate::report::explanation;
 use crate::settings::ClusterSettings;
 use crate::source;
 use crate::terminal::console::Console;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[" bar/foo", " k8s-sa_bar_foo --mode sync --format json"];
 
 /// Explain a ServiceAccount or a role: file, commits, state, policies, last use
@@ -68,29 +68,16 @@ pub(super) fn run(args: &ExplainArgs, run: &Invocation, console: &Console) -> Re
     let clusters = args.cluster.settings(&source.repository.paths, &args.iam)?;
     let before = format!("explain {}", source::quoted(&args.what));
     let manifests = input::read(&source, &clusters, &before, console)?;
-    let candidates = explain::candidates(&args.what, &clusters, &manifests)?;
-    // The account is asked where the manifests leave open which cluster is meant.
-    let asked = match &candidates[..] {
-        [(only, _)] => std::slice::from_ref(*only),
-        _ => &clusters,
-    };
     // Tags and boundary are compared as well, for one who wants to know all.
     let terms = Terms {
         depth: Depth::Full,
         ..args.changes.terms()?
     };
-    let endpoint = args.iam.endpoint(asked, console)?;
-    let explanation = async {
-        let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
-        let meant = explain::only_one(&args.what, &clusters, &manifests, candidates, connect);
-        let (settings, service_account) = meant.await?;
-        let iam = endpoint.reader(settings).await?;
-        let explained = explain::explain(&service_account, settings, &manifests, &terms, &iam);
-        let mut explained = explained.await?;
-        explained.complete(&|text| run.complete(text, Some(settings.name().as_str())));
-        Ok::<_, reconcile::Error>(explained)
-    };
-    let explanation = super::runtime()?.block_on(explanation)?;
+    let meant = Candidates::of(&args.what, &clusters, &manifests)?;
+    let endpoint = args.iam.endpoint(meant.clusters(), console)?;
+    let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
+    let (mut explanation, cluster) = super::runtime()?.block_on(meant.explain(&terms, connect))?;
+    explanation.complete(&|text| run.complete(text, Some(cluster.as_str())));
     let mut text = Vec::new();
     let written = match args.format {
         Format::Human => explanation::render_human(&explanation, &mut text),

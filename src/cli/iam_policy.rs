@@ -2,15 +2,14 @@
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ClusterArgs, IamArgs, ModeArg, without_effect};
+use super::args::{ClusterArgs, IamArgs, ModeArg};
 use super::error::Error;
 use crate::exit::Exit;
-use crate::manual::tail;
-use crate::model::arn::Partition;
+use crate::manual::{tail, without_effect};
 use crate::permissions::{self, Job};
+use crate::settings::ClusterSettings;
 use crate::terminal::console::Console;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     " --for plan --account 123456789012",
     " --for apply --mode sync --config clusters.yaml",
@@ -56,14 +55,9 @@ pub(super) fn run(args: &IamPolicyArgs, console: &Console) -> Result<Exit, Error
         JobArg::Adopt => Job::Adopt,
         JobArg::Retire => Job::Retire,
     };
-    let mut clusters = Vec::new();
-    for settings in args.cluster.described(&[], &args.iam)? {
-        let Some((account, partition)) = settings.account() else {
-            return Err(Error::NoAccount(settings.name().clone()));
-        };
-        let default = Partition::of_region("");
-        clusters.push(settings.for_caller(account, partition.unwrap_or(&default))?);
-    }
+    let described = args.cluster.described(&[], &args.iam)?;
+    let clusters = described.iter().map(ClusterSettings::without_caller);
+    let clusters = clusters.collect::<Result<Vec<_>, _>>()?;
     let policy = permissions::policy(&clusters, job);
     let mut text = serde_json::to_string_pretty(&policy)
         .expect("structs of strings with string keys always serialise");

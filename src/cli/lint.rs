@@ -9,13 +9,11 @@ use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
 use crate::manifest::Extent;
 use crate::manual::tail;
-use crate::reconcile::Declarations;
+use crate::reconcile::lint::lint;
 use crate::report::ending::Heed;
-use crate::report::{Command, Report, Section};
-use crate::settings::ClusterSettings;
+use crate::report::{Command, Report};
 use crate::terminal::console::Console;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     "",
     " --revision origin/main --path apps --account 123456789012",
@@ -46,17 +44,6 @@ pub(super) fn run(args: &LintArgs, console: &Console) -> Result<Report, Error> {
         .offline_settings(&args.source.repository.paths)?;
     let source = args.operand.of(&args.source);
     let found = input::read_as(&source, &clusters, "lint", Extent::Whole, console)?;
-    let section = |(settings, cluster): (&ClusterSettings, _)| {
-        let declared = found.declared(&settings.paths, settings.naming());
-        Ok(Section {
-            cluster,
-            account: settings.naming().account.clone(),
-            checked: Some(found.checked(settings, &declared)?),
-            diagnostics: declared.diagnostics,
-            ..Section::default()
-        })
-    };
-    let sections = clusters.iter().zip(names).map(section);
-    let sections = sections.collect::<Result<Vec<Section>, Error>>()?;
+    let sections = lint(&clusters, names, &found)?;
     Ok(found.report(Command::Lint, &clusters, sections, Heed::Nothing, None))
 }

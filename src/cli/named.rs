@@ -69,7 +69,6 @@ impl NamedArgs {
         };
         let before = format!("{} {roles}", command.as_str());
         let manifests = input::read(&source, &clusters, &before, console)?;
-        let log = self.write.audit_log(&manifests)?;
         let endpoint = self.iam.endpoint(&clusters, console)?;
         let writing = Writing {
             command,
@@ -89,6 +88,6 @@ impl NamedArgs {
                 named::show(verb, &names, settings, &manifests, &iam).await
             }
         };
-        self.write.carry_out(&writing, log.as_ref(), work)
+        self.write.carry_out(&writing, work)
     }
 }

@@ -11,7 +11,6 @@ use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
 use crate::manual::tail;
-use crate::plan::Superseded;
 use crate::plan::saved::SavedPlan;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Event};
@@ -23,7 +22,6 @@ use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 use crate::terminal::signals::Signals;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &[
     "",
     " https://github.com/acme/apps --revision main --path apps",
@@ -123,25 +121,24 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let watcher = Watcher::new(console);
     watcher.hear(Event::Reading);
     let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
-    let planning = async {
-        let base = base.as_ref();
-        let saved = saved.as_mut();
-        let mut sections =
-            reconcile::apply::plan(&clusters, &manifests, base, &terms, saved, connect).await?;
-        reconcile::review::inspect(&clusters, &mut sections, &terms, connect).await?;
-        Ok::<_, reconcile::Error>(sections)
-    };
+    let planning = reconcile::apply::plan(
+        &clusters,
+        &manifests,
+        base.as_ref(),
+        &terms,
+        saved.as_mut(),
+        connect,
+    );
     let signals = Signals::listen().map_err(Error::Runtime)?;
     let planning = reconcile::unless_stopped(signals.stop(), planning);
     let sections = super::runtime()?.block_on(planning);
     let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
     drop(watcher);
-    let late: Vec<&Superseded> = sections
+    let late = sections
         .iter()
-        .filter_map(|s| s.superseded.as_ref())
-        .collect();
-    for superseded in &late {
-        let error = Error::from(Box::new((*superseded).clone()));
+        .filter_map(|section| section.superseded.clone());
+    let late: Vec<Error> = late.map(|superseded| Box::new(superseded).into()).collect();
+    for error in &late {
         error.print(&Invocation::default(), console);
     }
     if let (Some(path), false) = (&args.out, late.is_empty()) {

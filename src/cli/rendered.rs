@@ -8,7 +8,7 @@ use super::error::Error;
 use super::input;
 use super::source::SourceArgs;
 use crate::model::commit::{CommitId, TrailerKey};
-use crate::reconcile::rendered::{Base, Files};
+use crate::reconcile::rendered::Files;
 use crate::settings;
 
 /// What the commit that was applied last was rendered to.
@@ -41,29 +41,17 @@ pub(super) struct TrailerArgs {
 
 /// The plain files of a directory, with all that the arguments say of them.
 pub(super) fn files(args: &SourceArgs, directory: PathBuf) -> Result<Files, Error> {
-    const BASE: &str = "--base-directory";
-    let commit = args.commit.as_deref().map(CommitId::new).transpose()?;
-    let address = args.repository.given();
-    let base = match (&args.base.base_directory, &args.base.base_commit) {
-        (None, None) => None,
-        (Some(_), None) => return Err(settings::Error::Alone(BASE, "--base-commit").into()),
-        (None, Some(_)) => return Err(settings::Error::Alone("--base-commit", BASE).into()),
-        (Some(_), Some(_)) if commit.is_none() => {
-            return Err(settings::Error::Alone(BASE, "--commit").into());
-        }
-        (Some(_), Some(_)) if address.is_none() => {
-            return Err(settings::Error::Alone(BASE, "REPO, which has both commits").into());
-        }
-        (Some(directory), Some(commit)) => Some(Base {
-            directory: directory.clone(),
-            commit: CommitId::new(commit).map_err(Error::BaseCommit)?,
-        }),
+    let id = |id: &Option<String>, flag| {
+        let id = id.as_deref().map(CommitId::new).transpose();
+        id.map_err(settings::Error::invalid(flag))
     };
+    let commit = id(&args.commit, "--commit")?;
     let revision = commit.as_ref().map_or("HEAD", |commit| commit.as_str());
-    Ok(Files {
-        repository: address.map(|_| input::address(&args.repository, revision)),
-        directory,
-        commit,
-        base,
-    })
+    let address = args.repository.given();
+    let repository = address.map(|_| input::address(&args.repository, revision));
+    let base = (
+        args.base.base_directory.clone(),
+        id(&args.base.base_commit, "--base-commit")?,
+    );
+    Ok(Files::new(directory, commit, repository, base)?)
 }

@@ -3,18 +3,17 @@
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::{ClusterArgs, IamArgs, without_effect};
+use super::args::{ClusterArgs, IamArgs};
 use super::error::Error;
 use super::invocation::Invocation;
 use crate::exit::Exit;
-use crate::manual::tail;
-use crate::reconcile;
-use crate::report::inventory::{self, Inventory};
-use crate::settings;
+use crate::manual::{tail, without_effect};
+use crate::reconcile::inventory::inventory;
+use crate::report::inventory;
+use crate::settings::{self, ClusterSettings};
 use crate::terminal::console::Console;
 use crate::terminal::progress::Progress;
 
-/// Arguments that it is often given.
 const EXAMPLES: &[&str] = &["", " --format html > roles.html"];
 
 /// List the owned roles, with their age, commits, state, last use and what is attached to them
@@ -65,17 +64,8 @@ pub(super) fn run(args: &RolesArgs, run: &Invocation, console: &Console) -> Resu
     let endpoint = args.iam.endpoint(&clusters, console)?;
     let mut inventory = super::runtime()?.block_on(async {
         let _progress = Progress::spinner(console, "reading roles");
-        let mut inventory = Inventory {
-            time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            clusters: vec![],
-        };
-        for settings in &clusters {
-            let iam = endpoint.reader(settings).await?;
-            let (after, now) = (args.prune_after, Timestamp::now());
-            let roles = reconcile::inventory::inventory(settings, &iam, after, now);
-            inventory.clusters.push(roles.await?);
-        }
-        Ok::<_, Error>(inventory)
+        let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
+        inventory(&clusters, args.prune_after, Timestamp::now(), connect).await
     })?;
     inventory.complete(&|text, cluster| run.complete(text, Some(cluster)));
     let mut text = Vec::new();

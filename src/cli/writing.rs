@@ -69,7 +69,7 @@ pub(super) struct Writing<'a> {
 
 impl WriteArgs {
     /// Opens the log, if one is to be written.
-    pub(super) fn audit_log(&self, manifests: &Manifests) -> Result<Option<AuditLog>, Error> {
+    fn audit_log(&self, manifests: &Manifests) -> Result<Option<AuditLog>, Error> {
         let open = |path: &PathBuf| {
             let opened = AuditLog::open(path, manifests.commit());
             opened.map_err(Error::open("--audit-log", path))
@@ -93,34 +93,30 @@ impl WriteArgs {
     pub(super) fn carry_out(
         &self,
         writing: &Writing<'_>,
-        log: Option<&AuditLog>,
         work: impl AsyncFnOnce(Bounds<'_>) -> Result<Vec<Section>, reconcile::Error>,
     ) -> Result<Report, Error> {
-        let Writing {
-            command,
-            clusters,
-            manifests,
-            run,
-            console,
-            ..
-        } = *writing;
+        let (manifests, console) = (writing.manifests, writing.console);
+        let log = self.audit_log(manifests)?;
+        let report = |command, sections, caught| {
+            manifests.report(command, writing.clusters, sections, Heed::Nothing, caught)
+        };
         let signals = Signals::listen().map_err(Error::Runtime)?;
         let (watcher, turn) = (Watcher::new(console), self.turn());
         let approve = |sections: Vec<Section>| -> Agreed<'_> {
             watcher.pause();
             // What apply is about to do reads as a plan.
-            let shown = match command {
+            let shown = match writing.command {
                 Command::Apply => Command::Plan,
                 named => named,
             };
-            let mut shown = manifests.report(shown, clusters, sections, Heed::Nothing, None);
-            shown.complete(&|text, cluster| run.complete(text, cluster));
+            let mut shown = report(shown, sections, None);
+            shown.complete(&|text, cluster| writing.run.complete(text, cluster));
             Box::pin(question::agreed(shown, console))
         };
         let bounds = Bounds {
             saved: writing.saved,
             approve: writing.asks.then_some(&approve),
-            log,
+            log: log.as_ref(),
             turn: &turn,
             stop: signals.stop(),
             observe: &|event| watcher.hear(event),
@@ -128,6 +124,6 @@ impl WriteArgs {
         let sections = super::runtime()?.block_on(work(bounds));
         let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
         drop(watcher);
-        Ok(manifests.report(command, clusters, sections, Heed::Nothing, signals.caught()))
+        Ok(report(writing.command, sections, signals.caught()))
     }
 }

@@ -1,5 +1,7 @@
 //! Arguments that other tools have, and what says the same here.
 
+use std::ffi::OsString;
+
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -78,8 +80,14 @@ fn dry_run(verb: &str) -> &'static str {
 }
 
 /// Adds to an error about an unknown argument what it may be meant as.
-pub(crate) fn advise(mut error: clap::Error, program: &clap::Command, verb: &str) -> clap::Error {
-    let verb = program.find_subcommand(verb);
+pub(crate) fn advise(
+    mut error: clap::Error,
+    program: &clap::Command,
+    arguments: &[OsString],
+) -> clap::Error {
+    let is_word = |argument: &&OsString| !argument.to_string_lossy().starts_with('-');
+    let verb = arguments.iter().skip(1).find(is_word);
+    let verb = verb.and_then(|verb| program.find_subcommand(verb));
     let given = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) => given.clone(),
         _ => return error,

@@ -3,6 +3,7 @@
 
 use super::approval::{Approval, Approve};
 use super::exclusive::{self, Run, Turn};
+use super::review;
 use super::survey::{self, Survey, survey_for};
 use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
 use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
@@ -47,7 +48,9 @@ pub async fn plan<R: IamReader>(
         }
     }
     let sections = surveys.into_iter().map(|survey| survey.section(|_| None));
-    Ok(sections.collect())
+    let mut sections: Vec<Section> = sections.collect();
+    review::inspect(clusters, &mut sections, terms, connect).await?;
+    Ok(sections)
 }
 
 /// What a run that writes is bound to, and who hears of it.

@@ -1,6 +1,7 @@
 //! What changes between two commits, for each cluster, without asking anybody.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use super::{Declarations, Error, Manifests, Terms};
@@ -16,20 +17,91 @@ use crate::source::Repository;
 /// Stands for the account in documents where nobody said which one it is.
 const ANY_ACCOUNT: &str = "000000000000";
 
-/// The commit at which two went different ways.
-///
-/// # Errors
-///
-/// [`Error::NoMergeBase`] if none is known here; `range` are the names that people gave the two.
-pub fn fork(
-    repository: &Rc<Repository>,
-    range: (&str, &str),
-    base: &CommitId,
-    head: &CommitId,
-) -> Result<CommitId, Error> {
-    let (left, right) = range;
-    let fork = repository.merge_base(base, head);
-    fork.ok_or_else(|| Error::NoMergeBase(left.to_owned(), right.to_owned()))
+/// The two commits that are compared, as people name them: `BASE..HEAD`, `BASE...HEAD` for what HEAD changes
+/// since it left BASE, or BASE alone. See <https://git-scm.com/docs/git-diff>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range<'a> {
+    /// What is compared with.
+    pub base: &'a str,
+    /// What is compared.
+    pub head: &'a str,
+    /// Whether the base is where the two went different ways.
+    pub is_since_fork: bool,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// What is compared with.
+    Base,
+    /// What is compared.
+    Head,
+}
+
+impl<'a> Range<'a> {
+    /// Reads one; a name that is left out is HEAD.
+    pub fn parse(text: &'a str) -> Self {
+        let (base, head, is_since_fork) = match (text.split_once("..."), text.split_once("..")) {
+            (Some((base, head)), _) => (base, head, true),
+            (None, Some((base, head))) => (base, head, false),
+            (None, None) => (text, "", false),
+        };
+        let [base, head] = [base, head].map(|name| if name.is_empty() { "HEAD" } else { name });
+        Self {
+            base,
+            head,
+            is_since_fork,
+        }
+    }
+
+    /// The same with another name for one of the two.
+    pub fn with<'b>(&self, end: End, name: &'b str) -> Range<'b>
+    where
+        'a: 'b,
+    {
+        match end {
+            End::Base => Range {
+                base: name,
+                ..*self
+            },
+            End::Head => Range {
+                head: name,
+                ..*self
+            },
+        }
+    }
+
+    /// The ids of the two commits.
+    ///
+    /// # Errors
+    ///
+    /// If one of them names no commit, which is told; [`Error::NoMergeBase`] if it is not known here where
+    /// they went different ways.
+    pub fn resolve(
+        &self,
+        repository: &Rc<Repository>,
+    ) -> Result<(CommitId, CommitId), Box<(End, Error)>> {
+        let commit = |end, name| {
+            repository
+                .resolve(name)
+                .map_err(|e| Box::new((end, Error::from(e))))
+        };
+        let base = commit(End::Base, self.base)?;
+        let head = commit(End::Head, self.head)?;
+        if !self.is_since_fork {
+            return Ok((base, head));
+        }
+        let names = || Error::NoMergeBase(self.base.to_owned(), self.head.to_owned());
+        let fork = repository.merge_base(&base, &head);
+        Ok((fork.ok_or_else(|| Box::new((End::Base, names())))?, head))
+    }
+}
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dots = if self.is_since_fork { "..." } else { ".." };
+        write!(f, "{}{dots}{}", self.base, self.head)
+    }
 }
 
 /// Compares two commits, cluster by cluster; the names are those that were given.

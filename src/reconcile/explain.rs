@@ -4,7 +4,7 @@ use super::survey::{Survey, survey};
 use super::{Error, Manifests, Terms};
 use crate::desired::role_name;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::iam::{IamReader, Kind};
+use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::ClusterName;
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
@@ -23,14 +23,65 @@ mod subject;
 use answer::Known;
 use drift::Drift;
 use lenient::Lenient;
-pub use subject::{Meant, candidates, only_one};
+use subject::{Meant, candidates, only_one};
+
+/// What the user named, and what that may be.
+pub struct Candidates<'a> {
+    what: &'a str,
+    clusters: &'a [ClusterSettings],
+    manifests: &'a Manifests,
+    found: Vec<Meant<'a>>,
+}
+
+impl<'a> Candidates<'a> {
+    /// Looks in manifests and history.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be meant, or history cannot be read.
+    pub fn of(
+        what: &'a str,
+        clusters: &'a [ClusterSettings],
+        manifests: &'a Manifests,
+    ) -> Result<Self, Error> {
+        let found = candidates(what, clusters, manifests)?;
+        Ok(Self {
+            what,
+            clusters,
+            manifests,
+            found,
+        })
+    }
+
+    /// The clusters whose accounts have to be asked: all where manifests leave open which one is meant.
+    pub fn clusters(&self) -> &'a [ClusterSettings] {
+        match &self.found[..] {
+            [(only, _)] => std::slice::from_ref(*only),
+            _ => self.clusters,
+        }
+    }
+
+    /// Everything about the one that is meant, and its cluster.
+    ///
+    /// # Errors
+    ///
+    /// If none or several can be meant, or anything cannot be read that has to do with it.
+    pub async fn explain<R: IamReader>(
+        self,
+        terms: &Terms,
+        connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
+    ) -> Result<(Explanation, ClusterName), Error> {
+        let (clusters, manifests) = (self.clusters, self.manifests);
+        let meant = only_one(self.what, clusters, manifests, self.found, &connect);
+        let (settings, service_account) = meant.await?;
+        let iam = connect(settings).await?;
+        let explained = explain(&service_account, settings, manifests, terms, &iam);
+        Ok((explained.await?, settings.name().clone()))
+    }
+}
 
 /// Everything about a ServiceAccount and its role.
-///
-/// # Errors
-///
-/// If anything cannot be read that has to do with it.
-pub async fn explain(
+async fn explain(
     service_account: &ServiceAccountRef,
     settings: &ClusterSettings,
     manifests: &Manifests,

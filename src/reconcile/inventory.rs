@@ -10,19 +10,37 @@ use crate::model::tags;
 use crate::plan::ownership::{self, Ownership};
 use crate::plan::provider::{self, Providers};
 use crate::plan::{quarantine, record};
-use crate::report::inventory::{ClusterRoles, OwnedRole, RoleState};
+use crate::report::inventory::{ClusterRoles, Inventory, OwnedRole, RoleState};
 use crate::report::record::RecordField;
 use crate::settings::ClusterSettings;
 
 /// How many roles are looked at for attachments at a time.
 const CONCURRENCY: usize = 8;
 
-/// The owned roles of one cluster, each with what is attached to it.
+/// The owned roles of all clusters, each with what is attached to it.
 ///
 /// # Errors
 ///
 /// If anything cannot be read.
-pub async fn inventory(
+pub async fn inventory<R: IamReader>(
+    clusters: &[ClusterSettings],
+    prune_after: SignedDuration,
+    now: Timestamp,
+    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
+) -> Result<Inventory, Error> {
+    let mut inventory = Inventory {
+        time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        clusters: vec![],
+    };
+    for settings in clusters {
+        let iam = connect(settings).await?;
+        let roles = of_cluster(settings, &iam, prune_after, now).await?;
+        inventory.clusters.push(roles);
+    }
+    Ok(inventory)
+}
+
+async fn of_cluster(
     settings: &ClusterSettings,
     iam: &impl IamReader,
     prune_after: SignedDuration,

@@ -21,6 +21,7 @@ use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::Questions;
+use crate::settings;
 use crate::source::{self, Repository, Scope, Unread, UnreadReason, directory};
 
 /// Plain files, and what is known of them.
@@ -53,6 +54,38 @@ pub(super) struct Rendered {
 }
 
 impl Files {
+    /// Those of a directory; the directory and the commit of a base go together, and with a commit and a
+    /// repository that has both.
+    ///
+    /// # Errors
+    ///
+    /// [`settings::Error::Alone`] if one is there without another.
+    pub fn new(
+        directory: PathBuf,
+        commit: Option<CommitId>,
+        repository: Option<Address>,
+        base: (Option<PathBuf>, Option<CommitId>),
+    ) -> Result<Self, settings::Error> {
+        const BASE: &str = "--base-directory";
+        let alone = |missing| Err(settings::Error::Alone(BASE, missing));
+        let base = match base {
+            (None, None) => None,
+            (None, Some(_)) => return Err(settings::Error::Alone("--base-commit", BASE)),
+            (Some(_), None) => return alone("--base-commit"),
+            (Some(_), Some(_)) if commit.is_none() => return alone("--commit"),
+            (Some(_), Some(_)) if repository.is_none() => {
+                return alone("REPO, which has both commits");
+            }
+            (Some(directory), Some(commit)) => Some(Base { directory, commit }),
+        };
+        Ok(Self {
+            directory,
+            commit,
+            repository,
+            base,
+        })
+    }
+
     /// Opens the repository that vouches for them, if there is one.
     ///
     /// # Errors

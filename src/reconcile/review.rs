@@ -14,7 +14,7 @@ use crate::settings::ClusterSettings;
 /// # Errors
 ///
 /// If there is no connection to IAM.
-pub async fn inspect<R: IamReader>(
+pub(super) async fn inspect<R: IamReader>(
     clusters: &[ClusterSettings],
     sections: &mut [Section],
     terms: &Terms,

@@ -1,7 +1,7 @@
 //! How manifests are read and roles are named, where a repository differs from the usual.
 
 use super::values::long_names;
-use super::{ClusterInput, ClusterSettings, Error, invalid, optional};
+use super::{ClusterInput, ClusterSettings, Error, optional};
 use crate::model::conventions::{
     AnnotationKeys, AnnotationPrefix, Conventions, IgnoreRules, ManagedAnnotation, NamespaceRule,
     NamespaceRules, RoleArnForm, Substitutions,
@@ -22,10 +22,10 @@ impl ClusterInput {
         let rules = rules.collect::<Result<_, _>>();
         let substitutions = Substitutions::new(&self.substitute);
         Ok(Conventions {
-            substitutions: substitutions.map_err(invalid("--substitute"))?,
-            namespaces: NamespaceRules::new(rules.map_err(invalid("--namespace-from"))?),
-            ignore: IgnoreRules::new(&self.ignore).map_err(invalid("--exclude"))?,
-            annotations: keys.map_err(invalid(key))?,
+            substitutions: substitutions.map_err(Error::invalid("--substitute"))?,
+            namespaces: NamespaceRules::new(rules.map_err(Error::invalid("--namespace-from"))?),
+            ignore: IgnoreRules::new(&self.ignore).map_err(Error::invalid("--exclude"))?,
+            annotations: keys.map_err(Error::invalid(key))?,
             long_names: optional(&self.long_names, "--long-names", long_names)?.unwrap_or_default(),
             role_arns: match self.compose_role_arn {
                 Some(true) => RoleArnForm::Composed,

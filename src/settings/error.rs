@@ -22,6 +22,9 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The user: an account that has to be known and is not.
+    #[error("cluster `{0}` has no account, and the policy names roles by their ARNs")]
+    NoAccount(ClusterName),
     /// The user: a tag is none, or is one this program sets itself.
     #[error("--tag `{tag}`: {why}")]
     Tag {
@@ -173,6 +176,17 @@ pub fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 impl Error {
+    /// What is wrong with the value of a flag.
+    pub fn invalid<E>(flag: &'static str) -> impl Fn(E) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        move |source| Self::Invalid {
+            flag,
+            source: Box::new(source),
+        }
+    }
+
     /// The same error, with the place in a file where it is.
     pub(super) fn at(self, place: &str) -> Self {
         Self::InFile {
@@ -236,6 +250,10 @@ impl Error {
                 ));
             }
             Self::InFile { source, .. } => return source.hint(),
+            Self::NoAccount(_) => "give --account (`account` in the file), or --assume-role",
+            Self::Invalid { flag, .. } if flag.ends_with("commit") => {
+                "give the full id, such as the output of: git rev-parse HEAD"
+            }
             Self::Alone(..)
             | Self::Invalid { .. }
             | Self::Tag { .. }

@@ -25,7 +25,7 @@ enum Subject {
 }
 
 /// A ServiceAccount and the cluster it is of.
-pub type Meant<'a> = (&'a ClusterSettings, ServiceAccountRef);
+pub(super) type Meant<'a> = (&'a ClusterSettings, ServiceAccountRef);
 
 /// Takes apart what the user wrote.
 fn parse(what: &str) -> Result<Subject, Error> {
@@ -69,7 +69,7 @@ fn role_of_arn(text: &str) -> Result<(RoleName, AwsAccountId), InvalidArn> {
 /// # Errors
 ///
 /// If nothing can be meant, or history cannot be read.
-pub fn candidates<'a>(
+pub(super) fn candidates<'a>(
     what: &str,
     clusters: &'a [ClusterSettings],
     manifests: &Manifests,
@@ -136,7 +136,7 @@ pub fn candidates<'a>(
 /// # Errors
 ///
 /// If none or several can be meant, or IAM cannot be asked.
-pub async fn only_one<'a, R: IamReader>(
+pub(super) async fn only_one<'a, R: IamReader>(
     what: &str,
     clusters: &'a [ClusterSettings],
     manifests: &Manifests,
