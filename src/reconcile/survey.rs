@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::compare::renamed;
 use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::{self, IamReader, Kind, OidcProvider};
 use crate::model::arn::OidcProviderArn;
 use crate::model::cluster::Cluster;
@@ -275,9 +275,22 @@ impl Survey {
         let ours = changes.filter(|c| self.origins.get(&c.role) == Some(&Origin::ThisChange));
         let renames = plan::renames(ours, &declared.resolved);
         self.diagnostics.extend(renames.iter().map(Rename::warning));
+        // A trust policy that the base declares was changed by nobody but Git.
+        let as_declared = at_base.changes.values();
+        let as_declared = as_declared.filter(|change| change.action == Action::InSync);
+        let as_declared: Vec<_> = as_declared.map(|change| &change.service_account).collect();
+        self.diagnostics.retain(|found| {
+            let is_known = |whose| as_declared.contains(&whose);
+            found.code != Code::SecurityDrift || !found.service_account.iter().any(is_known)
+        });
+        // What is wrong with the providers of an account is no commit's doing.
+        let is_of_account = |found: &&Diagnostic| {
+            matches!(found.code, Code::OidcProvider | Code::OidcProviderUnread)
+        };
         let mut found = declared.diagnostics;
         found.extend(self.facts.order());
         found.extend(at_base.diagnostics);
+        found.extend(self.diagnostics.iter().filter(is_of_account).cloned());
         self.review = Review {
             at_base: Some(found),
             renamed: renamed(&renames),

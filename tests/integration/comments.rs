@@ -7,7 +7,7 @@ use crate::support::repository::service_account;
 use crate::support::world::World;
 
 /// What is applied: two ServiceAccounts, of which the tag `base` is the commit.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::with(&[
         ("apps/cart.yaml", &service_account("shop", "cart")),
         ("apps/a.yaml", &service_account("bar", "a")),
@@ -36,20 +36,20 @@ fn attach(world: &World) {
     });
 }
 
-fn comment(world: &World, arguments: &[&str]) -> String {
+pub(super) fn comment(world: &World, arguments: &[&str]) -> String {
     let plan = ["plan", "--base", "base", "--format", "markdown"];
     world.print(&[&plan, arguments].concat()).stdout
 }
 
 /// The heading, which is the second line.
-fn verdict(comment: &str) -> &str {
+pub(super) fn verdict(comment: &str) -> &str {
     let heading = comment.lines().nth(1).unwrap_or_default();
     heading
         .strip_prefix("### irsa-gitops plan: ")
         .unwrap_or(heading)
 }
 
-fn drift(world: &World) {
+pub(super) fn drift(world: &World) {
     world.edit(|state| {
         for index in 0..2 {
             if role(state, index)["name"] == "k8s-sa_bar_a" {
@@ -185,7 +185,7 @@ fn i71_what_somebody_else_did_gets_no_comment_and_stands_apart_in_one() {
     world.repository.write("apps/new.yaml", broken);
     world.repository.commit("A typo");
     let text = comment(&world, &[]);
-    let expected = "1 role held, 1 error; role of `bar/new`: left as it is until that is put right";
+    let expected = "1 role held, 1 error; `bar/new`: held until that is put right";
     assert_eq!(verdict(&text), expected, "{text}");
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod apply;
 mod approvals;
 mod architecture;
+mod blame;
 mod bulk;
 mod causes;
 mod checkouts;

@@ -117,9 +117,7 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
     }
     let held = whose(&|change| change.action == Action::Held);
     if let Some(whose) = held {
-        return Some(format!(
-            "role of {whose}: left as it is until that is put right"
-        ));
+        return Some(format!("{whose}: held until that is put right"));
     }
     if let Some((old, new)) = renamed {
         return Some(format!(
@@ -129,7 +127,7 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
         ));
     }
     let opened = whose(&|change| match &change.action {
-        Action::Update(update) | Action::Restore(update) => {
+        Action::Update(update) => {
             let mut differences = update.differences.iter();
             differences.any(|d| matches!(d, Difference::TrustPolicy { .. }))
         }
@@ -138,11 +136,22 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
     if let Some(whose) = opened {
         return Some(format!("role of {whose}: who may assume it changes"));
     }
+    let is_closed = |change: &Change| change.reason.quarantine().is_some();
+    let left = whose(&|change| change.action == Action::Orphan && !is_closed(change));
+    if let Some(left) = left {
+        return Some(match report.command {
+            Command::Diff => format!("mode sync would end the access of pods of {left}"),
+            _ => format!("role of {left}: left in place"),
+        });
+    }
+    let restored = whose(&|change| matches!(change.action, Action::Restore(_)));
+    if let Some(whose) = restored {
+        return Some(format!("pods of {whose} get their access back {when}"));
+    }
     let left = whose(&|change| change.action == Action::Orphan)?;
-    Some(match report.command {
-        Command::Diff => format!("mode sync would end the access of pods of {left}"),
-        _ => format!("role of {left}: left in place"),
-    })
+    Some(format!(
+        "role of {left}: stays quarantined, so that no pod can assume it"
+    ))
 }
 
 /// The first of some names.
