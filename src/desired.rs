@@ -160,6 +160,7 @@ pub fn resolve<'a>(
         resolved.declared.insert(service_account.clone(), declared);
     }
     mismatch::settle(&mut resolved, naming);
+    conflict::join(&mut resolved);
     conflict::hold_collisions(&mut resolved);
     resolved
 }

@@ -1,10 +1,14 @@
 //! ServiceAccounts that are declared more than once, and roles whose names collide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::mismatch::common_directory;
 use super::{Resolved, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::manifest::Declaration;
+use crate::model::location::RepoPath;
+use crate::model::service_account::ServiceAccountRef;
+use crate::model::shell::quoted;
 
 /// How many other places a conflict names: each place has a message of its own.
 const MAX_PLACES: usize = 5;
@@ -63,6 +67,72 @@ pub(super) fn hold_collisions(resolved: &mut Resolved) {
             declared.verdict = Verdict::Held { reason };
         }
     }
+}
+
+/// Puts one finding in the place of many, where several ServiceAccounts are declared differently below the
+/// same directories: those are of clusters, and no manifest is wrong. The ServiceAccounts are held as before.
+pub(super) fn join(resolved: &mut Resolved) {
+    let is_conflict = |found: &Diagnostic| {
+        found.code == Code::DuplicateServiceAccount && found.severity == Severity::Error
+    };
+    let mut places: BTreeMap<&ServiceAccountRef, Vec<&RepoPath>> = BTreeMap::new();
+    for found in resolved
+        .diagnostics
+        .iter()
+        .filter(|found| is_conflict(found))
+    {
+        if let (Some(whose), Some(at)) = (&found.service_account, &found.location) {
+            places.entry(whose).or_default().push(&at.path);
+        }
+    }
+    let mut groups: BTreeMap<BTreeSet<Vec<u8>>, Vec<ServiceAccountRef>> = BTreeMap::new();
+    for (whose, paths) in places {
+        if let Some(directories) = parting(&paths) {
+            groups.entry(directories).or_default().push(whose.clone());
+        }
+    }
+    for (directories, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
+        let is_of_group = |found: &Diagnostic| {
+            is_conflict(found) && found.service_account.iter().any(|one| group.contains(one))
+        };
+        let Some(at) = resolved.diagnostics.iter().position(is_of_group) else {
+            continue;
+        };
+        let shown = directories
+            .iter()
+            .map(|one| RepoPath::new(&one[..]).to_string());
+        let shown: Vec<String> = shown.collect();
+        let below = shown.iter().map(|one| format!("below `{one}`"));
+        let message = format!(
+            "{} ServiceAccounts are declared differently {}",
+            group.len(),
+            below.collect::<Vec<_>>().join(" and ")
+        );
+        let flags = shown.iter().map(|one| format!("--path {}", quoted(one)));
+        let hint = format!(
+            "if each of these directories is a cluster's, read this one's only: {}; if not, keep one declaration of each, or make their annotations equal",
+            flags.collect::<Vec<_>>().join(" or ")
+        );
+        let joined = Diagnostic {
+            location: resolved.diagnostics[at].location.clone(),
+            ..Diagnostic::error(Code::DuplicateServiceAccount, message).with_hint(hint)
+        };
+        resolved.diagnostics[at] = joined;
+        resolved.diagnostics.retain(|found| !is_of_group(found));
+    }
+}
+
+/// The directories in which files lie that have no deeper one in common; none if one lies in no directory of
+/// its own.
+fn parting(paths: &[&RepoPath]) -> Option<BTreeSet<Vec<u8>>> {
+    let common = common_directory(paths);
+    let below = |path: &&RepoPath| {
+        let from = common.len() + usize::from(!common.is_empty());
+        let rest = &path.as_bytes()[from..];
+        let end = rest.iter().position(|byte| *byte == b'/')?;
+        Some(path.as_bytes()[..from + end].to_vec())
+    };
+    paths.iter().map(below).collect()
 }
 
 fn conflict(place: &Declaration, places: &[&Declaration]) -> Diagnostic {

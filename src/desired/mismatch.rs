@@ -224,7 +224,7 @@ fn shown(directory: &[u8]) -> String {
 }
 
 /// The deepest directory that holds all files; empty for the root.
-fn common_directory(paths: &[&RepoPath]) -> Vec<u8> {
+pub(super) fn common_directory(paths: &[&RepoPath]) -> Vec<u8> {
     let directory = |path: &&RepoPath| -> Vec<Vec<u8>> {
         let parts = path.as_bytes().split(|byte| *byte == b'/');
         let mut parts: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();

@@ -34,7 +34,18 @@ pub(super) fn findings(facts: &Facts) -> Vec<Diagnostic> {
 fn all(facts: &Facts) -> impl Iterator<Item = (RoleArn, &ServiceAccountRef, &Declared)> {
     let held = facts.resolved.declared.iter();
     let held = held.filter(|(_, declared)| matches!(declared.verdict, Verdict::Held { .. }));
-    held.filter_map(|(whose, declared)| {
+    let found = &facts.resolved.diagnostics;
+    let is_setting_doubted = found.iter().any(|f| f.code == Code::RoleArnSetting);
+    held.filter_map(move |(whose, declared)| {
+        let has_own = || {
+            found
+                .iter()
+                .any(|f| f.service_account.as_ref() == Some(whose))
+        };
+        if is_setting_doubted && !has_own() {
+            // The setting is wrong, and not the name of the role.
+            return None;
+        }
         let arn = named(declared, &facts.cluster)?;
         let listed = facts.current().listed(&arn.name)?;
         let is_there = listed.name == arn.name && listed.path == arn.path;

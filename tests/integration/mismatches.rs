@@ -1,6 +1,6 @@
 //! Role-arn annotations that differ from the settings, all in the same way or each in its own.
 
-use crate::support::cli::Run;
+use crate::support::cli::{ISSUER, Run};
 use crate::support::repository::service_account;
 use crate::support::world::World;
 
@@ -53,6 +53,30 @@ fn i70_a_forgotten_path_is_one_finding_that_names_it() {
     );
     // What the hint says is enough.
     world.run(&["apply", "--path", "clusters/blue"]).ends(0);
+}
+
+/// The same applications in the directory of each cluster.
+#[test]
+fn i70_the_same_service_accounts_of_two_clusters_are_one_finding() {
+    let world = World::with(&[
+        ("clusters/blue/cart.yaml", &service_account("shop", "cart")),
+        ("clusters/blue/pay.yaml", &service_account("shop", "pay")),
+        ("clusters/green/cart.yaml", &of_green("cart")),
+        ("clusters/green/pay.yaml", &of_green("pay")),
+    ]);
+    let lint = world.run(&["lint"]).ends(4);
+    assert_eq!(lint.codes(), ["duplicate-service-account"]);
+    let expected = "--path clusters/blue or --path clusters/green;";
+    assert!(hint(&lint).contains(expected), "{}", hint(&lint));
+    let held = ["k8s-sa_shop_cart held", "k8s-sa_shop_pay held"];
+    assert_eq!(world.run(&["apply"]).ends(7).changes(), held);
+    world.run(&["apply", "--path", "clusters/blue"]).ends(0);
+    // One alone, or each between other directories, is a mistake in a manifest.
+    world.repository.remove("clusters/green/pay.yaml");
+    world.repository.write("apps/pay.yaml", of_green("pay"));
+    world.repository.commit("Elsewhere");
+    let codes = world.run(&["lint"]).ends(4).codes();
+    assert_eq!(codes, ["duplicate-service-account"; 4]);
 }
 
 #[test]
@@ -122,4 +146,29 @@ fn i96_a_directory_in_a_hint_is_quoted() {
     let lint = world.run(&["lint", "--account", "123456789012"]).ends(4);
     let advice = "--path 'blue & co';";
     assert!(hint(&lint).contains(advice), "{}", hint(&lint));
+}
+
+/// A wrong prefix is no wish for other roles.
+#[test]
+fn i70_where_the_setting_is_doubted_nobody_is_told_to_make_other_roles() {
+    let world = World::new(&["a", "b"]);
+    world.run(&["apply"]).ends(0);
+    let run = world.run(&["plan", "--role-prefix", "irsa"]).ends(7);
+    assert_eq!(run.codes(), ["role-arn-setting"]);
+    // One that has a mistake of its own is told of the role that it names.
+    let own = service_account("bar", "c").replace("k8s-sa_bar_c", "k8s-sa_bar_a");
+    world.repository.write("apps/c.yaml", own);
+    world.edit(|state| {
+        let mut roles = state["roles"].as_array_mut().expect("roles").iter_mut();
+        let role = roles.find(|role| role["name"] == "k8s-sa_bar_a");
+        let trust = &mut role.expect("applied")["trustPolicy"]["Statement"][0];
+        let both = ["system:serviceaccount:bar:a", "system:serviceaccount:bar:c"];
+        trust["Condition"]["StringEquals"][format!("{ISSUER}:sub")] = both.to_vec().into();
+    });
+    world.repository.commit("A name of another one");
+    let codes = world
+        .run(&["plan", "--role-prefix", "irsa"])
+        .ends(7)
+        .codes();
+    assert!(codes.contains(&"existing-role".to_owned()), "{codes:?}");
 }
