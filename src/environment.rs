@@ -30,7 +30,12 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "SSH_AUTH_SOCK",
         "the ssh agent, for ssh URLs without `--ssh-key`",
     ),
-    ("https_proxy`, `all_proxy", "proxy for https URLs"),
+    ("https_proxy", "proxy for https URLs of Git, and for AWS"),
+    ("all_proxy", "the same for AWS; Git does not read it"),
+    (
+        "AWS_CA_BUNDLE",
+        "certificates by which AWS, or a proxy before it, is known",
+    ),
     (
         "SSL_CERT_FILE`, `SSL_CERT_DIR",
         "certificates by which hosts of https URLs are known",

@@ -119,7 +119,7 @@ impl Code {
                 "IAM allows 50 tags on a role, and others have tagged it, too. What fits is written, the most important first; access is granted and ended all the same."
             }
             Self::RoleRenamed => {
-                "A ServiceAccount got another name or namespace in the same file. For IAM that is one role fewer and one more, with another id and no policies."
+                "A ServiceAccount got another name or namespace. For IAM that is one role fewer and one more, with another id and no policies."
             }
             Self::SecurityDrift => {
                 "A statement of the trust policy lets in somebody whom the manifests do not declare: an edit by hand, or an attack. It is an error where this run does not put it right: nobody declares the role, or it is held."

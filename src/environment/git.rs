@@ -28,7 +28,7 @@ pub(crate) fn credentials(ssh_key: Option<PathBuf>) -> Credentials {
             secret: secret.trim().to_owned(),
         })
     };
-    let proxies = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let proxies = ["https_proxy", "HTTPS_PROXY"];
     let count = set("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok());
     let pair = |n: usize| {
         let value = std::env::var(format!("GIT_CONFIG_VALUE_{n}")).ok()?;

@@ -138,7 +138,7 @@ impl Error {
                 "set this machine's clock, then run again: AWS refuses what seems signed long ago or in the future".to_owned()
             }
             Kind::RoleDenied => {
-                "its trust policy has to name who is told here (an ARN, or the token's issuer, `sub` and `aud`), and a principal of AWS also needs sts:AssumeRole on it".to_owned()
+                "its trust policy has to name the caller that AWS names (an ARN, or the token's issuer, `sub` and `aud`), and a principal of AWS also needs sts:AssumeRole on it".to_owned()
             }
             Kind::NoCredentials | Kind::Credentials if self.message.starts_with(NO_PROFILE) => {
                 "correct AWS_PROFILE (aws configure list-profiles prints those that there are), or add the profile: aws configure --profile NAME".to_owned()

@@ -1,7 +1,7 @@
 //! Flags that the help of a command leaves out.
 
 /// What says of roles and manifests no more than a verb that reads neither needs.
-const BESIDE_THE_POINT: [&str; 9] = [
+const BESIDE_THE_POINT: [&str; 12] = [
     "audience",
     "tags",
     "pod_identity",
@@ -10,6 +10,9 @@ const BESIDE_THE_POINT: [&str; 9] = [
     "compose_role_arn",
     "namespaces",
     "namespace_enforce",
+    "ignore",
+    "long_names",
+    "substitute",
     "sandbox",
 ];
 

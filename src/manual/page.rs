@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
         "~/.ssh/known_hosts",
         "keys of the hosts of ssh URLs; others are refused",
     ),
+    ("/etc/ssh/ssh_known_hosts", "the same for all users"),
     (
         "~/.ssh/id_ed25519, id_ecdsa, id_rsa",
         "private keys for ssh URLs, where neither --ssh-key nor the agent has one",
@@ -71,15 +72,15 @@ fn rendered(command: &Command, level: &str) -> String {
     written.expect("a Vec takes all bytes");
     let page = String::from_utf8_lossy(&page);
     let line = |line: &str| match line {
-        // Examples and exit codes stand below the options of the help.
-        ".SH EXTRA" => format!(".{level} EXAMPLES\n"),
+        // Examples and exit codes stand below the options of the help. No line of an example is broken.
+        ".SH EXTRA" => format!(".{level} EXAMPLES\n.nf\n"),
         "Examples:" => String::new(),
-        "Exit codes:" => format!(".{level} \"EXIT STATUS\"\n"),
+        "Exit codes:" => format!(".fi\n.{level} \"EXIT STATUS\"\n"),
         line => line.replacen(".SH ", &format!(".{level} "), 1) + "\n",
     };
     page.lines().map(line).collect::<String>().replace(
         // A command without examples.
-        &format!(".{level} EXAMPLES\n.{level} \"EXIT STATUS\"\n"),
+        &format!(".{level} EXAMPLES\n.nf\n.fi\n.{level} \"EXIT STATUS\"\n"),
         &format!(".{level} \"EXIT STATUS\"\n"),
     )
 }

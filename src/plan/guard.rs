@@ -77,7 +77,11 @@ pub enum Refusal {
         limit: usize,
     },
     /// The settings: roles trust an issuer that is not the cluster's.
-    #[error("the trust policies of {} roles would change from issuer `{old}`: {}", roles.len(), list(roles))]
+    #[error(
+        "the trust policies of {} would change from issuer `{old}`: {}",
+        count_of(roles),
+        list(roles)
+    )]
     IssuerChange {
         /// The issuer they trust.
         old: Issuer,
@@ -122,6 +126,13 @@ pub enum Refusal {
         /// What the account allows.
         quota: u64,
     },
+}
+
+fn count_of(roles: &[RoleLabel]) -> String {
+    match roles.len() {
+        1 => "1 role".to_owned(),
+        count => format!("{count} roles"),
+    }
 }
 
 fn list(roles: &[RoleLabel]) -> String {

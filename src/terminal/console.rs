@@ -87,7 +87,8 @@ impl Console {
 
     /// Whether somebody can be asked: both ends are a terminal, and no CI system says that it runs this.
     pub(crate) fn is_attended(&self) -> bool {
-        let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+        let is_no = |value: &str| ["", "false", "0"].contains(&value);
+        let is_ci = std::env::var("CI").is_ok_and(|value| !is_no(&value));
         !is_ci && io::stdin().is_terminal() && io::stdout().is_terminal()
     }
 

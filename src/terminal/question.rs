@@ -21,7 +21,7 @@ pub(crate) async fn agreed(report: Report, console: &Console) -> bool {
     };
     let mut text = Vec::new();
     human::render(&report, console.medium(), &mut text).expect("a Vec takes all bytes");
-    let question = format!("\nMake {changes}? Anything but `yes` writes nothing. [yes/no] ");
+    let question = format!("\nMake {changes}? Only `yes` or `y` writes. [yes/no] ");
     text.extend(question.into_bytes());
     console.print(&text).is_ok() && answer(console).await.is_some_and(|line| is_yes(&line))
 }

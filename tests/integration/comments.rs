@@ -108,6 +108,8 @@ fn i71_a_removal_says_who_loses_access_until_when_and_what_is_attached() {
     ] {
         assert!(sync.contains(fact), "{fact}: {sync}");
     }
+    // The file is not there at that commit.
+    assert!(!sync.contains("/blob/"), "{sync}");
     // The default mode takes nothing away, and says so.
     let kept = comment(&world, &[]);
     assert_eq!(

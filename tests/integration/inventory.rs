@@ -170,6 +170,8 @@ fn i77_the_page_has_totals_its_time_links_and_whole_accounts() {
     ] {
         assert!(page.contains(fact), "{fact}: {page}");
     }
+    // What was removed is not at the commit that quarantined its role.
+    assert_eq!(page.matches("/blob/").count(), 2, "{page}");
     // In the dark every border is dark as well, on a phone too: each colour is one of those named once.
     let style = page
         .split("<style>")

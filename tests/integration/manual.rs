@@ -120,6 +120,15 @@ fn p35_examples_can_be_copied() {
         }
     }
     assert!(examples > 20, "{examples}");
+    // The manual breaks no line of them.
+    let page = print(&["man"]);
+    let sections = page.split(" EXAMPLES\n").skip(1);
+    let is_kept = |text: &&str| {
+        let (shown, _) = text.split_once("EXIT STATUS").unwrap_or_default();
+        shown.starts_with(".nf\n") && shown.contains("\n.fi\n")
+    };
+    assert!(sections.clone().count() > 8, "{page}");
+    assert_eq!(sections.filter(|text| !is_kept(text)).count(), 0, "{page}");
 }
 
 #[test]
@@ -141,6 +150,9 @@ fn p36_the_policy_of_a_job_shows_no_flag_that_changes_nothing() {
         ("--managed-annotation", "example.com/managed"),
         ("--annotation-prefix", "example.com"),
         ("--namespace-from", "{namespace}/**"),
+        ("--exclude", "charts/**"),
+        ("--long-names", "digest"),
+        ("--substitute", "KEY=VALUE"),
         ("--sandbox", "iam.json"),
         ("--role-prefix", "other"),
         ("--role-path", "/other/"),

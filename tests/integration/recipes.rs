@@ -155,6 +155,8 @@ fn p32_merge_queues_approvals_and_fleets_have_recipes() {
     let (_, approve) = recipe("approve.yml");
     let apply = &approve["jobs"]["apply"];
     assert_eq!(apply["environment"], "irsa-gitops");
+    // Nobody is asked to approve nothing, as where roles are only held.
+    assert_eq!(apply["if"], "needs.plan.outputs.changes != '0'");
     let arguments = |step: &Value| {
         step["with"]["arguments"]
             .as_str()

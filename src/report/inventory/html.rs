@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{COLUMNS, Inventory, OwnedRole};
+use super::{COLUMNS, Inventory, OwnedRole, RoleState};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
 use crate::model::repository;
@@ -138,7 +138,8 @@ fn page(role: &OwnedRole, column: &str) -> Option<String> {
     }
     match column {
         "commit" => Some(repository.commit(&commit(&role.commit)?)),
-        "source" => {
+        // What was removed is not at the commit that wrote the role last.
+        "source" if role.state == RoleState::Active => {
             let commit = commit(&role.last_commit).or_else(|| commit(&role.commit))?;
             Some(repository.file(&commit, &RepoPath::from(file), None))
         }

@@ -18,8 +18,17 @@ impl Page<'_> {
             what = format!("{what}: {}", outcome_word(outcome));
         }
         let place = Place::of(entry);
+        let is_gone = matches!(
+            change.action,
+            Action::Orphan | Action::Quarantine(_) | Action::Delete(_)
+        );
         let place = place.map_or(String::new(), |place| {
-            self.linked(&place).replace('|', "\\|")
+            // No commit that is known here surely has what another one removed.
+            let shown = match is_gone {
+                true => code(&place.to_string()),
+                false => self.linked(&place),
+            };
+            shown.replace('|', "\\|")
         });
         let mut why = self.why(section, entry);
         if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
@@ -35,7 +44,7 @@ impl Page<'_> {
         )
     }
 
-    /// A place with a link to it. What a commit removed is not there any more.
+    /// A place with a link to it.
     pub(super) fn linked(&self, place: &Place) -> String {
         let shown = code(&place.to_string());
         let (Some(web), Some(commit)) = (&self.web, &self.report.commit) else {
