@@ -221,3 +221,48 @@ fn mistakes_in_a_file_name_the_file_and_the_cluster() {
         }
     }
 }
+
+/// A section of the guide.
+fn guide(heading: &str) -> &'static str {
+    let guide = include_str!("../../docs/guide.md");
+    let section = guide.split(heading).nth(1).expect("a section");
+    section.split("\n## ").next().unwrap_or_default()
+}
+
+/// Every key of a document, of what is in it as well.
+fn keys(document: &serde_json::Value) -> Vec<String> {
+    match document {
+        serde_json::Value::Object(fields) => {
+            let within = fields.values().flat_map(keys);
+            fields.keys().cloned().chain(within).collect()
+        }
+        serde_json::Value::Array(items) => items.iter().flat_map(keys).collect(),
+        _ => vec![],
+    }
+}
+
+#[test]
+fn i100_the_guide_has_every_key_of_the_configuration_and_of_the_sandbox() {
+    let input = irsa_gitops::settings::ClusterInput::default();
+    let configuration = serde_json::to_value(input).expect("JSON");
+    let role = serde_json::json!({
+        "name": "a", "id": "AROA1", "trustPolicy": [], "tags": [{ "key": "a", "value": "b" }],
+        "permissionsBoundary": "a", "attachedPolicies": ["a"], "inlinePolicies": ["a"],
+        "instanceProfiles": ["a"], "lastUsed": "",
+    });
+    let provider = serde_json::json!({ "issuer": "a" });
+    let account =
+        serde_json::json!({ "account": "1", "oidcProviders": [provider], "roles": [role] });
+    let state: irsa_gitops::iam::sandbox::State = serde_json::from_value(account).expect("a state");
+    let sandbox = serde_json::to_value(state).expect("JSON");
+    for (document, heading, most) in [
+        (configuration, "\n### Several clusters\n", 24),
+        (sandbox, "\n## The sandbox\n", 18),
+    ] {
+        let keys = keys(&document);
+        assert!(keys.len() >= most, "{keys:?}");
+        for key in keys {
+            assert!(guide(heading).contains(&format!("`{key}`")), "{key}");
+        }
+    }
+}
