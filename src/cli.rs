@@ -34,7 +34,6 @@ mod named;
 mod naming;
 mod output;
 mod plan;
-mod rendered;
 mod retire;
 mod roles;
 mod source;
@@ -220,7 +219,8 @@ fn print(text: impl AsRef<[u8]>, console: &Console) -> Result<Exit, error::Error
 
 /// How a verb without a report ends.
 fn end(result: Result<Exit, error::Error>, run: &Invocation, console: &Console) -> Exit {
-    run.named(result).unwrap_or_else(|error| {
+    result.unwrap_or_else(|error| {
+        let error = error.named(run);
         error.print(run, console);
         error.exit()
     })

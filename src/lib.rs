@@ -56,11 +56,11 @@
 //! use irsa_gitops::apply::Stop;
 //! use irsa_gitops::manifest::Extent;
 //! use irsa_gitops::plan::Depth;
-//! use irsa_gitops::reconcile::apply::{Bounds, apply};
+//! use irsa_gitops::reconcile::apply::apply;
 //! use irsa_gitops::reconcile::endpoint::{Accounts, Endpoint};
 //! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place, Reading};
 //! use irsa_gitops::reconcile::survey::survey;
-//! use irsa_gitops::reconcile::{Observer, Terms, Turn};
+//! use irsa_gitops::reconcile::{Bounds, Observer, Terms, Turn};
 //! use irsa_gitops::settings::{ClusterInput, ClusterSettings};
 //! use irsa_gitops::source::{Alternates, Credentials};
 //! use jiff::{SignedDuration, Timestamp};

@@ -52,6 +52,7 @@ pub mod history;
 pub mod lock;
 mod origin;
 pub mod ownership;
+mod provenance;
 pub mod provider;
 pub mod prune;
 pub mod quarantine;

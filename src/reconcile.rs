@@ -28,6 +28,7 @@ mod adopt;
 mod again;
 pub mod apply;
 mod approval;
+mod bounds;
 mod checked;
 mod checkout;
 pub mod compare;
@@ -53,7 +54,7 @@ mod successors;
 pub mod survey;
 mod unrendered;
 
-pub use approval::{Agreed, Approve};
+pub use bounds::{Agreed, Approve, Bounds};
 pub use error::Error;
 pub use exclusive::Turn;
 pub use manifests::Manifests;

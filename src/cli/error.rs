@@ -129,14 +129,16 @@ impl Error {
     }
 
     /// Names the variable where a value that is wrong came from the environment.
-    pub(super) fn given_by(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn named(mut self, run: &Invocation) -> Self {
         if let Self::Open { flag, .. } | Self::Directory { flag, .. } = &mut self
-            && let Some(name) = variable(flag)
+            && let Some(name) = run.variable(flag)
         {
             *flag = name;
         }
         match self {
-            Self::Run(reconcile::Error::Settings(error)) => error.given_by(variable).into(),
+            Self::Run(reconcile::Error::Settings(error)) => {
+                error.given_by(|flag| run.variable(flag)).into()
+            }
             other => other,
         }
     }

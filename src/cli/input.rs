@@ -1,14 +1,16 @@
 //! What is read, as arguments and environment say.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::error::Error;
-use super::rendered;
 use super::source::{RepositoryArgs, SourceArgs};
 use crate::environment;
 use crate::manifest::Extent;
+use crate::model::commit::CommitId;
 use crate::model::conventions::Conventions;
 use crate::reconcile::manifests::{self, Address, Place, Reading, all_paths};
+use crate::reconcile::rendered::Files;
 use crate::reconcile::{self, Manifests};
 use crate::report::sanitize::line;
 use crate::settings::{self, ClusterSettings};
@@ -37,7 +39,7 @@ pub(super) fn read_as(
     let conventions = settings::shared(clusters)?;
     let paths = all_paths(clusters);
     let place = match &args.directory {
-        Some(directory) => Place::Directory(rendered::files(args, directory.clone())?),
+        Some(directory) => Place::Directory(files(args, directory.clone())?),
         None => Place::Repository(address(&args.repository, args.revision())),
     };
     if let (Some(_), Some(revision)) = (&args.directory, &args.revision) {
@@ -66,6 +68,23 @@ pub(super) fn read_as(
         (error, _) => error.into(),
     });
     read.map_err(|error| error.at_root(before, &args.repository.paths, &paths))
+}
+
+/// The plain files of a directory, with all that the arguments say of them.
+fn files(args: &SourceArgs, directory: PathBuf) -> Result<Files, Error> {
+    let id = |id: &Option<String>, flag| {
+        let id = id.as_deref().map(CommitId::new).transpose();
+        id.map_err(settings::Error::invalid(flag))
+    };
+    let commit = id(&args.commit, "--commit")?;
+    let revision = commit.as_ref().map_or("HEAD", |commit| commit.as_str());
+    let given = args.repository.given();
+    let repository = given.map(|_| address(&args.repository, revision));
+    let base = (
+        args.base.base_directory.clone(),
+        id(&args.base.base_commit, "--base-commit")?,
+    );
+    Ok(Files::new(directory, commit, repository, base)?)
 }
 
 /// How the repository is reached, with whatever credentials the environment offers.

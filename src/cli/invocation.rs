@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::error::Error;
 use crate::environment;
 use crate::model::redact;
 use crate::model::shell::{Argument, Flags};
@@ -76,9 +75,9 @@ impl Invocation {
         invocation
     }
 
-    /// Names the variable in an error about what stood in one.
-    pub(super) fn named<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        result.map_err(|error| error.given_by(|flag| self.variables.get(flag).cloned()))
+    /// The variable that stood for a flag, if one did.
+    pub(super) fn variable(&self, flag: &str) -> Option<String> {
+        self.variables.get(flag).cloned()
     }
 
     /// A text with the commands in it completed, so that they can be pasted.

@@ -93,7 +93,8 @@ impl ReportArgs {
             Ok(files) => (work(), files),
             Err(error) => (Err(error), vec![]),
         };
-        let mut report = run.named(report).unwrap_or_else(|error| {
+        let mut report = report.unwrap_or_else(|error| {
+            let error = error.named(run);
             error.print(run, console);
             Report::of_error(command, error.exit(), error.stopped(run))
         });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::rendered::{BaseArgs, TrailerArgs};
+use crate::model::commit::TrailerKey;
 
 /// Which repository is read, and how it is reached.
 #[derive(Clone, Debug, Args)]
@@ -64,6 +64,34 @@ pub(super) struct SourceArgs {
     pub(super) commit: Option<String>,
     #[command(flatten)]
     pub(super) base: BaseArgs,
+}
+
+/// What the commit that was applied last was rendered to.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct BaseArgs {
+    /// With --directory, --commit and REPO: what the commit that was applied last was rendered to;
+    /// mode sync retires what it declares and --directory does not
+    #[arg(long, value_name = "DIR", env = "IRSA_GITOPS_BASE_DIRECTORY")]
+    pub(super) base_directory: Option<PathBuf>,
+    /// With --base-directory: that commit
+    #[arg(long, value_name = "ID", env = "IRSA_GITOPS_BASE_COMMIT")]
+    pub(super) base_commit: Option<String>,
+}
+
+/// What the commits of a rendered branch were rendered from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(super) struct TrailerArgs {
+    /// Trailer of commit messages that names the commit that each was rendered from, as ID or
+    /// ID AUTHOR; roles, plans and explanations name that one
+    #[arg(
+        long,
+        value_name = "KEY",
+        value_parser = TrailerKey::new,
+        env = "IRSA_GITOPS_SOURCE_COMMIT_TRAILER"
+    )]
+    pub(super) source_commit_trailer: Option<TrailerKey>,
 }
 
 impl RepositoryArgs {

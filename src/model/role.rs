@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::arn::RoleArn;
+use super::commit::CommitId;
 use super::last_use::LastUse;
 use super::tags::Tags;
 use super::trust_policy::TrustDocument;
@@ -41,6 +42,13 @@ pub struct CurrentRole {
     pub created: Option<String>,
     /// When it was last used.
     pub last_use: LastUse,
+}
+
+impl CurrentRole {
+    /// The commit that a tag names; a tag that somebody spoiled names none.
+    pub fn commit(&self, key: &str) -> Option<CommitId> {
+        CommitId::new(self.tags.get(key)?).ok()
+    }
 }
 
 /// A role to be made, complete in one call: IAM makes it with all its tags or not at all.

@@ -1,8 +1,9 @@
 //! Which named roles can be taken over: those whose trust policy proves that they serve their
 //! ServiceAccount already.
 
-use super::decide::{new_role, no_room, provenance};
+use super::decide::no_room;
 use super::ownership::{self, Ownership};
+use super::provenance::{new_role, provenance};
 use super::{Action, Change, Difference, Facts, Plan, Reason, Update, security};
 use crate::desired::DesiredRole;
 use crate::diagnostic::{Code, Diagnostic, Severity};

@@ -4,7 +4,7 @@
 //! to give up: an older run that writes late must not keep a newer one from having the last word.
 
 use super::fence::Why;
-use super::history::{self, History, Questions, commit};
+use super::history::{self, History, Questions};
 use super::{Action, Facts, Reason, Rewrite, decide, prune, record};
 use crate::model::commit::CommitId;
 use crate::model::history::Ancestry;
@@ -53,7 +53,7 @@ impl Facts {
         if record::is_record(role, &facts.cluster) {
             return Ok(facts.record_again());
         }
-        if let Some(last) = commit(role, tags::LAST_COMMIT)
+        if let Some(last) = role.commit(tags::LAST_COMMIT)
             && facts.run.commit.as_ref() != Some(&last)
         {
             let ancestry = facts.history.ancestry(&last);

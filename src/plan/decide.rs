@@ -4,6 +4,7 @@
 
 use super::history;
 use super::ownership::{self, Ownership};
+use super::provenance::{new_role, source_commit};
 use super::{
     Action, Change, Depth, Difference, Facts, Mode, Plan, Reason, Run, Update, diff, existing,
     prune, quarantine, security,
@@ -11,10 +12,10 @@ use super::{
 use crate::desired::{DesiredRole, Verdict};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::cluster::Cluster;
-use crate::model::history::{Ancestry, SourceCommit};
+use crate::model::history::Ancestry;
 use crate::model::quotas::Limit;
-use crate::model::role::{CurrentRole, ListedRole, NewRole, RoleLabel};
-use crate::model::tags::{self, TagValue, Tags};
+use crate::model::role::{CurrentRole, ListedRole, RoleLabel};
+use crate::model::tags::{self, Tags};
 
 /// Decides what becomes of every role; a role that was to be read and is not there is absent. The
 /// order of the declarations and of the listing does not matter.
@@ -59,48 +60,6 @@ fn changes(facts: &Facts, is_wanted: &dyn Fn(&RoleLabel) -> bool) -> Plan {
         plan.add(&label, service_account, location, action, reason);
     }
     plan
-}
-
-/// The role as CreateRole is to make it.
-pub(super) fn new_role(desired: &DesiredRole, run: &Run) -> NewRole {
-    let mut tags = desired.tags.clone();
-    for (key, value) in provenance(desired, run).iter() {
-        tags.set(key, value);
-    }
-    if let Some(commit) = &run.commit {
-        tags.set(tags::COMMIT, commit.as_str());
-    }
-    NewRole {
-        arn: desired.arn.clone(),
-        trust_policy: desired.trust_policy.clone(),
-        tags,
-        permissions_boundary: desired.permissions_boundary.clone(),
-        max_session_duration: desired.max_session_duration,
-    }
-}
-
-/// The tags that every write refreshes.
-pub(super) fn provenance(desired: &DesiredRole, run: &Run) -> Tags {
-    let mut tags: Tags = [(tags::SOURCE, desired.source.as_str())]
-        .into_iter()
-        .collect();
-    if let Some(commit) = &run.commit {
-        tags.set(tags::LAST_COMMIT, commit.as_str());
-    }
-    if let Some(source) = source_commit(run) {
-        tags.set(tags::SOURCE_COMMIT, source.as_str());
-    }
-    tags
-}
-
-/// What the run's commit was rendered from, as a tag.
-fn source_commit(run: &Run) -> Option<TagValue> {
-    let SourceCommit { id, author } = run.source.as_ref()?;
-    let author = author.as_ref().map(|author| format!(" {author}"));
-    Some(TagValue::fitted(&format!(
-        "{id}{}",
-        author.unwrap_or_default()
-    )))
 }
 
 fn decide(

@@ -2,7 +2,7 @@
 //! and the commands that attach the same to the new role before any pod uses it.
 
 use super::Facts;
-use super::decide::new_role;
+use super::provenance::new_role;
 use crate::desired::{self, Declared, DesiredRole, Managed, Verdict, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::arn::RoleArn;

@@ -110,9 +110,9 @@ pub(super) fn questions(facts: &Facts) -> Questions {
             continue;
         };
         let commits = [
-            commit(role, tags::LAST_COMMIT),
+            role.commit(tags::LAST_COMMIT),
             quarantine::by(role),
-            commit(role, tags::COMMIT),
+            role.commit(tags::COMMIT),
         ];
         questions.commits.extend(commits.into_iter().flatten());
         if run.mode != Mode::Sync || !facts.is_leftover(&role.listed) {
@@ -135,10 +135,6 @@ pub(super) fn questions(facts: &Facts) -> Questions {
 /// The commit of the run that last wrote to a role: that of its tag, or of the note of a quarantine
 /// where there was no room for one.
 pub(super) fn last_commit(role: &CurrentRole) -> Option<CommitId> {
-    commit(role, tags::LAST_COMMIT).or_else(|| quarantine::noted_by(role))
-}
-
-/// The commit a tag names; a tag that somebody spoiled names none.
-pub(super) fn commit(role: &CurrentRole, key: &str) -> Option<CommitId> {
-    CommitId::new(role.tags.get(key)?).ok()
+    role.commit(tags::LAST_COMMIT)
+        .or_else(|| quarantine::noted_by(role))
 }

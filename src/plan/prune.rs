@@ -10,7 +10,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::{History, Questions, commit};
+use super::history::{History, Questions};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, Note, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
@@ -123,7 +123,7 @@ pub(super) fn absences(facts: &Facts) -> Questions {
             true => tags::COMMIT,
             false => tags::LAST_COMMIT,
         };
-        let since = commit(role, tag);
+        let since = role.commit(tag);
         questions.commits.extend(since.clone());
         questions.absent.insert(leftover.service_account, since);
     }
@@ -196,7 +196,7 @@ impl Leftover<'_> {
             return Break(self.held(Kept::ChangeUnreadable { path, fault }));
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
-        match last.map(|_| commit(self.role, tags::LAST_COMMIT)) {
+        match last.map(|_| self.role.commit(tags::LAST_COMMIT)) {
             Some(None) => Break(self.held(Kept::LastCommitSpoiled)),
             Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => {
                 Break(self.held(Kept::HistoryMissing))
@@ -241,12 +241,10 @@ impl Leftover<'_> {
                 self.held(Kept::RemovedEarlier(commit.clone()))
             }
             (Some(Absence::OnSideBranch), None) => self.held(Kept::OnSideBranch),
-            (Some(Absence::Unexplained), None) => {
-                self.held(match commit(self.role, tags::COMMIT) {
-                    Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
-                    _ => Kept::Unexplained,
-                })
-            }
+            (Some(Absence::Unexplained), None) => self.held(match self.role.commit(tags::COMMIT) {
+                Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
+                _ => Kept::Unexplained,
+            }),
         }
     }
 

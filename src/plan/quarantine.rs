@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
 
 use super::Prune;
-use super::history::commit;
 use crate::model::commit::CommitId;
 use crate::model::role::CurrentRole;
 use crate::model::tags::{self, Tags};
@@ -82,7 +81,7 @@ fn since_text(role: &CurrentRole) -> Option<String> {
 
 /// The commit of the run that quarantined a role, or once did.
 pub fn by(role: &CurrentRole) -> Option<CommitId> {
-    noted_by(role).or_else(|| commit(role, tags::QUARANTINED_BY))
+    noted_by(role).or_else(|| role.commit(tags::QUARANTINED_BY))
 }
 
 /// The commit that the trust policy of a role notes.

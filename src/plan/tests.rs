@@ -60,7 +60,7 @@ fn history(roles: &[CurrentRole]) -> History {
     let tags = [tags::LAST_COMMIT, tags::QUARANTINED_BY];
     let commits = roles
         .iter()
-        .flat_map(|role| tags.map(|key| history::commit(role, key)));
+        .flat_map(|role| tags.map(|key| role.commit(key)));
     History {
         ancestry: commits
             .flatten()

@@ -1,14 +1,15 @@
 //! `plan` and `apply` over all clusters: what is known from reading stops a run before its first write;
 //! after that, every change has an outcome.
 
-use super::approval::{Approval, Approve};
-use super::exclusive::{self, Run, Turn};
+use super::approval::Approval;
+use super::bounds::Bounds;
+use super::exclusive::{self, Run};
 use super::review;
 use super::survey::{self, Survey, survey_for};
-use super::{Declarations, Error, Event, Manifests, Observer, Terms, unless_stopped};
-use crate::apply::{self, Cause, Outcome, Outcomes, Stop};
+use super::{Declarations, Error, Event, Manifests, Terms, unless_stopped};
+use crate::apply::{self, Cause, Outcome, Outcomes};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::iam::audit::{AuditLog, Audited};
+use crate::iam::audit::Audited;
 use crate::iam::{self, IamReader, IamWriter};
 use crate::model::cluster::Cluster;
 use crate::model::role::{CurrentRole, RoleLabel};
@@ -51,24 +52,6 @@ pub async fn plan<R: IamReader>(
     let mut sections: Vec<Section> = sections.collect();
     review::inspect(clusters, &mut sections, terms, connect).await?;
     Ok(sections)
-}
-
-/// What a run that writes is bound to, and who hears of it.
-#[derive(Clone, Copy)]
-pub struct Bounds<'a> {
-    /// A plan that was saved: nothing else is done.
-    pub saved: Option<&'a SavedPlan>,
-    /// Who is asked before the first write to a role, if somebody is: nothing else than what they were
-    /// shown is done.
-    pub approve: Option<Approve<'a>>,
-    /// Where every write is announced.
-    pub log: Option<&'a AuditLog>,
-    /// How it takes turns with other runs.
-    pub turn: &'a Turn,
-    /// Who may stop it.
-    pub stop: &'a Stop,
-    /// Who hears how far it is.
-    pub observe: Observer<'a>,
 }
 
 /// Makes IAM match. Every cluster is planned before the first write to any of them. If anything is to

@@ -1,20 +1,12 @@
 //! Asking before the first write: what was shown is done, and nothing else.
 
-use std::pin::Pin;
-
-use super::apply::Bounds;
+use super::bounds::Bounds;
 use super::{Error, unless_stopped};
 use crate::model::commit::CommitId;
 use crate::plan::guard::Refusal;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Facts, Plan};
 use crate::report::Section;
-
-/// Whether somebody agrees, once they have said so.
-pub type Agreed<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
-
-/// Shows somebody what is about to be written, and asks.
-pub type Approve<'a> = &'a dyn Fn(Vec<Section>) -> Agreed<'a>;
 
 /// What somebody is asked to agree to; nothing if nobody is asked.
 pub(super) struct Approval(Option<SavedPlan>);

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::apply::Bounds;
 use super::approval::Approval;
+use super::bounds::Bounds;
 use super::exclusive::{self, Run};
 use super::{Declarations, Error, adopt, retire, unless_stopped};
 use crate::apply::{self, Outcomes};
