@@ -275,7 +275,7 @@ fn markdown_keeps_errors_and_held_roles_and_counts_what_it_leaves_out() {
     let rest = format!("… and {} roles more that do", 300 - rows);
     assert!(rows > 50 && text.contains(&rest), "{rows}: {rest}");
     assert!(
-        text.contains("300 roles no longer declared, 1 held, 1 error; role of `bar/foo`: left as"),
+        text.contains("300 roles no longer declared, 1 held, 1 error; `bar/foo`: held until"),
         "{}",
         &text[..200]
     );
