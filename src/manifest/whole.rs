@@ -88,10 +88,7 @@ impl Extractor {
         after: &[u8],
         default: Option<&Namespace>,
     ) -> Compared {
-        let (defect, cut) = match self.cut(path, relation, before, after, default) {
-            Ok(cut) => (None, cut),
-            Err(defect) => (Some(defect), None),
-        };
+        let (defect, cut) = self.look(path, relation, before, after, default);
         Compared {
             defect: defect.filter(|defect| match relation {
                 Relation::Same | Relation::Moved => true,
@@ -113,26 +110,24 @@ impl Extractor {
         objects
     }
 
-    /// Where a file is cut off, if it is.
-    ///
-    /// # Errors
-    ///
-    /// What else keeps it from being whole.
-    fn cut(
+    /// What keeps a file from being whole, and where it is cut off.
+    fn look(
         &self,
         path: &RepoPath,
         relation: Relation,
         before: &[u8],
         after: &[u8],
         default: Option<&Namespace>,
-    ) -> Result<Option<Cut>, Defect> {
-        let readable = std::str::from_utf8(after).map_err(|_| Defect::Encoding)?;
+    ) -> (Option<Defect>, Option<Cut>) {
+        let Ok(readable) = std::str::from_utf8(after) else {
+            return (Some(Defect::Encoding), None);
+        };
         let is_blank = |line: &str| {
             let line = line.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
             ["", "---", "..."].contains(&line)
         };
         if readable.lines().all(is_blank) {
-            return Err(Defect::Empty);
+            return (Some(Defect::Empty), None);
         }
         let text = Text::new(path, readable);
         let mut check = Check {
@@ -161,25 +156,19 @@ impl Extractor {
                 reader.unreadable(fault);
             }
         }
-        if let Some(defect) = unreadable(&reader.extract, default) {
-            return Err(defect);
-        }
-        check.defect.take().map_or(Ok(()), Err)?;
-        if relation == Relation::Same && before.ends_with(b"\n") && !after.ends_with(b"\n") {
-            return Err(Defect::NoLineBreak);
-        }
+        let ends_otherwise =
+            relation == Relation::Same && before.ends_with(b"\n") && !after.ends_with(b"\n");
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
-        if relation != Relation::Namesake {
-            check.namespaces(before, relation)?;
-        }
-        Ok(cut::cut(
-            before,
-            readable,
-            &check.last,
-            default,
-            &self.search,
-        ))
+        let cut = cut::cut(before, readable, &check.last, default, &self.search);
+        let defect = unreadable(&reader.extract, default)
+            .or(check.defect.take())
+            .or(ends_otherwise.then_some(Defect::NoLineBreak));
+        let bare = || match relation {
+            Relation::Namesake => None,
+            _ => check.namespaces(before, relation).err(),
+        };
+        (defect.or_else(bare), cut)
     }
 
     /// Every ServiceAccount in a file, whatever it declares.
@@ -217,6 +206,18 @@ impl Compared {
     /// As [`Compared::check`], but for a cut.
     pub fn check_edited(&self) -> Result<(), Defect> {
         self.defect.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether the file has lost a ServiceAccount by being cut, as far as anybody can tell: one that only
+    /// has no namespace any more, and all that came behind that, was meant to be so.
+    pub fn is_torn(&self, service_account: &ServiceAccountRef) -> bool {
+        match &self.defect {
+            Some(defect) if defect.is_bare() => {
+                let cut = self.cut.as_ref();
+                cut.is_some_and(|cut| cut.goes_through(&pair(service_account)))
+            }
+            _ => self.check(service_account).is_err(),
+        }
     }
 
     /// Whether the file holds a ServiceAccount of that name, whatever it declares.
@@ -290,9 +291,13 @@ fn unreadable(extract: &Extract, default: Option<&Namespace>) -> Option<Defect> 
     });
     let line = first.and_then(|diagnostic| diagnostic.location.as_ref());
     let line = line.or(unplaced.map(|unplaced| &unplaced.location));
+    let line = line.map_or(1, |location| location.line);
+    if first.is_none() && extract.is_whole() {
+        return unplaced.map(|_| Defect::Unplaced { line });
+    }
     let message = first.map(|diagnostic| diagnostic.message.clone());
     (is_partial || first.is_some()).then(|| Defect::Unreadable {
-        line: line.map_or(1, |location| location.line),
+        line,
         message: message.unwrap_or_else(|| "a ServiceAccount is not known by name".to_owned()),
     })
 }

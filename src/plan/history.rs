@@ -20,14 +20,23 @@ pub struct Questions {
     pub commits: BTreeSet<CommitId>,
     /// The commits that were applied to what the run reads.
     pub applied: BTreeSet<CommitId>,
-    /// Why each of these is not declared any more, and the commit since which it must have gone.
-    pub absent: BTreeMap<ServiceAccountRef, Option<CommitId>>,
+    /// Why each of these is not declared any more.
+    pub absent: BTreeMap<ServiceAccountRef, Absent>,
     /// Whose roles may be retired: whether a file that is not read declares one, or may do so.
     pub retiring: BTreeMap<ServiceAccountRef, Retiring>,
     /// Which namespace a path is applied to, at every commit.
     pub namespaces: NamespaceRules,
     /// Which paths count for nothing, at every commit.
     pub ignore: IgnoreRules,
+}
+
+/// A ServiceAccount that is not declared any more, as far as tags tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// The commit since which it must have gone.
+    pub since: Option<CommitId>,
+    /// The commit that its role was made for: files may have lost it since.
+    pub made: Option<CommitId>,
 }
 
 /// A role that may be retired.

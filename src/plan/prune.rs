@@ -10,7 +10,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::{History, Questions};
+use super::history::{Absent, History, Questions};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, Note, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
@@ -124,8 +124,11 @@ pub(super) fn absences(facts: &Facts) -> Questions {
             false => tags::LAST_COMMIT,
         };
         let since = role.commit(tag);
-        questions.commits.extend(since.clone());
-        questions.absent.insert(leftover.service_account, since);
+        let made = role.commit(tags::COMMIT);
+        let written = [&since, &made].into_iter().flatten().cloned();
+        questions.commits.extend(written);
+        let absent = Absent { since, made };
+        questions.absent.insert(leftover.service_account, absent);
     }
     questions
 }

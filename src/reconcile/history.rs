@@ -14,7 +14,7 @@ use crate::model::history::{Absence, Ancestry, CommitInfo, Elsewhere, Place};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
-use crate::plan::history::Questions;
+use crate::plan::history::{Absent, Questions};
 use crate::settings::ClusterSettings;
 use crate::source::{self, Blob, Changed};
 
@@ -95,13 +95,21 @@ impl Manifests {
         }
         let known = |commit: &&CommitId| history.ancestry.get(commit) == Some(&Ancestry::Ancestor);
         let read = (&*self.extractor, rules);
-        let whose = questions.absent.keys().collect();
-        let search = Search::new(repository, ours, &scope, read, whose)?;
+        let absent = questions.absent.iter();
+        let whose = absent.map(|(whose, Absent { since, made })| {
+            let written = [made, since].into_iter().flatten();
+            (whose, written.filter(known).collect())
+        });
+        let search = Search::new(repository, ours, &scope, read, whose.collect())?;
         let whose = questions.absent.keys();
         let lost_by = whose.filter_map(|whose| search.lost_by(whose));
-        let commits = questions.absent.values().flatten().chain(lost_by);
+        let commits = questions
+            .absent
+            .values()
+            .filter_map(|absent| absent.since.as_ref())
+            .chain(lost_by);
         let places = repository.first_parents(ours, commits.cloned().collect());
-        for (service_account, since) in &questions.absent {
+        for (service_account, Absent { since, .. }) in &questions.absent {
             let since = since.as_ref().filter(known);
             let lost_by = search.lost_by(service_account);
             let in_time = lost_by.zip(since).is_none_or(|(lost_by, since)| {
@@ -161,9 +169,8 @@ impl Manifests {
         let rules = &settings.naming().conventions.namespaces;
         let mut gone: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();
         let mut come: BTreeMap<ServiceAccountRef, RepoPath> = BTreeMap::new();
-        let mut visit = |commit: &CommitId, changed: Vec<Changed>| {
-            // The first one that is shown is another one if this one changed nothing in scope.
-            for changed in changed.iter().filter(|_| commit == id) {
+        let mut visit = |_: &CommitId, changed: Vec<Changed>| {
+            for changed in &changed {
                 for (side, found) in [(changed.before, &mut gone), (changed.after, &mut come)] {
                     let Some(blob) = side else { continue };
                     let bytes = repository.blob(blob, &changed.path)?;

@@ -20,7 +20,7 @@ use crate::model::history::{Absence, Ancestry, Removal, Unfit, UnfitBase};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
-use crate::plan::history::Questions;
+use crate::plan::history::{Absent, Questions};
 use crate::settings;
 use crate::source::{self, Repository, Scope, Unread, UnreadReason, directory};
 
@@ -175,7 +175,7 @@ impl Manifests {
             }
             _ => None,
         };
-        for (whose, since) in &questions.absent {
+        for (whose, Absent { since, .. }) in &questions.absent {
             let absence = match &before {
                 Some(before) => comparison.absence(whose, since.as_ref(), before)?,
                 None => Some(Absence::NoBase),

@@ -36,8 +36,12 @@ pub(super) struct Search<'a> {
     names: Names,
     /// Those whose loss was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
+    /// The commits that the roles were made for, and that were not come to yet.
+    ahead: BTreeSet<&'a CommitId>,
+    /// The commit that the role of each was made for, or else last written, if that is known.
+    since: BTreeMap<&'a ServiceAccountRef, &'a CommitId>,
     losses: BTreeMap<ServiceAccountRef, Loss>,
-    /// The commits that changed manifests in scope, the newest first.
+    /// The commits that were come to, the newest first.
     commits: Vec<CommitId>,
     /// What became of every file in scope, the newest first.
     files: BTreeMap<RepoPath, Vec<Change>>,
@@ -68,6 +72,38 @@ struct Loss {
     commit: usize,
     /// The files that held it, when they still did: it may have stood in more than one.
     files: Vec<Held>,
+    /// Those that had lost it before, while it still stood elsewhere, and the commits with which they did.
+    earlier: Vec<(usize, Held)>,
+}
+
+impl Loss {
+    fn new(commit: usize) -> Self {
+        Self {
+            commit,
+            files: Vec::new(),
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Adds a version of a file that held it. The newest one counts: what is older was edited with it.
+    fn add(&mut self, version: &Version) {
+        let mut known = self
+            .files
+            .iter()
+            .chain(self.earlier.iter().map(|(_, held)| held));
+        if known.any(|held| held.path == version.path) {
+            return;
+        }
+        let held = Held {
+            path: version.path.clone(),
+            before: version.before,
+            relation: Relation::Same,
+        };
+        match version.commit == self.commit {
+            true => self.files.push(held),
+            false => self.earlier.push((version.commit, held)),
+        }
+    }
 }
 
 /// A change of one file.
@@ -78,21 +114,34 @@ struct Change {
 }
 
 impl<'a> Search<'a> {
-    /// Goes back from a commit until the loss of every ServiceAccount was seen.
+    /// Goes back from a commit until the loss of every ServiceAccount was seen, and the oldest of the commits
+    /// that wrote its role, as far as they are given: what a file lost in between may have been cut off.
     pub(super) fn new(
         repository: &'a Repository,
         ours: &'a CommitId,
         scope: &Scope,
         (extractor, rules): (&'a Extractor, &'a NamespaceRules),
-        whose: BTreeSet<&'a ServiceAccountRef>,
+        whose: BTreeMap<&'a ServiceAccountRef, Vec<&'a CommitId>>,
     ) -> Result<Self, source::Error> {
+        let written = whose.values().flatten().copied().cloned();
+        // What came in by a merge is not come to.
+        let places = repository.first_parents(ours, written.collect());
+        let since = whose.iter().filter_map(|(whose, written)| {
+            let written = written
+                .iter()
+                .filter(|commit| places.contains_key(**commit));
+            Some((*whose, *written.max_by_key(|commit| places[**commit])?))
+        });
+        let since: BTreeMap<_, _> = since.collect();
         let mut search = Self {
             repository,
             ours,
             extractor,
             rules,
-            names: Names::new(whose.iter().map(|whose| whose.name.as_str())),
-            open: whose,
+            names: Names::new(whose.keys().map(|whose| whose.name.as_str())),
+            open: whose.into_keys().collect(),
+            ahead: since.values().copied().collect(),
+            since,
             losses: BTreeMap::new(),
             commits: Vec::new(),
             files: BTreeMap::new(),
@@ -146,7 +195,8 @@ impl<'a> Search<'a> {
             self.look()?;
             self.batch = (4 * self.batch).min(MOST);
         }
-        Ok(match self.open.is_empty() {
+        self.ahead.remove(commit);
+        Ok(match self.open.is_empty() && self.ahead.is_empty() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         })
@@ -215,19 +265,9 @@ impl<'a> Search<'a> {
                 continue;
             };
             for service_account in declared {
-                if self.open.remove(service_account) {
-                    let files = Vec::new();
-                    let loss = Loss { commit, files };
-                    self.losses.insert(service_account.clone(), loss);
-                }
-                let loss = self.losses.get_mut(service_account);
-                if let Some(loss) = loss.filter(|loss| loss.commit == commit) {
-                    loss.files.push(Held {
-                        path: version.path.clone(),
-                        before: version.before,
-                        relation: Relation::Same,
-                    });
-                }
+                self.open.remove(service_account);
+                let losses = self.losses.entry(service_account.clone());
+                losses.or_insert_with(|| Loss::new(commit)).add(version);
             }
         }
     }
@@ -287,6 +327,17 @@ impl<'a> Search<'a> {
         if let Some((path, fault)) = fault {
             return Ok(Absence::Unreadable { path, fault });
         }
+        for (commit, file) in self.earlier(service_account, loss) {
+            match self.torn(service_account, file, *commit)? {
+                Some(Fate::Gone(gone))
+                    if removal.as_ref().is_some_and(|r| gone.commit < r.commit) =>
+                {
+                    removal = Some(gone);
+                }
+                Some(Fate::Broken(path, fault)) => return Ok(Absence::Unreadable { path, fault }),
+                Some(Fate::Gone(_)) | None => {}
+            }
+        }
         for (path, now) in &self.broken {
             if self.is_new_place(service_account, loss, (path, now))? {
                 let (path, fault) = (path.clone(), "it does not parse".to_owned());
@@ -312,6 +363,19 @@ impl<'a> Search<'a> {
             path,
             remains,
         }))
+    }
+
+    /// The files that lost a ServiceAccount before the last ones did, since its role was made.
+    fn earlier<'l>(
+        &self,
+        service_account: &ServiceAccountRef,
+        loss: &'l Loss,
+    ) -> impl Iterator<Item = &'l (usize, Held)> {
+        let since = self.since.get(service_account);
+        let since = since.filter(|_| !loss.earlier.is_empty());
+        let since = since.and_then(|since| self.commits.iter().position(|c| c == *since));
+        let earlier = loss.earlier.iter();
+        earlier.filter(move |(commit, _)| since.is_some_and(|since| *commit <= since))
     }
 
     /// Whether a file that cannot be read may be where a ServiceAccount went when it was lost.

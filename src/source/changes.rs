@@ -44,8 +44,9 @@ impl<T> Default for Known<T> {
 pub type Visit<'v> = dyn FnMut(&CommitId, Vec<Changed>) -> Result<ControlFlow<()>, Error> + 'v;
 
 impl Repository {
-    /// Goes back from a commit along first parents and shows for each commit what manifests in scope it
-    /// added, changed or removed, if any; the newest first. The first commit of all adds everything.
+    /// Goes back from a commit along first parents and shows each commit with the manifests in scope that
+    /// it added, changed or removed, of which there may be none; the newest first. The first commit of all
+    /// adds everything.
     ///
     /// # Errors
     ///
@@ -77,18 +78,18 @@ impl Repository {
                 Err(_) => None,
             };
             let is_same = |parent: &git2::Commit<'_>| parent.tree_id() == commit.tree_id();
+            let mut changed = Vec::new();
             if !parent.as_ref().is_some_and(is_same) {
                 let before = parent.as_ref().map(&tree).transpose()?;
                 let now = match after.take() {
                     Some(now) => now,
                     None => tree(&commit)?,
                 };
-                let mut changed = Vec::new();
                 self.compare((before.as_ref(), Some(&now)), &[], 0, scope, &mut changed)?;
-                if !changed.is_empty() && visit(&id_of(&commit), changed)?.is_break() {
-                    return Ok(());
-                }
                 after = before;
+            }
+            if visit(&id_of(&commit), changed)?.is_break() {
+                return Ok(());
             }
             commit = match parent {
                 Some(parent) => parent,

@@ -1,6 +1,7 @@
 //! Half a file is no removal, whatever else happened to it: in the same commit, in a later one, or on its
 //! way to another place.
 
+use crate::support::cli::{Run, role};
 use crate::support::repository::service_account;
 use crate::support::world::{World, reason};
 
@@ -34,9 +35,10 @@ fn is_held(world: &World, path: &str) {
 }
 
 #[track_caller]
-fn is_removed(world: &World) {
+fn is_removed(world: &World) -> Run {
     let run = world.sync(&[]).ends(0);
     assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
+    run
 }
 
 #[test]
@@ -74,6 +76,91 @@ fn m33_a_cut_and_an_edit_in_one_commit_removed_nothing() {
             world.repository.commit("half of it, edited");
             is_held(&world, "apps/all.yaml");
         }
+    }
+}
+
+/// What is left of the ServiceAccount itself: up to its name, and before that.
+fn halves(text: &str) -> Vec<String> {
+    [
+        "  namespace: bar\n  annotations",
+        "  name: a\n",
+        "metadata:\n  name: a\n",
+    ]
+    .iter()
+    .map(|at| text.split(at).next().expect("the part before").to_owned())
+    .collect()
+}
+
+#[test]
+fn m33_a_file_that_was_cut_while_another_one_declared_it_removed_nothing() {
+    let (_, text) = applied();
+    for left in cuts(&text).into_iter().chain(halves(&text)) {
+        // The other one was there when the role was made, or came when it had one.
+        for is_copy in [false, true] {
+            let world = World::new(&["b"]);
+            world.repository.write("apps/all.yaml", &text);
+            if is_copy {
+                world.repository.commit("all");
+                world.sync(&[]).ends(0);
+            }
+            world.declare("a");
+            world.repository.commit("a, twice");
+            world.sync(&[]).ends(0);
+            world.repository.write("apps/all.yaml", &left);
+            world.repository.commit("half of it");
+            let run = world.sync(&[]);
+            assert!(run.changes().is_empty(), "{left}: {:?}", run.changes());
+            if is_copy {
+                // Whoever writes to the role meanwhile has seen the other one.
+                world.edit(|state| role(state, 0)["trustPolicy"] = serde_json::json!({}));
+                world.repository.write("notes.md", &left);
+                world.repository.commit("notes");
+                let run = world.sync(&[]).ends(0);
+                assert_eq!(run.changes(), ["k8s-sa_bar_a update done"]);
+            }
+            world.repository.remove("apps/a.yaml");
+            world.repository.commit("Remove the other one");
+            is_held(&world, "apps/all.yaml");
+            // Whole without it, or gone.
+            match is_copy {
+                true => world.repository.remove("apps/all.yaml"),
+                false => drop(world.repository.write("apps/all.yaml", CONFIG)),
+            }
+            let removal = world.repository.commit("Remove a");
+            let run = is_removed(&world);
+            let reason = reason(&run, 0);
+            assert!(reason.contains(&removal[..12]), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn m33_a_file_that_was_whole_without_it_before_another_one_went_holds_nothing() {
+    let (_, text) = applied();
+    let bare = text.replace("  namespace: bar\n  annotations", "  annotations");
+    let less = CONFIG.replace("  three: third\n", "");
+    for steps in [
+        // It moved to the other file for good.
+        &[CONFIG][..],
+        &[CONFIG, &less],
+        // It was cut, and mended.
+        &[&*cuts(&text)[0], CONFIG],
+        &[&*halves(&text)[0], &text, CONFIG],
+        // It was made what something else completes.
+        &[&bare],
+    ] {
+        let world = World::new(&["a", "b"]);
+        world.repository.write("apps/all.yaml", &text);
+        world.repository.commit("a, twice");
+        world.sync(&[]).ends(0);
+        for step in steps {
+            world.repository.write("apps/all.yaml", step);
+            world.repository.commit("another step");
+        }
+        world.repository.remove("apps/a.yaml");
+        world.repository.commit("Remove a");
+        let run = world.sync(&[]);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"], "{steps:?}");
     }
 }
 

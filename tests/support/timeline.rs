@@ -418,10 +418,10 @@ impl Declarations for At<'_> {
             let ancestry = self.ancestry(commit);
             history.ancestry.insert(commit.clone(), ancestry);
         }
-        for (service_account, since) in &questions.absent {
+        for (service_account, absent) in &questions.absent {
             let mut roles = MANAGED.iter();
             let role = roles.position(|[(whose, _), _]| whose == service_account);
-            let absence = self.absence(role.expect("one of the timeline"), since.as_ref());
+            let absence = self.absence(role.expect("one of the timeline"), absent.since.as_ref());
             history.absences.insert(service_account.clone(), absence);
         }
         Ok(history)

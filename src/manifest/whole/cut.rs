@@ -45,6 +45,11 @@ type Key = (Identity, Option<String>);
 type Field = (String, String);
 
 impl Cut {
+    /// Whether it goes through a ServiceAccount, or through something before it.
+    pub(super) fn goes_through(&self, service_account: &Pair) -> bool {
+        self.is_inside || (self.through && self.lost.contains(&Some(service_account.clone())))
+    }
+
     /// Whether it may be the cut that took a ServiceAccount away.
     pub(super) fn takes(&self, service_account: &Pair) -> bool {
         // Whether any object but the ServiceAccount lost something.

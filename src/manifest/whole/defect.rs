@@ -17,6 +17,12 @@ pub enum Defect {
         /// What the reader says of it.
         message: String,
     },
+    /// A ServiceAccount with our annotation has no namespace.
+    #[error("line {line}: a ServiceAccount is not known by name")]
+    Unplaced {
+        /// The line where it starts, from 1.
+        line: u32,
+    },
     /// Something in it is no Kubernetes object that is there on its own.
     #[error("line {line}: {what}")]
     NoObject {
@@ -51,6 +57,11 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// Whether all that is wrong is that a namespace is missing, as it is wherever something else sets it.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self, Self::Unplaced { .. } | Self::NoNamespace { .. })
+    }
+
     /// Whether nothing was rendered at all.
     pub(super) fn is_void(&self) -> bool {
         matches!(self, Self::Empty | Self::Status { .. })

@@ -98,6 +98,25 @@ impl Search<'_> {
         Ok(Fate::Broken(broken.0, broken.1))
     }
 
+    /// What became of a file that was cut while another one still held the ServiceAccount; nothing of one that
+    /// was whole without it, or gone, when it lost it.
+    pub(super) fn torn(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+        lost_by: usize,
+    ) -> Result<Option<Fate>, source::Error> {
+        let mut changes = self.files.get(&file.path).into_iter().flatten();
+        let change = changes.find(|change| change.commit == lost_by);
+        let Some(left) = change.and_then(|change| change.after) else {
+            return Ok(None);
+        };
+        match self.after(file, left)?.is_torn(service_account) {
+            true => self.fate(service_account, file, lost_by).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// What became of the files to which a ServiceAccount, or its file, may have gone with a commit, if they
     /// were not whole at once.
     fn successors(
@@ -151,10 +170,8 @@ impl Search<'_> {
         }
         let id = &self.commits[commit];
         let mut changed = Vec::new();
-        let mut visit = |seen: &CommitId, all: Vec<Changed>| {
-            if seen == id {
-                changed = all;
-            }
+        let mut visit = |_: &CommitId, all: Vec<Changed>| {
+            changed = all;
             Ok(ControlFlow::Break(()))
         };
         self.repository.changes(id, &Scope::default(), &mut visit)?;
