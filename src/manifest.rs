@@ -37,7 +37,7 @@ use text::{Fault, Text};
 
 pub use doubt::{Doubt, Hides};
 pub use scan::{Names, narrow};
-pub use whole::{Compared, Defect, Identity, Relation};
+pub use whole::{Compared, Defect, Half, Identity, Relation};
 
 /// How many bytes of documents that cannot be ours are read in one file.
 const MAX_OTHERS: usize = 4 * 1024 * 1024;

@@ -23,6 +23,7 @@ use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccoun
 mod cut;
 mod defect;
 
+pub use cut::Half;
 pub use defect::Defect;
 
 /// What a file is to the one that held a ServiceAccount.
@@ -110,6 +111,16 @@ impl Extractor {
         objects
     }
 
+    /// What is left of a ServiceAccount at the end of a file, if that ends inside its name or namespace.
+    pub fn half(&self, bytes: &[u8]) -> Option<Half> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let mut last = Last::default();
+        for chunk in document::split(text, &self.search) {
+            visit_objects(chunk, &mut |tree, id| last.see(tree, id));
+        }
+        Half::of(text, &last)
+    }
+
     /// What keeps a file from being whole, and where it is cut off.
     fn look(
         &self,
@@ -160,7 +171,13 @@ impl Extractor {
             relation == Relation::Same && before.ends_with(b"\n") && !after.ends_with(b"\n");
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
-        let cut = cut::cut(before, readable, &check.last, default, &self.search);
+        let (last, search) = (&check.last, &self.search);
+        let cut = cut::cut(before, readable, last, default, search).or_else(|| match relation {
+            Relation::Moved | Relation::Joined => {
+                cut::half(before, readable, last, default, search)
+            }
+            Relation::Same | Relation::Namesake => None,
+        });
         let defect = unreadable(&reader.extract, default)
             .or(check.defect.take())
             .or(ends_otherwise.then_some(Defect::NoLineBreak));
@@ -179,6 +196,13 @@ impl Extractor {
             visit_objects(chunk, &mut |tree, id| held.extend(found(tree, id, default)));
         }
         held
+    }
+}
+
+impl Half {
+    /// Whether it may be what is left of this ServiceAccount.
+    pub fn may_be_of(&self, service_account: &ServiceAccountRef) -> bool {
+        self.may_be(&pair(service_account))
     }
 }
 

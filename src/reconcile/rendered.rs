@@ -349,7 +349,7 @@ impl<'a> Comparison<'a> {
         let then = directory::content(&before.base.directory, path).unwrap_or_default();
         let successors = match now {
             Some(_) => came.of(whose),
-            None => came.of_file(self.extractor, path, &then),
+            None => came.of_file(self.extractor, whose, (path, &then)),
         };
         for (new, relation) in successors.into_iter().filter(|(new, _)| *new != path) {
             let content = directory::content(&self.rendered.directory, new).unwrap_or_default();

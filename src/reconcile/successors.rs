@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::manifest::{Extractor, Identity, Relation};
+use crate::manifest::{Extractor, Half, Identity, Relation};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 
@@ -17,6 +17,8 @@ pub(super) struct Successors {
     holding: HashMap<Identity, Vec<(usize, Relation)>>,
     /// Those that were added and in which no object has a name: what is left of one whose first object was cut.
     nameless: Vec<(usize, Vec<u8>)>,
+    /// Those that end inside the name or the namespace of a ServiceAccount, as they did not before.
+    halves: Vec<(usize, Relation, Half)>,
 }
 
 impl Successors {
@@ -34,6 +36,9 @@ impl Successors {
             Some(_) => Relation::Joined,
             None => Relation::Moved,
         };
+        let is_new = |half: &Half| before.and_then(|b| extractor.half(b)).as_ref() != Some(half);
+        let half = extractor.half(&after).filter(is_new);
+        self.halves.extend(half.map(|half| (index, relation, half)));
         if before.is_none() {
             self.named.entry(name(&path)).or_default().push(index);
             if objects.is_empty() {
@@ -54,15 +59,24 @@ impl Successors {
         let object = ("ServiceAccount".to_owned(), whose.name.as_str().to_owned());
         let holding = self.holding.get(&object).into_iter().flatten().copied();
         let cut = self.nameless.iter().filter(|(_, text)| is_cut(text));
-        self.each(holding.chain(cut.map(|(index, _)| (*index, Relation::Moved))))
+        let cut = cut.map(|(index, _)| (*index, Relation::Moved));
+        self.each(holding.chain(cut).chain(self.halves_of(whose)))
     }
 
-    /// Those that a file may have become which is not there any more, and which is known by its content.
+    /// Those that end in a half of a ServiceAccount.
+    fn halves_of(&self, whose: &ServiceAccountRef) -> impl Iterator<Item = (usize, Relation)> {
+        let halves = self.halves.iter();
+        let halves = halves.filter(|(_, _, half)| half.may_be_of(whose));
+        halves.map(|(index, relation, _)| (*index, *relation))
+    }
+
+    /// Those to which a ServiceAccount may have gone with a file that is not there any more, and which is known
+    /// by its content.
     pub(super) fn of_file(
         &self,
         extractor: &Extractor,
-        path: &RepoPath,
-        content: &[u8],
+        whose: &ServiceAccountRef,
+        (path, content): (&RepoPath, &[u8]),
     ) -> Vec<(&RepoPath, Relation)> {
         let namesakes = self.named.get(&name(path)).into_iter().flatten();
         let namesakes = namesakes.map(|index| (*index, Relation::Namesake));
@@ -71,7 +85,8 @@ impl Successors {
         let cut = self.nameless.iter();
         let cut = cut.filter(|(_, text)| is_beginning(text, content) || is_cut(text));
         let cut = cut.map(|(index, _)| (*index, Relation::Moved));
-        self.each(namesakes.chain(holding.flatten().copied()).chain(cut))
+        let found = namesakes.chain(holding.flatten().copied());
+        self.each(found.chain(cut).chain(self.halves_of(whose)))
     }
 
     /// Each file once, by the last that is said of it.

@@ -262,6 +262,88 @@ fn m110_what_went_into_another_file_and_was_cut_there_is_no_removal() {
     }
 }
 
+/// A file of its own, or beside a ConfigMap, with a ServiceAccount that is removed while something else comes.
+fn replaced(path: &str, left: &str, is_alone: bool) -> Run {
+    let text = service_account("bar", "web-server");
+    let before = match is_alone {
+        true => text,
+        false => format!("{CONFIG}---\n{text}"),
+    };
+    let world = World::new(&["b"]);
+    world.repository.write("apps/all.yaml", before);
+    world.repository.commit("all");
+    world.sync(&[]).ends(0);
+    match is_alone {
+        true => world.repository.remove("apps/all.yaml"),
+        false => drop(world.repository.write("apps/all.yaml", CONFIG)),
+    }
+    world.repository.write(path, left);
+    world.repository.commit("move");
+    world.sync(&["--prune-after", "0"])
+}
+
+#[test]
+fn m110_what_came_as_a_half_under_half_of_its_name_is_no_removal() {
+    let annotations = "  annotations:\n    eks.amazonaws.com/role-arn: arn:aws:iam::123456789012:role/k8s-sa_bar_web-server\n    security.kaluza.com/iam-role-managed: \"true\"\n";
+    let head = "kind: ServiceAccount\nmetadata:\n";
+    let b = service_account("bar", "b");
+    for (path, left) in [
+        // In another order than in the file that went, and cut within the name or the namespace.
+        (
+            "apps/new.yaml",
+            format!("{head}{annotations}  name: web-se"),
+        ),
+        (
+            "apps/new.yaml",
+            format!("{head}{annotations}  namespace: bar\n  name: web-"),
+        ),
+        (
+            "apps/new.yaml",
+            format!("{head}  name: web-server\n  namespace: b"),
+        ),
+        (
+            "apps/new.yaml",
+            format!("apiVersion: v1\n{head}  labels:\n    x: y\n  name: w"),
+        ),
+        (
+            "apps/new.yaml",
+            format!("metadata:\n{annotations}  name: web-serve"),
+        ),
+        (
+            "apps/b.yaml",
+            format!("{b}---\n{head}{annotations}  name: web-se"),
+        ),
+    ] {
+        for is_alone in [true, false] {
+            let run = replaced(path, &left, is_alone).ends(7);
+            assert_eq!(run.changes(), ["k8s-sa_bar_web-server held"], "{left}");
+            assert!(reason(&run, 0).contains(path), "{}", reason(&run, 0));
+        }
+    }
+}
+
+#[test]
+fn m110_what_came_under_another_name_is_no_move() {
+    let head = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  labels:\n    x: y\n";
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  namespace: bar\n  name: web-se";
+    for left in [
+        // Another one, whose name is the beginning of this one's, in a file that somebody wrote to its end.
+        format!("{head}  name: web\n"),
+        format!("{head}  namespace: bar\n  name: web-se\n"),
+        // One that cannot be this one, or is none.
+        format!("{head}  name: api"),
+        format!("{head}  namespace: shop\n  name: web-se"),
+        format!("{head}  name: web-servers"),
+        config.to_owned(),
+    ] {
+        for is_alone in [true, false] {
+            let run = replaced("apps/new.yaml", &left, is_alone);
+            let expected = ["k8s-sa_bar_web-server delete done"];
+            assert_eq!(run.changes(), expected, "{left}");
+        }
+    }
+}
+
 #[test]
 fn m110_what_came_beside_a_removal_is_no_move() {
     let values = "replicas: 2\n";

@@ -85,6 +85,76 @@ pub(super) fn cut(
     }
 }
 
+/// A file that ends inside the name, or the namespace, of a ServiceAccount that was there before, in
+/// whatever order the fields of that were written.
+pub(super) fn half(
+    before: &str,
+    after: &str,
+    last: &Last,
+    default: Option<&Namespace>,
+    search: &Search,
+) -> Option<Cut> {
+    let half = Half::of(after, last).filter(|_| before.ends_with('\n'))?;
+    let mut lost = BTreeSet::new();
+    for chunk in document::split(before, search) {
+        visit_objects(chunk, &mut |tree, id| {
+            let found = found(tree, id, default).filter(|pair| half.may_be(pair));
+            lost.extend(found.map(Some));
+        });
+    }
+    (!lost.is_empty()).then(|| Cut {
+        line: after.lines().count(),
+        is_beginning: false,
+        is_inside: true,
+        through: true,
+        lost,
+    })
+}
+
+/// What is left of a ServiceAccount where a file ends inside its name or its namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Half {
+    namespace: Option<String>,
+    name: Option<String>,
+    /// Whether it is the name that is cut, or the namespace.
+    is_name: bool,
+}
+
+impl Half {
+    /// That of a text and of its last object. Whoever writes whole files ends them with a line break.
+    pub(super) fn of(text: &str, last: &Last) -> Option<Self> {
+        let (end, value) = last.fields.last()?;
+        let field = |path: &str| {
+            let mut fields = last.fields.iter();
+            fields
+                .find(|(other, _)| other == path)
+                .map(|(_, text)| text.clone())
+        };
+        let is_name = match end.as_str() {
+            "/metadata/name" => true,
+            "/metadata/namespace" => false,
+            _ => return None,
+        };
+        let is_kind = field("/kind").is_none_or(|kind| kind == "ServiceAccount");
+        let is_cut = is_kind && !value.is_empty() && text.ends_with(value.as_str());
+        is_cut.then(|| Self {
+            namespace: field("/metadata/namespace"),
+            name: field("/metadata/name"),
+            is_name,
+        })
+    }
+
+    /// Whether it may be what is left of this one.
+    pub(super) fn may_be(&self, (namespace, name): &Pair) -> bool {
+        let is = |left: &Option<String>, whole: &str, is_cut: bool| match left {
+            None => true,
+            Some(left) if is_cut => left != whole && whole.starts_with(left.as_str()),
+            Some(left) => left == whole,
+        };
+        is(&self.namespace, namespace, !self.is_name) && is(&self.name, name, self.is_name)
+    }
+}
+
 /// The beginning of what was there before: whether it ends where a removal would end.
 fn beginning(
     before: &str,

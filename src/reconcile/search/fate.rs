@@ -130,7 +130,7 @@ impl Search<'_> {
         let successors = match is_gone {
             true => {
                 let before = self.repository.blob(file.before, &file.path)?;
-                came.of_file(self.extractor, &file.path, &before)
+                came.of_file(self.extractor, service_account, (&file.path, &before))
             }
             false => came.of(service_account),
         };
