@@ -232,6 +232,7 @@ fn retag(plan: &mut Plan, role: &CurrentRole, why: Why, last_commit: &CommitId, 
     let ours = ours.as_str();
     change.reason = Reason::HistoryRewritten {
         reason: Box::new(change.reason.clone()),
+        is_held: change.action == Action::Held,
         last_commit: last_commit.clone(),
         why,
     };

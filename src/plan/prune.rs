@@ -276,14 +276,18 @@ impl Leftover<'_> {
         } else {
             self.undeclared
         };
+        let is_to_go = run.prune.after.is_zero();
+        let attached = self.attachments.filter(|_| is_to_go);
+        let names = attached.into_iter().flat_map(Attachments::names);
         let reason = Reason::Removed {
             undeclared,
             commit: removal.commit.clone(),
             since: removal.since.clone(),
             last_use: self.role.last_use.clone(),
+            attached: names.map(str::to_owned).collect(),
         };
         let current = self.role.clone();
-        if run.prune.after.is_zero() && self.attachments.is_some_and(Attachments::is_empty) {
+        if is_to_go && self.attachments.is_some_and(Attachments::is_empty) {
             let removal = Some(removal.clone());
             let delete = Delete { current, removal };
             return (Action::Delete(Box::new(delete)), reason);

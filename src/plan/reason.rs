@@ -108,6 +108,8 @@ pub enum Reason {
         since: Option<CommitId>,
         /// When the role was last used.
         last_use: LastUse,
+        /// What is attached to it, if it was to be deleted at once and is not for that.
+        attached: Vec<String>,
     },
     /// The quarantine of the role is over, so the role is deleted.
     QuarantineOver {
@@ -139,6 +141,8 @@ pub enum Reason {
     HistoryRewritten {
         /// What would be said of the role otherwise.
         reason: Box<Self>,
+        /// Whether the role would be held otherwise: for that reason it still is, but for its tag.
+        is_held: bool,
         /// The commit on the role.
         last_commit: CommitId,
         /// What that commit is to ours.
@@ -187,6 +191,17 @@ impl Reason {
             | Self::NoLongerDue(Some(reason))
             | Self::HistoryRewritten { reason, .. } => reason.complete(complete),
             _ => {}
+        }
+    }
+
+    /// Whether a part of what is to become of the role is not done, whatever else is.
+    pub fn leaves_undone(&self) -> bool {
+        match self {
+            Self::Removed { attached, .. } => !attached.is_empty(),
+            Self::HistoryRewritten {
+                reason, is_held, ..
+            } => *is_held || reason.leaves_undone(),
+            _ => false,
         }
     }
 
@@ -278,6 +293,7 @@ impl fmt::Display for Reason {
                 commit,
                 since,
                 last_use,
+                attached,
             } => {
                 let done = match undeclared {
                     Undeclared::Gone => "removed",
@@ -287,7 +303,11 @@ impl fmt::Display for Reason {
                     || "by".to_owned(),
                     |since| format!("after commit {} and by", since.short()),
                 );
-                write!(f, "{done} {by} commit {commit}; {last_use}")
+                write!(f, "{done} {by} commit {commit}; {last_use}")?;
+                match attached.as_slice() {
+                    [] => Ok(()),
+                    names => write!(f, "; {}", kept_by(names)),
+                }
             }
             Self::QuarantineOver {
                 undeclared,
@@ -317,6 +337,7 @@ impl fmt::Display for Reason {
                 reason,
                 last_commit,
                 why,
+                ..
             } => write!(
                 f,
                 "{reason}; its last commit {} is {why}, so it is tagged with this one",
@@ -351,6 +372,14 @@ impl fmt::Display for Reason {
             ),
         }
     }
+}
+
+/// What keeps a role from being deleted.
+pub(super) fn kept_by(attached: &[String]) -> String {
+    format!(
+        "not deleted while this is attached: {}",
+        attached.join(", ")
+    )
 }
 
 impl fmt::Display for Undeclared {

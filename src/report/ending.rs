@@ -113,7 +113,8 @@ impl Ending<'_> {
 /// Whether something was held, or was not done although it was to be.
 fn is_undone(entry: &Entry) -> bool {
     let is_missing = |outcome: &Outcome| *outcome != Outcome::Done;
-    entry.change.action == Action::Held || entry.outcome.as_ref().is_some_and(is_missing)
+    let is_left = entry.change.action == Action::Held || entry.change.reason.leaves_undone();
+    is_left || entry.outcome.as_ref().is_some_and(is_missing)
 }
 
 fn is_caused_by(outcome: &Outcome, cause: Cause) -> bool {

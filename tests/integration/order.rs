@@ -107,6 +107,25 @@ fn c10_accepting_a_rewrite_tags_roles_that_nobody_declares_and_leaves_foreign_on
     world.run(&["apply"]).ends(0);
 }
 
+#[test]
+fn c10_a_role_that_is_held_is_so_in_the_run_that_tags_it_as_well() {
+    for (mode, code) in [("sync", 7), ("upsert-only", 0)] {
+        let world = World::new(&["a", "gone"]);
+        world.run(&["apply"]).ends(0);
+        world
+            .repository
+            .git(&["checkout", "--quiet", "--orphan", "new"]);
+        world.repository.remove("apps/gone.yaml");
+        world.repository.commit("a new beginning");
+        let accepts = ["--mode", mode, "--accept-history-rewrite"];
+        world.run(&[&["plan"], &accepts[..]].concat()).ends(code);
+        let run = world.run(&[&["apply"], &accepts[..]].concat()).ends(code);
+        let tagged = ["k8s-sa_bar_a update done", "k8s-sa_bar_gone update done"];
+        assert_eq!(run.changes(), tagged);
+        world.run(&["apply", "--mode", mode]).ends(code);
+    }
+}
+
 /// A new repository with the same manifests, into which the old one was never fetched.
 #[test]
 fn c10_accepting_a_rewrite_heals_what_a_new_repository_left() {

@@ -222,8 +222,8 @@ impl fmt::Display for Kept {
             }
             Self::Attached { quarantine, names } => write!(
                 f,
-                "; {quarantine} and not deleted while this is attached: {}",
-                names.join(", ")
+                "; {quarantine} and {}",
+                super::kept_by(names)
             ),
             Self::AttachmentsUnread => {
                 f.write_str("; what is attached to it could not be read")

@@ -17,6 +17,7 @@ fn a_reason_around_another_one_says_both_and_has_the_code_of_the_outer_one() {
     };
     let rewritten = Reason::HistoryRewritten {
         reason: Box::new(Reason::CreateOnly(differs())),
+        is_held: true,
         last_commit: CommitId::new(&"a1".repeat(20)).expect("an id"),
         why: Why::Elsewhere,
     };

@@ -67,12 +67,17 @@ impl Page<'_> {
                     undeclared,
                     commit,
                     last_use,
+                    attached,
                     ..
                 },
             ) => {
                 let mut why = self.removed(*undeclared, commit);
                 if section.inspected(entry).is_none() {
                     why.push_str(&format!("; {}", last_use.in_words(short_cell)));
+                }
+                if !attached.is_empty() {
+                    let names = codes(attached.iter().map(String::as_str)).join(", ");
+                    why.push_str(&format!("; not deleted while this is attached: {names}"));
                 }
                 why
             }

@@ -111,6 +111,7 @@ fn everything() -> Report {
         commit: removal.commit.clone(),
         since: None,
         last_use: LastUse::Unknown,
+        attached: vec![],
     };
     let left = Reason::Kept {
         undeclared,
