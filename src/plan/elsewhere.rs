@@ -40,6 +40,15 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// The manifest that a role was made from, if this run does not read it and another pipeline of the
+    /// cluster may: its removal is that one's.
+    pub(super) fn made_elsewhere(&self, role: &CurrentRole) -> Option<String> {
+        let entries = self.record().map(record::entries).unwrap_or_default();
+        manifest(role, &self.run).filter(|path| may_be_read(path, &entries, &self.run))
+    }
+}
+
 /// The path of a role's manifest, in the characters of a tag, if it lies outside of what a run reads.
 pub(super) fn manifest(role: &CurrentRole, run: &Run) -> Option<String> {
     let repository = TagValue::fitted(&format!("{}/", run.repository));

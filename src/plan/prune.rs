@@ -41,6 +41,8 @@ pub(super) struct Leftover<'a> {
     pub(super) read_elsewhere: Option<String>,
     /// A file that declares it, if another pipeline of the cluster may read that.
     pub(super) may_be_read_elsewhere: Option<String>,
+    /// The manifest that the role was made from, if another pipeline of the cluster may read it.
+    pub(super) made_elsewhere: Option<String>,
     /// A ServiceAccount that is held names this role, so a typo may have made it another one.
     pub(super) is_claimed: bool,
     /// The command that retires the role by its name.
@@ -96,6 +98,7 @@ pub(super) fn leftovers<'f>(
             },
             read_elsewhere: facts.read_elsewhere(role, &service_account),
             may_be_read_elsewhere: facts.may_be_read_elsewhere(&service_account),
+            made_elsewhere: facts.made_elsewhere(role),
             command: command(name),
             is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
                 || claimed
@@ -244,10 +247,19 @@ impl Leftover<'_> {
                 self.held(Kept::RemovedEarlier(commit.clone()))
             }
             (Some(Absence::OnSideBranch), None) => self.held(Kept::OnSideBranch),
-            (Some(Absence::Unexplained), None) => self.held(match self.role.commit(tags::COMMIT) {
-                Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
-                _ => Kept::Unexplained,
-            }),
+            (Some(Absence::Unexplained), None) => {
+                // No file declares it any more, in our paths or out of them, so they are not mistaken. One
+                // whose quarantine was begun, or opened, is for somebody to look at.
+                if let Some(path) = &self.made_elsewhere
+                    && quarantine::by(self.role).is_none()
+                {
+                    return self.orphan(Kept::OtherPaths(path.clone()));
+                }
+                self.held(match self.role.commit(tags::COMMIT) {
+                    Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
+                    _ => Kept::Unexplained,
+                })
+            }
         }
     }
 

@@ -269,6 +269,46 @@ fn c70_a_pipeline_never_retires_what_another_one_declares_too() {
     }
 }
 
+/// What nobody declares any more, and another pipeline read, is that one's to retire, also where the record
+/// only tells of one that reads everything.
+#[test]
+fn c16_what_another_pipeline_lost_is_its_own_whoever_was_recorded_last() {
+    let world = two_pipelines();
+    world.repository.write("b/notes.yaml", "kind: Note\n");
+    world.repository.commit("notes");
+    for path in ["a", "b"] {
+        pipeline(&world, path, "HEAD", &[]).ends(0);
+    }
+    world.repository.remove("b/bee.yaml");
+    world.repository.commit("Remove bee");
+    world.run(&["apply"]).ends(0);
+    world.repository.remove("b/bug.yaml");
+    world.repository.commit("Remove bug");
+    let before = (world.role("bee"), world.role("bug"));
+    for _ in 0..2 {
+        let run = pipeline(&world, "a", "HEAD", &["--prune-after", "0"]).ends(0);
+        let expected = ["k8s-sa_bar_bee orphan", "k8s-sa_bar_bug orphan"];
+        assert_eq!(run.changes(), expected);
+        let reason = reason(&run, 0);
+        assert!(reason.contains("`b/bee.yaml`"), "{reason}");
+    }
+    assert_eq!((world.role("bee"), world.role("bug")), before);
+    // Where no other pipeline is known, somebody has to look.
+    world.edit(|state| {
+        let roles = state["roles"].as_array_mut().expect("roles");
+        roles.retain(|role| role["name"] != "k8s-sa_=prod");
+    });
+    let run = pipeline(&world, "a", "HEAD", &[]).ends(7);
+    let held = ["k8s-sa_bar_bee held", "k8s-sa_bar_bug held"];
+    assert_eq!(run.changes(), held);
+    let run = pipeline(&world, "b", "HEAD", &["--allow-empty"]).ends(0);
+    let retired = [
+        "k8s-sa_bar_bee quarantine done",
+        "k8s-sa_bar_bug quarantine done",
+    ];
+    assert_eq!(run.changes()[2..], retired);
+}
+
 /// A path that no pipeline of the record reads is a mistake, as before.
 #[test]
 fn c16_a_path_that_is_wrong_is_still_held() {
