@@ -9,6 +9,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::error::{Error, Kind};
 use super::{Caller, IamReader, IamWriter, OidcProvider, Quotas};
 use crate::model::arn::{AwsAccountId, OidcProviderArn, Partition};
@@ -195,7 +197,10 @@ fn current(role: &Role) -> Option<CurrentRole> {
             .collect(),
         permissions_boundary: role.permissions_boundary.clone(),
         created: Some(role.create_date.clone()),
-        last_use: role.last_used.clone().map_or(LastUse::Never, LastUse::At),
+        last_use: match &role.last_used {
+            Some(used) => LastUse::At(used.clone()),
+            None => LastUse::none(role.create_date.parse().ok(), Timestamp::now()),
+        },
     })
 }
 

@@ -129,7 +129,7 @@ pub struct CurrentField {
     /// When a run in mode sync may delete it.
     pub quarantined_until: Option<String>,
     /// When it was last used.
-    #[serde(flatten, serialize_with = "super::json::last_use")]
+    #[serde(flatten, serialize_with = "super::json::last_use::serialize")]
     pub last_use: LastUse,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,

@@ -72,7 +72,7 @@ pub struct OwnedRole {
     /// Until when it stays so (RFC 3339), and may then be deleted.
     pub quarantined_until: Option<String>,
     /// When it was last used.
-    #[serde(flatten, serialize_with = "super::json::last_use")]
+    #[serde(flatten, serialize_with = "super::json::last_use::serialize")]
     pub last_use: LastUse,
     /// Policies and instance profiles that are attached to it.
     pub attached: Vec<String>,
@@ -150,6 +150,10 @@ impl ClusterRoles {
                 "quarantined",
             ),
             (count(&|role| role.last_use == LastUse::Never), "never used"),
+            (
+                count(&|role| role.last_use == LastUse::NotRemembered),
+                "not used in 400 days",
+            ),
             (
                 count(&|role| role.last_use == LastUse::Unknown),
                 "of unknown use",

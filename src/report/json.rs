@@ -17,11 +17,12 @@ use crate::apply::Outcome;
 use crate::diagnostic::Diagnostic;
 use crate::model::commit::CommitId;
 use crate::model::history::SourceCommit;
-use crate::model::last_use::LastUse;
 use crate::model::location::Location;
 use crate::model::trust_policy::TrustDocument;
 use crate::plan::Difference;
 use crate::plan::fence::{Superseded, Witness};
+
+pub(super) mod last_use;
 
 /// The version of the document.
 pub const SCHEMA: &str = "irsa-gitops/report/v1";
@@ -136,10 +137,8 @@ struct ChangeField<'a> {
     /// The role whose place it takes, as its ServiceAccount was renamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    never_used: Option<bool>,
+    #[serde(flatten)]
+    last_use: Option<last_use::Fields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attached: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -342,8 +341,7 @@ fn change<'a>(section: &'a Section, entry: &'a Entry) -> ChangeField<'a> {
             by: note.by.as_ref().map(CommitId::as_str),
         }),
         replaces: section.replaced_by(entry).map(|old| old.as_str()),
-        last_used: inspected.and_then(|role| role.last_use.time()),
-        never_used: inspected.map(|role| role.last_use == LastUse::Never),
+        last_use: inspected.map(|role| last_use::Fields::new(&role.last_use)),
         attached: inspected.and_then(|role| role.attached.as_deref()),
         outcome: outcome.as_ref().map(outcome_word),
         error,
@@ -388,24 +386,6 @@ pub(super) fn differences<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(differences.iter().map(difference))
-}
-
-/// When a role was last used: as a time, and as whether it never was.
-pub(super) fn last_use<S: Serializer>(
-    last_use: &LastUse,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct LastUseFields<'a> {
-        last_used: Option<&'a str>,
-        never_used: bool,
-    }
-    let fields = LastUseFields {
-        last_used: last_use.time(),
-        never_used: *last_use == LastUse::Never,
-    };
-    fields.serialize(serializer)
 }
 
 /// Findings in the form that they have in a report.

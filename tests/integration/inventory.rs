@@ -139,6 +139,8 @@ fn i87_what_iam_does_not_say_is_unknown_and_not_never_in_every_verb() {
         for facts in [&roles["clusters"][0]["roles"][2], &explained["current"]] {
             assert_eq!(facts["lastUsed"], Value::Null, "{facts}");
             assert_eq!(facts["neverUsed"], is_never, "{facts}");
+            let days = column.contains("400").then_some(400);
+            assert_eq!(facts["notUsedInDays"].as_u64(), days, "{facts}");
         }
         let explained = run(&["explain", name]).stdout;
         let line = format!("last used          {column}\n");
@@ -152,6 +154,13 @@ fn i87_what_iam_does_not_say_is_unknown_and_not_never_in_every_verb() {
     says("unknown", "last use unknown", false);
     world.edit(|state| role(state, 2)["lastUsed"] = "".into());
     says("never", "never used", true);
+    // IAM remembers 400 days, so of an older role nobody knows.
+    world.edit(|state| role(state, 2)["createDate"] = "2020-01-02T03:04:05Z".into());
+    says("not in 400 days", "not used in 400 days", false);
+    world.edit(|state| role(state, 2)["lastUsed"] = Value::Null);
+    let page = roles(&world, "html").stdout;
+    let totals = "1 never used, 1 not used in 400 days";
+    assert!(page.contains(totals), "{page}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! was read, and whoever carries the plan out may not be allowed the same calls.
 
 use aws_sdk_iam::types;
+use jiff::Timestamp;
 
 use super::{DETAILS, bad_reply};
 use crate::iam::document;
@@ -46,8 +47,11 @@ pub(super) fn current(role: &types::Role) -> Result<CurrentRole, Error> {
         created: Some(role.create_date().to_string()),
         last_use: match (used, used.and_then(|used| used.last_used_date())) {
             (_, Some(date)) => LastUse::At(date.to_string()),
-            // Of a role that was never used it says that there is no date.
-            (Some(_), None) => LastUse::Never,
+            // Of a role of whose use it remembers nothing it says that there is no date.
+            (Some(_), None) => {
+                let created = Timestamp::from_second(role.create_date().secs());
+                LastUse::none(created.ok(), Timestamp::now())
+            }
             (None, None) => LastUse::Unknown,
         },
     })

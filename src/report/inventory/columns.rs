@@ -150,7 +150,9 @@ fn cut(text: &str, width: usize) -> String {
 fn colour_of(role: &OwnedRole) -> Colour {
     match role.state {
         RoleState::Quarantined => AnsiColor::Red.on_default(),
-        RoleState::Active if role.last_use == LastUse::Never => AnsiColor::Yellow.on_default(),
+        RoleState::Active if matches!(role.last_use, LastUse::Never | LastUse::NotRemembered) => {
+            AnsiColor::Yellow.on_default()
+        }
         RoleState::Active => Colour::new(),
     }
 }
