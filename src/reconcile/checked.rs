@@ -1,6 +1,7 @@
 //! What was looked at: every file in scope, whether it can hold the annotation or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::manifests::{Origin, scope};
 use super::{ClusterManifests, Error, Manifests};
@@ -9,6 +10,27 @@ use crate::model::location::RepoPath;
 use crate::report::checked::{Checked, Counts};
 use crate::settings::ClusterSettings;
 use crate::source::{Remembered, directory};
+
+/// How many documents files have, counted while they were read for what they declare: to open them once
+/// more would cost as much again.
+#[derive(Default)]
+pub(super) struct Counted(Mutex<HashMap<RepoPath, usize>>);
+
+impl Counted {
+    pub(super) fn add(&self, path: &RepoPath, bytes: &[u8]) {
+        let count = manifest::count_documents(bytes);
+        self.counts().insert(path.clone(), count);
+    }
+
+    fn get(&self, path: &RepoPath) -> Option<usize> {
+        self.counts().get(path).copied()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<RepoPath, usize>> {
+        // A thread that panicked while it held the lock left a usable map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Manifests {
     /// Counts what a cluster's run looked at, with what it found declared there.
@@ -22,29 +44,37 @@ impl Manifests {
         found: &ClusterManifests,
     ) -> Result<Checked, Error> {
         let scope = scope(&cluster.paths, &cluster.naming().conventions.ignore);
-        let count = |_: &RepoPath, bytes: &[u8]| Some(manifest::count_documents(bytes));
-        let all = match self.origin() {
+        let known = |path: &RepoPath| self.counted.get(path);
+        let files: Vec<(RepoPath, usize)> = match self.origin() {
             Origin::Commit(repository, commit) => {
-                let remembered = self.cache.as_ref().map(|cache| Remembered {
-                    facts: cache.counts(),
+                // What the cache knows to hold nothing was not read: the cache knows its count as well.
+                let remembered = Remembered {
+                    facts: self.cache.as_ref().map(|cache| cache.counts()),
+                    known: &known,
                     write: |count| Some(u64::try_from(*count).ok()?.to_le_bytes().to_vec()),
                     read: |_, bytes| {
                         usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
                     },
-                });
-                let read = repository.read(commit, &scope, None, remembered.as_ref(), &count)?;
-                if let Some(remembered) = remembered {
-                    remembered.facts.save();
+                };
+                let count = |_: &RepoPath, bytes: &[u8]| Some(manifest::count_documents(bytes));
+                let read = repository.read(commit, &scope, None, Some(&remembered), &count)?;
+                if let Some(facts) = remembered.facts {
+                    facts.save();
                 }
-                read
+                read.files
             }
-            Origin::Directory(directory) => directory::read(directory, &scope, None, &count)?,
+            // All of them were read.
+            Origin::Directory(place) => {
+                let names = directory::names(place, &scope)?.into_iter();
+                let counted = names.map(|path| known(&path).map(|count| (path, count)));
+                counted.flatten().collect()
+            }
         };
         let mut accounts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
         for declared in found.resolved.declared.values() {
             *accounts.entry(&declared.location.path).or_default() += 1;
         }
-        let files = all.files.into_iter().filter(|(path, _)| scope.covers(path));
+        let files = files.into_iter().filter(|(path, _)| scope.covers(path));
         let files: Vec<(RepoPath, Counts)> = files
             .map(|(path, documents)| {
                 let counts = Counts {

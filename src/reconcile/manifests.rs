@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::checked::Counted;
 use super::findings::not_read;
 use super::rendered::{Files, Rendered};
 use super::{ClusterManifests, Declarations, Error, Event, Observer};
@@ -46,6 +47,8 @@ pub struct Manifests {
     directory: PathBuf,
     /// The cache that said what need not be read.
     pub(super) cache: Option<Rc<Cache>>,
+    /// How many documents the files have, where they were read to their ends.
+    pub(super) counted: Counted,
     /// What history was searched for already, and what came of it: a run that writes plans twice.
     pub(super) searched: RefCell<Vec<(Questions, Vec<RepoPath>, History)>>,
 }
@@ -80,15 +83,21 @@ impl manifest::Memory for Documents<'_> {
     }
 }
 
-/// Reads so much of a file, with what the cache remembers.
+/// Reads so much of a file, with what the cache remembers; the documents of whole ones are counted.
 fn extract<'a>(
     extractor: &'a Extractor,
     extent: Extent,
     cache: Option<&'a Cache>,
+    counted: &'a Counted,
 ) -> impl Fn(&RepoPath, &[u8]) -> Option<Extract> + Sync + 'a {
-    move |path, bytes| match cache {
-        Some(cache) => extractor.extract_with(path, bytes, extent, &Documents(cache)),
-        None => extractor.extract_with(path, bytes, extent, &()),
+    move |path, bytes| {
+        if extent == Extent::Whole {
+            counted.add(path, bytes);
+        }
+        match cache {
+            Some(cache) => extractor.extract_with(path, bytes, extent, &Documents(cache)),
+            None => extractor.extract_with(path, bytes, extent, &()),
+        }
     }
 }
 
@@ -198,7 +207,8 @@ impl Manifests {
         let scope = scope(paths, &reading.conventions.ignore);
         let rendered = files.vouched(observe)?;
         let (directory, commit) = (&files.directory, files.commit.clone());
-        let extract = extract(&extractor, extent, cache);
+        let counted = Counted::default();
+        let extract = extract(&extractor, extent, cache, &counted);
         let mut snapshot = source::directory::read(directory, &scope, commit, &extract)?;
         drop(extract);
         if let Some(rendered) = &rendered {
@@ -231,6 +241,7 @@ impl Manifests {
             rendered,
             directory: directory.to_owned(),
             cache: None,
+            counted,
             searched: RefCell::default(),
         })
     }
@@ -260,13 +271,16 @@ impl Manifests {
         (extractor, extent): (&Rc<Extractor>, Extent),
     ) -> Result<Self, Error> {
         let used = cache.map(Rc::as_ref);
-        let extract = extract(extractor, extent, used);
+        let counted = Counted::default();
+        let extract = extract(extractor, extent, used, &counted);
         let remembered = used.map(|cache| Remembered {
-            facts: cache.found(),
+            facts: Some(cache.found()),
+            known: &|_| None,
             write: Extract::to_bytes,
             read: Extract::from_bytes,
         });
         let snapshot = repository.read(commit, &scope, used, remembered.as_ref(), &extract)?;
+        drop(extract);
         tracing::info!(
             %commit,
             files = snapshot.files_seen,
@@ -285,6 +299,7 @@ impl Manifests {
             rendered: None,
             directory: PathBuf::new(),
             cache: cache.cloned(),
+            counted,
             searched: RefCell::default(),
         })
     }

@@ -37,8 +37,11 @@ pub struct Facts {
 
 /// Facts, and how what is found in a file becomes one and back.
 pub struct Remembered<'a, T> {
-    /// Where they are.
-    pub facts: &'a Facts,
+    /// Where they are; a run without a cache has none.
+    pub facts: Option<&'a Facts>,
+    /// What was found in the file with this name already, in this run. Nobody proves that the content had
+    /// its id: it must be nothing that a role hangs on.
+    pub known: &'a dyn Fn(&RepoPath) -> Option<T>,
     /// The fact of what was found; `None` if it is better looked at again.
     pub write: fn(&T) -> Option<Vec<u8>>,
     /// What was found in the file with this name; `None` if the fact makes no sense.
@@ -113,13 +116,17 @@ impl Facts {
 impl<T> Remembered<'_, T> {
     /// What was found in a blob before.
     pub(super) fn recall(&self, path: &RepoPath, id: &git2::Oid) -> Option<T> {
-        (self.read)(path, self.facts.get(id)?)
+        if let Some(known) = (self.known)(path) {
+            self.note(id, &known);
+            return Some(known);
+        }
+        (self.read)(path, self.facts?.get(id)?)
     }
 
     /// Remembers what was found in a blob.
     pub(super) fn note(&self, id: &git2::Oid, found: &T) {
-        if let Some(fact) = (self.write)(found) {
-            self.facts.add(id, fact);
+        if let Some((facts, fact)) = self.facts.zip((self.write)(found)) {
+            facts.add(id, fact);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use crate::support::cli::Cli;
+use crate::support::cli::{Cli, Run};
 use crate::support::repository::{git, service_account};
 use crate::support::world::{World, reason};
 
@@ -303,6 +303,57 @@ fn m84_lint_says_what_it_checked() {
     let world = World::with(&[("readme.md", "x")]);
     let run = world.print(&["lint"]).ends(0);
     assert!(run.stdout.contains("checked 0 files"), "{}", run.stdout);
+}
+
+#[test]
+fn m84_every_file_counts_whatever_it_is_and_however_it_is_read() {
+    let world = World::new(&["a"]);
+    for (path, content) in [
+        ("apps/latin.yaml", &b"kind: Caf\xe9\n---\nkind: Note\n"[..]),
+        ("apps/blank.yaml", b"# nothing\n"),
+        ("apps/copy.yml", b"kind: Note\n"),
+        ("apps/same.json", b"kind: Note\n"),
+        (
+            "apps/large.yaml",
+            b"version https://git-lfs.github.com/spec/v1\n",
+        ),
+        ("apps/text.txt", b"kind: Note\n---\nkind: Note\n"),
+    ] {
+        world.repository.write(path, content);
+    }
+    let link = world.repository.path().join("apps/link.yaml");
+    symlink("text.txt", link).expect("a link");
+    world.repository.commit("more");
+    let counts = |run: &Run| {
+        let total = &run.json()["clusters"][0]["checked"];
+        [&total["files"], &total["documents"]].map(|count| count.as_u64().expect("a number"))
+    };
+    let root = world.repository.path().display().to_string();
+    // The link is the file that it leads to; the pointer to another place is counted as nothing.
+    assert_eq!(counts(&world.run(&["lint"]).ends(4)), [6, 7]);
+    assert_eq!(
+        counts(&world.run(&["lint", "--directory", &root]).ends(4)),
+        [5, 5]
+    );
+    let cache = world.directory.path().join("cache");
+    let cached = |more: &[&str]| {
+        let cli = world.cli(&[&["lint", "--format", "json"], more].concat());
+        let cli = cli
+            .env("IRSA_GITOPS_NO_CACHE", "")
+            .env("IRSA_GITOPS_CACHE_DIR", &cache);
+        counts(&cli.run().ends(4))
+    };
+    for _ in 0..2 {
+        assert_eq!(cached(&[]), [6, 7]);
+        assert_eq!(cached(&["--directory", &root]), [5, 5]);
+    }
+    // One more file, and all the others as the cache knows them.
+    world
+        .repository
+        .write("apps/new.yaml", "kind: Note\n---\nkind: Note\n");
+    world.repository.commit("one more");
+    assert_eq!(cached(&[]), [7, 9]);
+    assert_eq!(cached(&[]), [7, 9]);
 }
 
 #[test]

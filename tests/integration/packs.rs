@@ -3,12 +3,14 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use irsa_gitops::manifest::Extract;
 use irsa_gitops::model::commit::CommitId;
 use irsa_gitops::model::location::RepoPath;
 use irsa_gitops::source::{
-    Alternates, Blob, Cache, Changed, Credentials, Error, Remembered, Repository, Scope, directory,
+    Alternates, Blob, Cache, Changed, Credentials, Error, Facts, Remembered, Repository, Scope,
+    directory,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -16,6 +18,12 @@ use proptest::test_runner::Config;
 use crate::support::repository::{Repository as Fixture, service_account};
 
 type Files = Vec<(RepoPath, Vec<u8>)>;
+
+fn open(repository: &Path) -> Repository {
+    let (credentials, refused) = (Credentials::default(), Alternates::Refused);
+    let address = repository.to_str().expect("UTF-8");
+    Repository::open(address, "HEAD", &credentials, refused, &|_| {}).expect("a repository")
+}
 
 /// What a commit holds, content and all.
 fn read(repository: &Path, commit: &str) -> Result<Files, Error> {
@@ -248,6 +256,46 @@ fn g9_an_entry_that_is_cut_short_by_its_own_header_is_not_taken_for_an_empty_fin
     }
 }
 
+#[test]
+fn m84_what_was_found_in_this_run_is_not_read_again() {
+    let files = ["a.yaml", "b.yaml", "c.yaml"].map(|path| (path, path));
+    let fixture = Fixture::with(&files);
+    let commit = CommitId::new(&fixture.head()).expect("an id");
+    let place = tempfile::tempdir().expect("a directory");
+    let all: Vec<(RepoPath, usize)> = vec![
+        ("a.yaml".into(), 1),
+        ("b.yaml".into(), 2),
+        ("c.yaml".into(), 0),
+    ];
+    let read = |facts: Option<&Facts>, known: &dyn Fn(&RepoPath) -> Option<usize>| {
+        let opened = AtomicUsize::new(0);
+        let look = |path: &RepoPath, _: &[u8]| {
+            opened.fetch_add(1, Ordering::Relaxed);
+            (*path == "b.yaml".into()).then_some(2)
+        };
+        let remembered = Remembered {
+            facts,
+            known,
+            write: |found: &usize| Some(found.to_le_bytes().to_vec()),
+            read: |_, bytes| Some(usize::from_le_bytes(bytes.try_into().ok()?)),
+        };
+        let found = open(fixture.path())
+            .read(&commit, &Scope::default(), None, Some(&remembered), &look)
+            .expect("all are there");
+        assert_eq!(found.files, all);
+        opened.into_inner()
+    };
+    let some = |path: &RepoPath| all.iter().find(|(p, found)| p == path && *found != 2);
+    let known = |path: &RepoPath| some(path).map(|(_, found)| *found);
+    assert_eq!(read(None, &known), 1, "only what is not known is read");
+    let cache = || Cache::open(place.path(), "1", "");
+    let first = cache();
+    assert_eq!(read(Some(first.counts()), &known), 1);
+    first.counts().save();
+    // What this run knew, the next one remembers.
+    assert_eq!(read(Some(cache().counts()), &|_| None), 0);
+}
+
 /// A file of a random tree: where, and which of a few contents.
 fn any_file() -> impl Strategy<Value = (String, usize)> {
     (
@@ -275,11 +323,7 @@ proptest! {
     ) {
         let fixture = Fixture::new();
         let cache = tempfile::tempdir().expect("a directory");
-        let git = || {
-            let address = fixture.path().to_str().expect("UTF-8").to_owned();
-            let (credentials, refused) = (Credentials::default(), Alternates::Refused);
-            Repository::open(&address, "HEAD", &credentials, refused, &|_| {}).expect("opened")
-        };
+        let git = || open(fixture.path());
         let look = |path: &RepoPath, bytes: &[u8]| irsa_gitops::manifest::Extractor::default().extract(path, bytes);
         for files in &rounds {
             for (path, which) in files {
@@ -303,7 +347,8 @@ proptest! {
             for _ in 0..2 {
                 let cache = Cache::open(cache.path(), "1", "");
                 let remembered = Remembered {
-                    facts: cache.found(),
+                    facts: Some(cache.found()),
+                    known: &|_| None,
                     write: Extract::to_bytes,
                     read: Extract::from_bytes,
                 };
