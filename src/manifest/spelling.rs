@@ -89,6 +89,10 @@ pub(super) fn mention(tree: &Tree, id: NodeId, keys: &AnnotationKeys) -> Option<
 /// Whether a text sets the annotation: as YAML or JSON, as a path of Helm's `--set`, or as one of a
 /// JSON patch. Prose about it does not.
 fn is_written_in(text: &str, managed: &str) -> bool {
+    // Hardly any text is so long, and every one of a file is looked at.
+    if text.len() < managed.len() {
+        return false;
+    }
     // Whoever writes a JSON pointer means it.
     if text.contains(&managed.replace('/', "~1")) && managed.contains('/') {
         return true;
