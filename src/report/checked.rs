@@ -34,7 +34,7 @@ impl Checked {
     /// Adds up files, given with what is in each of them.
     pub fn new(files: &[(RepoPath, Counts)]) -> Self {
         let sum = |depth: usize| {
-            let mut directories: BTreeMap<String, Counts> = BTreeMap::new();
+            let mut directories: BTreeMap<&[u8], Counts> = BTreeMap::new();
             for (path, counts) in files {
                 directories
                     .entry(directory(path, depth))
@@ -54,10 +54,17 @@ impl Checked {
         }
         let mut total = Counts::default();
         directories.values().for_each(|counts| total.add(*counts));
-        if directories.len() > MOST {
-            directories = largest(directories);
+        let mut named: BTreeMap<String, Counts> = BTreeMap::new();
+        for (path, counts) in directories {
+            named.entry(name(path)).or_default().add(counts);
         }
-        Self { total, directories }
+        if named.len() > MOST {
+            named = largest(named);
+        }
+        Self {
+            total,
+            directories: named,
+        }
     }
 
     /// Writes it for people.
@@ -95,14 +102,19 @@ fn depth(path: &RepoPath) -> usize {
     path.as_bytes().iter().filter(|byte| **byte == b'/').count()
 }
 
-/// The directory of a file, or the one around it that is so deep.
-fn directory(path: &RepoPath, depth: usize) -> String {
-    let path = path.to_string();
-    let parts: Vec<&str> = path.split('/').collect();
-    let above = &parts[..parts.len() - 1];
-    match above.get(..depth).unwrap_or(above) {
+/// The directory of a file, or the one around it that is so deep; empty is the root.
+fn directory(path: &RepoPath, depth: usize) -> &[u8] {
+    let path = path.as_bytes();
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let end = slashes.take(depth).last().map_or(0, |(at, _)| at);
+    &path[..end]
+}
+
+/// What a directory is called for people.
+fn name(directory: &[u8]) -> String {
+    match directory {
         [] => ".".to_owned(),
-        parts => parts.join("/"),
+        path => RepoPath::new(path).to_string(),
     }
 }
 
@@ -133,6 +145,26 @@ mod tests {
         assert_eq!(checked.total.documents, 2 * paths.len());
         let directories = checked.directories.into_iter();
         directories.map(|(name, c)| (name, c.files)).collect()
+    }
+
+    #[test]
+    fn m84_a_directory_has_the_name_that_people_are_shown() {
+        let one = Counts {
+            files: 1,
+            ..Counts::default()
+        };
+        let paths = [
+            "a/\u{e4}/b.yaml".into(),
+            RepoPath::new(*b"a/\xe4/c.yaml"),
+            "d.yaml".into(),
+        ];
+        let checked = Checked::new(&paths.map(|path| (path, one)));
+        let names: Vec<&str> = checked.directories.keys().map(String::as_str).collect();
+        assert_eq!(names, [".", "a/\\xe4", "a/\u{e4}"]);
+        // What only looks the same is counted as one, and nothing is lost.
+        let paths = ["a/\\xe4/b.yaml".into(), RepoPath::new(*b"a/\xe4/c.yaml")];
+        let checked = Checked::new(&paths.map(|path| (path, one)));
+        assert_eq!(checked.directories["a/\\xe4"].files, 2);
     }
 
     #[test]
