@@ -79,6 +79,16 @@ fn dry_run(verb: &str) -> &'static str {
     }
 }
 
+/// What answers a question beforehand, for verbs that ask one.
+fn consent(asks: bool) -> &'static str {
+    match asks {
+        true => {
+            "the question is answered beforehand with --yes; each guard has a flag of its own, --allow-…, which its message names"
+        }
+        false => "nothing is asked and nothing is written: leave it out",
+    }
+}
+
 /// Adds to an error about an unknown argument what it may be meant as.
 pub(crate) fn advise(
     mut error: clap::Error,
@@ -100,6 +110,16 @@ pub(crate) fn advise(
         .find(|(names, needed, _)| names.contains(&name) && needed.as_ref().is_none_or(has));
     let advice = match known {
         _ if matches!(name, "--dry-run" | "--dryrun" | "--what-if") => dry_run(verb.get_name()),
+        _ if matches!(
+            name,
+            "-y" | "--yes" | "--force" | "--auto-approve" | "--assume-yes"
+        ) =>
+        {
+            consent(has(&"yes"))
+        }
+        _ if matches!(name, "-n" | "--namespace") && verb.get_name() == "explain" => {
+            "the namespace stands before the name: NAMESPACE/NAME"
+        }
         Some((_, _, advice)) => advice,
         None => return error,
     };

@@ -45,6 +45,20 @@ fn i50_flags_of_other_tools_are_told_what_they_are_here() {
         (&["plan", "--branch", "main"], "--revision", "'-- "),
         (&["apply", "--prune"], "--mode sync", "'-- "),
         (&["plan", "--output", "json"], "--format json", "'-- "),
+        (
+            &["explain", "bar/a", "-n", "bar"],
+            "NAMESPACE/NAME",
+            "--path DIR",
+        ),
+        (
+            &["explain", "a", "--namespace=bar"],
+            "NAMESPACE/NAME",
+            "--path DIR",
+        ),
+        (&["explain", "bar/a", "-y"], "nothing is asked", "--yes"),
+        (&["plan", "--auto-approve"], "nothing is asked", "--yes"),
+        (&["apply", "--force"], "--yes", "nothing is asked"),
+        (&["apply", "--auto-approve"], "--yes", "nothing is asked"),
         // What the verb does not have is not advised, and what is near one of ours is.
         (
             &["iam-policy", "--for", "plan", "-o", "json"],
