@@ -26,7 +26,7 @@ mod identity;
 mod values;
 
 pub use conventions::shared;
-pub use error::{Error, Required, closest, did_you_mean};
+pub use error::{Error, Required, closest, describe_cluster, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};
@@ -160,13 +160,20 @@ impl ClusterInput {
         let name = Required {
             flag: "--cluster-name",
             why: "roles are tagged with the cluster they belong to",
+            hint: Some(
+                "use the name under which `aws eks list-clusters` shows the cluster".to_owned(),
+            ),
         };
         let issuer = Required {
             flag: "--oidc-provider",
             why: "trust policies name the cluster's OIDC issuer",
+            hint: Some(format!(
+                "find the issuer with: {}",
+                describe_cluster(self.name.as_deref(), self.region.as_deref())
+            )),
         };
         let lacks_issuer = self.oidc_providers.is_empty().then_some(issuer);
-        let (Some(name), None) = (self.name.as_deref(), lacks_issuer) else {
+        let (Some(name), None) = (self.name.as_deref(), &lacks_issuer) else {
             let lacks_name = self.name.is_none().then_some(name);
             return Err(Error::Missing(
                 lacks_name.into_iter().chain(lacks_issuer).collect(),

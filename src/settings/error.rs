@@ -3,6 +3,7 @@
 use crate::model::arn::AwsAccountId;
 use crate::model::cluster::{ClusterName, RolePrefix};
 use crate::model::role::RolePath;
+use crate::model::shell::quoted;
 
 /// What the user wrote is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -137,12 +138,26 @@ pub enum Error {
 }
 
 /// Something that has to be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Required {
     /// The flag or key that sets it.
     pub flag: &'static str,
     /// What it is for.
     pub why: &'static str,
+    /// How it is found.
+    pub hint: Option<String>,
+}
+
+/// The command that tells which issuer a cluster has, as far as the cluster is known.
+pub fn describe_cluster(name: Option<&str>, region: Option<&str>) -> String {
+    let name = name.map_or("CLUSTER".to_owned(), quoted);
+    let region = region.filter(|region| !region.trim().is_empty());
+    let region = region.map_or_else(String::new, |region| {
+        format!(" --region {}", quoted(region))
+    });
+    format!(
+        "aws eks describe-cluster --name {name}{region} --query cluster.identity.oidc.issuer --output text"
+    )
 }
 
 fn required(missing: &[Required]) -> String {
@@ -212,15 +227,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing(missing) => {
-                let hints = missing.iter().filter_map(|missing| match missing.flag {
-                    "--cluster-name" => {
-                        Some("use the name under which `aws eks list-clusters` shows the cluster")
-                    }
-                    "--oidc-provider" => Some(
-                        "find the issuer with: aws eks describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer --output text",
-                    ),
-                    _ => None,
-                });
+                let hints = missing.iter().filter_map(|missing| missing.hint.as_deref());
                 let hints: Vec<&str> = hints.collect();
                 return (!hints.is_empty()).then(|| hints.join("; "));
             }

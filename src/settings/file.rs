@@ -56,6 +56,7 @@ fn entries(text: &str) -> Result<Vec<Value>, Error> {
         _ => Err(Error::Missing(vec![Required {
             flag: KEY,
             why: "the file has to list at least one cluster",
+            hint: None,
         }])),
     }
 }

@@ -95,6 +95,7 @@ fn i51_everything_that_is_required_is_asked_for_at_once() {
     let error = run("prod", "").ends(2).stderr;
     assert!(error.contains("--oidc-provider is required"), "{error}");
     assert!(!error.contains("--cluster-name"), "{error}");
+    assert!(error.contains("describe-cluster --name prod "), "{error}");
     let error = run("", "oidc.example.com").ends(2).stderr;
     assert!(error.contains("--cluster-name is required"), "{error}");
     assert!(!error.contains("--oidc-provider"), "{error}");
