@@ -43,7 +43,8 @@ pub fn findings(cluster: &Cluster, providers: &Providers) -> Vec<Diagnostic> {
             "whether pods can assume the roles by OIDC provider {} was not checked: iam:GetOpenIDConnectProvider is denied",
             unread.join(", ")
         );
-        let prints = shell::command("iam-policy --for plan");
+        let account = &cluster.account;
+        let prints = shell::command(&format!("iam-policy --for plan --account {account}"));
         let hint = format!("{prints} prints what the job needs");
         found.push(Diagnostic::warning(Code::OidcProviderUnread, message).with_hint(hint));
     }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn i2_i40_what_shuts_every_pod_out_is_found_and_the_hint_mends_it() {
+    fn i2_i40_i56_what_shuts_every_pod_out_is_found_and_the_hint_mends_it() {
         let accepts = |audience: &str| Provider::Accepts(vec![audience.to_owned()]);
         assert_eq!(found(Some("vault"), accepts("vault")), []);
         assert_eq!(found(None, accepts("whatever")), []);
@@ -103,5 +104,6 @@ mod tests {
         let unread = found(Some("vault"), Provider::Unread);
         assert_eq!(unread[0].0, Code::OidcProviderUnread);
         assert_eq!(unread.len(), 1);
+        assert!(unread[0].1.contains(" --account 123456789012"));
     }
 }

@@ -203,7 +203,7 @@ fn i42_a_job_that_may_not_look_at_the_provider_hears_of_it_once() {
         assert_eq!(found.len(), 1, "{verb:?}: {}", run.stdout);
         assert_eq!(found[0]["severity"], "warning");
         let hint = found[0]["hint"].as_str().unwrap_or_default();
-        let command = "irsa-gitops iam-policy --for plan --cluster-name prod --oidc-provider";
+        let command = "irsa-gitops iam-policy --for plan --account 123456789012 --cluster-name prod --oidc-provider";
         let command = hint.replace("--for apply", "--for plan").contains(command);
         assert!(command && !hint.contains('…'), "{verb:?}: {hint}");
     }
