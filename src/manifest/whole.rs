@@ -121,6 +121,16 @@ impl Extractor {
         Half::of(text, &last)
     }
 
+    /// Whether a file has a ServiceAccount, with the managed annotation or without.
+    pub fn has(
+        &self,
+        bytes: &[u8],
+        service_account: &ServiceAccountRef,
+        default: Option<&Namespace>,
+    ) -> bool {
+        self.held(bytes, default).contains(&pair(service_account))
+    }
+
     /// What keeps a file from being whole, and where it is cut off.
     fn look(
         &self,

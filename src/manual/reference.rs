@@ -219,7 +219,7 @@ fn answers() -> String {
 ## Answers
 
 What decides whether pods can assume their role, as `explain` tells it: `answer.code` in its JSON, beside `canAssume` (`null` where that
-hangs on what is not known here), `message`, `since`, `by` (the commit), `hint`, `run`, `cloudTrail` (commands) and `notes`.
+hangs on the issuer, or on what is not known here), `message`, `since`, `by` (the commit), `hint`, `run`, `cloudTrail` (commands) and `notes`.
 
 | code | meaning |
 |---|---|

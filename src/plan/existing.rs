@@ -56,7 +56,7 @@ fn all(facts: &Facts) -> impl Iterator<Item = (RoleArn, &ServiceAccountRef, &Dec
 }
 
 /// The role of this account that an annotation names.
-fn named(declared: &Declared, cluster: &Cluster) -> Option<RoleArn> {
+pub(super) fn named(declared: &Declared, cluster: &Cluster) -> Option<RoleArn> {
     let given = declared.role_arn.as_deref()?;
     let Cluster {
         partition, account, ..

@@ -38,12 +38,12 @@ pub struct Allowed {
 pub enum Refusal {
     /// The account: roles would trust a provider that is not there.
     #[error(
-        "OIDC provider `{0}` is not registered in the account, so no pod could assume the roles"
+        "OIDC provider `{0}` is not registered in the account, so no pod of that issuer could assume the roles"
     )]
     NoProvider(OidcProviderArn, Audience),
     /// The account: tokens for that audience would be refused.
     #[error(
-        "OIDC provider `{provider}` does not accept audience `{audience}`, so no pod could assume the roles"
+        "OIDC provider `{provider}` does not accept audience `{audience}`, so no pod of that issuer could assume the roles"
     )]
     NoAudience {
         /// The provider.

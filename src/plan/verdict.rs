@@ -4,7 +4,7 @@
 //! the role is. What the role may do once it is assumed is not asked.
 //!
 //! ```text
-//! no role · quarantined · the manifest names another role · a Deny · another issuer ·
+//! the annotation's own role · no role · quarantined · the manifest names another role · a Deny · another issuer ·
 //! nobody lets them in · no provider · the provider refuses the audience · let in
 //! ```
 
@@ -12,19 +12,19 @@ use std::fmt;
 
 use super::provider::{Provider, Providers};
 use super::quarantine::{self, Note};
-use super::{Facts, guard};
+use super::{Facts, existing, guard};
 use crate::desired::{self, Verdict as Manifest};
 use crate::diagnostic::codes;
 use crate::model::arn::OidcProviderArn;
-use crate::model::cluster::{Audience, Cluster};
-use crate::model::role::CurrentRole;
+use crate::model::cluster::{Audience, Cluster, Issuer};
+use crate::model::role::{CurrentRole, ListedRole};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::trust_policy::Token;
 
 /// Whether pods can assume a role, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether they can; `None` if that hangs on what is not known here.
+    /// Whether they can; `None` if that hangs on the issuer, or on what is not known here.
     pub can_assume: Option<bool>,
     /// What decides it.
     pub cause: Cause,
@@ -35,6 +35,15 @@ pub struct Verdict {
 pub enum Cause {
     /// The trust policy lets them in, and the provider takes their tokens.
     LetIn,
+    /// The manifest names another role than its own, which lets them in: by ARN or name, as given.
+    ByOtherRole(String),
+    /// By some of the cluster's issuers they can, by others not.
+    SomeIssuers {
+        /// By which they can.
+        open: Vec<String>,
+        /// By which they cannot, and why.
+        shut: Vec<(String, Cause)>,
+    },
     /// There is no such role.
     NoRole,
     /// The role is quarantined.
@@ -49,6 +58,8 @@ pub enum Cause {
         trusted: Vec<String>,
         /// Those of the settings.
         configured: Vec<String>,
+        /// What has these take the tokens, as far as they do not.
+        commands: Vec<String>,
     },
     /// The trust policy does not let them in.
     NotLetIn,
@@ -64,6 +75,8 @@ codes! {
     /// What kind of cause it is. The text is stable: `answer.code` in the JSON of `explain`.
     CauseCode
     LetIn "let-in" "The trust policy lets the ServiceAccount in.",
+    ByOtherRole "by-other-role" "The manifest names another role than its own, which lets the ServiceAccount in.",
+    SomeIssuers "some-issuers" "By some of the cluster's issuers the pods can, by others not.",
     NoRole "no-role" "There is no such role.",
     Quarantined "quarantined" "The role is quarantined.",
     OtherRole "other-role" "The manifest names another role, or none.",
@@ -86,6 +99,8 @@ pub struct Question<'a> {
     pub declared: Option<&'a desired::Declared>,
     /// The role.
     pub role: Option<&'a CurrentRole>,
+    /// The role that the annotation names, if that is another one and there.
+    pub annotated: Option<&'a ListedRole>,
     /// The cluster's providers, as far as they are known.
     pub providers: &'a Providers,
 }
@@ -97,11 +112,19 @@ impl Facts {
         service_account: &ServiceAccountRef,
         role: Option<&CurrentRole>,
     ) -> Verdict {
+        let declared = self.resolved.declared.get(service_account);
+        let named = declared.and_then(|declared| {
+            let arn = existing::named(declared, &self.cluster)?;
+            let listed = self.current().listed(&arn.name)?;
+            let is_it = listed.name == arn.name && listed.path == arn.path;
+            (is_it && arn.name.as_str() != declared.role.as_str()).then_some(listed)
+        });
         verdict(&Question {
             service_account,
             cluster: &self.cluster,
-            declared: self.resolved.declared.get(service_account),
+            declared,
             role,
+            annotated: named,
             providers: self.providers(),
         })
     }
@@ -113,10 +136,12 @@ pub fn verdict(question: &Question<'_>) -> Verdict {
         can_assume: Some(false),
         cause,
     };
-    let unclear = || Verdict {
-        can_assume: None,
-        cause: Cause::Conditional,
-    };
+    if let Some(other) = question.other_that_lets_in() {
+        return Verdict {
+            can_assume: Some(true),
+            cause: Cause::ByOtherRole(other),
+        };
+    }
     let Some(role) = question.role else {
         return no(Cause::NoRole);
     };
@@ -126,12 +151,63 @@ pub fn verdict(question: &Question<'_>) -> Verdict {
     if let Some(other) = question.other_role(role) {
         return no(Cause::OtherRole(other));
     }
-    let audience = question.audience();
-    let subject = question.service_account.subject();
-    let statements = role.listed.trust_policy.statements().unwrap_or_default();
-    let mut best: Option<Verdict> = None;
-    for issuer in &question.cluster.issuers {
-        let arn = question.cluster.oidc_provider(issuer);
+    question.by_trust(&role.listed)
+}
+
+impl Question<'_> {
+    /// The role that the annotation names, as given, if it is another one and lets the pods in.
+    fn other_that_lets_in(&self) -> Option<String> {
+        let declared = self.declared?;
+        let is_held = matches!(declared.verdict, Manifest::Held { .. });
+        let verdict = self.by_trust(self.annotated.filter(|_| is_held)?);
+        let given = declared.role_arn.clone()?;
+        (verdict.can_assume == Some(true)).then_some(given)
+    }
+
+    /// What the trust policy of a role says, and the providers. By all issuers has to be the same: where it
+    /// is not, pods of one cluster get in and those of another one do not.
+    fn by_trust(&self, role: &ListedRole) -> Verdict {
+        let issuers = self.cluster.issuers.iter();
+        let answers = issuers.map(|issuer| (issuer, self.by_issuer(role, issuer)));
+        let answers: Vec<(&Issuer, Verdict)> = answers.collect();
+        let is =
+            |can_assume| move |(_, verdict): &&(&Issuer, Verdict)| verdict.can_assume == can_assume;
+        let open = answers.iter().filter(is(Some(true)));
+        let shut = answers.iter().filter(is(Some(false)));
+        let open: Vec<String> = open.map(|(issuer, _)| issuer.to_string()).collect();
+        let shut: Vec<(String, Cause)> = shut
+            .map(|(issuer, verdict)| (issuer.to_string(), verdict.cause.clone()))
+            .collect();
+        if !open.is_empty() && !shut.is_empty() {
+            return Verdict {
+                can_assume: None,
+                cause: Cause::SomeIssuers { open, shut },
+            };
+        }
+        // What is not known of one is not known of all; else the first one tells why.
+        let unclear = answers
+            .iter()
+            .position(|(_, verdict)| verdict.can_assume.is_none());
+        let told = answers.into_iter().nth(unclear.unwrap_or_default());
+        told.map_or(
+            Verdict {
+                can_assume: Some(false),
+                cause: Cause::NotLetIn,
+            },
+            |(_, verdict)| verdict,
+        )
+    }
+
+    /// The same by one issuer.
+    fn by_issuer(&self, role: &ListedRole, issuer: &Issuer) -> Verdict {
+        let no = |cause| Verdict {
+            can_assume: Some(false),
+            cause,
+        };
+        let audience = self.audience();
+        let subject = self.service_account.subject();
+        let statements = role.trust_policy.statements().unwrap_or_default();
+        let arn = self.cluster.oidc_provider(issuer);
         let provider = arn.to_string();
         let token = Token {
             provider: &provider,
@@ -144,10 +220,10 @@ pub fn verdict(question: &Question<'_>) -> Verdict {
             such.map(|s| s.is_about(&token)).collect::<Vec<_>>()
         };
         let (denied, allowed) = (about(true), about(false));
-        let answer = if denied.contains(&Some(true)) {
+        if denied.contains(&Some(true)) {
             no(Cause::Denied)
         } else if allowed.contains(&Some(true)) && !denied.contains(&None) {
-            match question.refusal(&arn, &audience) {
+            match self.refusal(&arn, &audience) {
                 Some(cause) => no(cause),
                 None => Verdict {
                     can_assume: Some(true),
@@ -155,24 +231,15 @@ pub fn verdict(question: &Question<'_>) -> Verdict {
                 },
             }
         } else if allowed.contains(&Some(true)) || allowed.contains(&None) {
-            unclear()
+            Verdict {
+                can_assume: None,
+                cause: Cause::Conditional,
+            }
         } else {
-            no(question.not_let_in(role))
-        };
-        // Of several issuers, the one by which they get furthest counts.
-        let rank = |verdict: &Verdict| match verdict.can_assume {
-            Some(true) => 2,
-            None => 1,
-            Some(false) => 0,
-        };
-        if best.as_ref().is_none_or(|best| rank(&answer) > rank(best)) {
-            best = Some(answer);
+            no(self.not_let_in(role))
         }
     }
-    best.unwrap_or_else(|| no(Cause::NotLetIn))
-}
 
-impl Question<'_> {
     /// What the role-arn annotation says, if it is not the role.
     fn other_role(&self, role: &CurrentRole) -> Option<Option<String>> {
         let declared = self.declared?;
@@ -208,18 +275,28 @@ impl Question<'_> {
         }
     }
 
-    fn not_let_in(&self, role: &CurrentRole) -> Cause {
+    /// The commands that have the providers of the cluster take the tokens.
+    fn mending(&self) -> Vec<String> {
+        let audience = self.audience();
+        let arns = self.cluster.issuers.iter();
+        let arns = arns.map(|issuer| self.cluster.oidc_provider(issuer));
+        arns.filter_map(|arn| self.refusal(&arn, &audience)?.command())
+            .collect()
+    }
+
+    fn not_let_in(&self, role: &ListedRole) -> Cause {
         let cluster = self.cluster;
         let issuers = cluster.issuers.iter();
         let configured: Vec<String> = issuers
             .map(|issuer| cluster.oidc_provider(issuer).to_string())
             .collect();
-        let trusted = role.listed.trust_policy.federated_principals();
+        let trusted = role.trust_policy.federated_principals();
         let is_issuer = |arn: &String| arn.contains(":oidc-provider/");
         match trusted.iter().any(is_issuer) && trusted.iter().all(|arn| !configured.contains(arn)) {
             true => Cause::OtherIssuer {
                 trusted: trusted.into_iter().filter(is_issuer).collect(),
                 configured,
+                commands: self.mending(),
             },
             false => Cause::NotLetIn,
         }
@@ -231,6 +308,8 @@ impl Cause {
     pub fn code(&self) -> CauseCode {
         match self {
             Self::LetIn => CauseCode::LetIn,
+            Self::ByOtherRole(_) => CauseCode::ByOtherRole,
+            Self::SomeIssuers { .. } => CauseCode::SomeIssuers,
             Self::NoRole => CauseCode::NoRole,
             Self::Quarantined(_) => CauseCode::Quarantined,
             Self::OtherRole(_) => CauseCode::OtherRole,
@@ -241,6 +320,11 @@ impl Cause {
             Self::NoProvider(..) => CauseCode::NoProvider,
             Self::AudienceRefused(..) => CauseCode::AudienceRefused,
         }
+    }
+
+    /// Whether it lies with the cluster's providers, whatever manifests say.
+    pub fn is_of_the_cluster(&self) -> bool {
+        matches!(self, Self::NoProvider(..) | Self::AudienceRefused(..))
     }
 
     /// The command that mends it in IAM, where that is not a role's affair.
@@ -264,7 +348,15 @@ impl fmt::Display for Cause {
             arns.iter().map(issuer).collect::<Vec<_>>().join(", ")
         };
         match self {
-            Self::LetIn => f.write_str("its trust policy lets the ServiceAccount in"),
+            Self::LetIn | Self::ByOtherRole(_) => {
+                f.write_str("its trust policy lets the ServiceAccount in")
+            }
+            Self::SomeIssuers { open, shut } => {
+                write!(f, "by `{}` they can", open.join("` and `"))?;
+                shut.iter().try_for_each(|(issuer, cause)| {
+                    write!(f, "; by `{issuer}` they cannot: {cause}")
+                })
+            }
             Self::NoRole => f.write_str("there is no such role"),
             Self::Quarantined(note) => write!(f, "the role is {note}, and nobody can assume it"),
             Self::OtherRole(Some(other)) => write!(
@@ -278,6 +370,7 @@ impl fmt::Display for Cause {
             Self::OtherIssuer {
                 trusted,
                 configured,
+                ..
             } => write!(
                 f,
                 "the issuer changed: its trust policy names issuer {}, and the cluster's, by --oidc-provider, is {}",

@@ -51,6 +51,20 @@ pub enum Error {
     /// The user: an ARN of an account that no cluster is in.
     #[error("the ARN is of account {0}, and that is not the account of cluster `{1}`")]
     OtherAccount(AwsAccountId, ClusterName),
+    /// The user: an ARN of another role than a cluster's, which may have the same name.
+    #[error(
+        "the ARN is of {what} `{given}`, and roles of cluster `{cluster}` have {what} `{ours}`: it is another role"
+    )]
+    OtherArn {
+        /// Which part of the ARN.
+        what: &'static str,
+        /// What it says.
+        given: String,
+        /// What the cluster's say.
+        ours: String,
+        /// The cluster.
+        cluster: ClusterName,
+    },
     /// The user: a name that nothing has.
     #[error("no ServiceAccount and no role of them is called `{0}`")]
     UnknownName(String, Vec<ServiceAccountRef>),
@@ -115,6 +129,7 @@ impl Error {
             | Self::NoServiceAccount(..)
             | Self::Arn(_)
             | Self::OtherAccount(..)
+            | Self::OtherArn { .. }
             | Self::UnknownName(..)
             | Self::WhichServiceAccount(_)
             | Self::WhichCluster(_)
@@ -161,6 +176,7 @@ impl Error {
             ),
             Self::MovedSinceShown(_) => Some("run again: it shows what is to be done now".to_owned()),
             Self::OtherAccount(..) => Some("name the cluster of that account with --cluster-name, or use its credentials".to_owned()),
+            Self::OtherArn { .. } => Some("give NAMESPACE/NAME or the role's bare name for the role of the cluster; if the ARN is right, check --role-path and the credentials".to_owned()),
             Self::UnknownName(_, near) if near.is_empty() => {
                 Some("give it as NAMESPACE/NAME, or check --path and --role-prefix".to_owned())
             }

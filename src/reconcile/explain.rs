@@ -2,14 +2,14 @@
 
 use super::survey::{Survey, survey};
 use super::{Error, Manifests, Terms};
-use crate::desired::role_name;
+use crate::desired::{self, role_name};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::{self, IamReader, Kind};
 use crate::model::cluster::ClusterName;
 use crate::model::role::{CurrentRole, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::tags;
-use crate::plan::{Action, Change, quarantine};
+use crate::plan::{Action, Change, Obstacle, Reason, quarantine};
 use crate::report::action_word;
 use crate::report::explanation::{CurrentField, Explanation};
 use crate::report::record::RecordField;
@@ -17,12 +17,16 @@ use crate::settings::ClusterSettings;
 
 mod answer;
 mod drift;
+mod fate;
 mod lenient;
+mod mention;
 mod subject;
 
 use answer::Known;
 use drift::Drift;
+use fate::Fate;
 use lenient::Lenient;
+use mention::Mention;
 use subject::{Meant, candidates, only_one};
 
 /// What the user named, and what that may be.
@@ -92,9 +96,8 @@ async fn explain(
     let role = RoleName::new(label.as_str()).ok();
     let reader = Lenient::new(iam);
     let survey = survey(settings, manifests, terms, &reader).await?;
-    let unread = reader.unread();
     let obstacle = survey.obstacle.clone().map(Error::from);
-    let (mut current, mut attached) = (None, Some(Vec::new()));
+    let (mut current, mut attached) = (None, None);
     if let Some(name) = &role {
         current = iam.role(name).await?;
         if current.is_some() {
@@ -111,9 +114,14 @@ async fn explain(
         .iter()
         .rfind(|v| v.before.is_none() && v.after.is_some());
     let change = survey.plan.changes.get(&label);
+    let is_superseded = matches!(survey.obstacle, Some(Obstacle::Superseded(_)));
     let (state, reason) = match (change, &current) {
         (Some(change), _) => match &obstacle {
             Some(obstacle) if change.writes() => ("held", held_back(change, obstacle)),
+            Some(obstacle) if is_superseded && change.action != Action::InSync => (
+                "held",
+                format!("{}; but {obstacle}", without_command(&change.reason)),
+            ),
             _ => (action_word(&change.action), change.reason.to_string()),
         },
         (None, Some(_)) => (
@@ -132,6 +140,22 @@ async fn explain(
     let has_history = manifests.repository.is_some();
     let drift = Drift::of(&survey, &label, service_account, &versions).filter(|_| has_history);
     let findings = findings(&survey, service_account);
+    let resolved = &survey.facts.resolved.declared;
+    let mention = match resolved.contains_key(service_account) {
+        true => None,
+        false => Mention::of(service_account, (settings, manifests), &survey)?,
+    };
+    let is_declared = resolved.get(service_account);
+    let is_declared = is_declared.is_some_and(|one| one.verdict != desired::Verdict::Unmanaged);
+    let fate = match change {
+        Some(change) if !is_declared && !is_superseded => {
+            Some(Fate::of(change, &survey, (settings, manifests), terms, &reader).await)
+        }
+        _ => None,
+    };
+    let unread = reader.unread();
+    let owned = survey.plan.changes.values();
+    let owned: Vec<&ServiceAccountRef> = owned.map(|change| &change.service_account).collect();
     let known = Known {
         survey: &survey,
         settings,
@@ -148,7 +172,10 @@ async fn explain(
             &service_account.to_string(),
             std::slice::from_ref(settings),
             manifests,
+            &owned,
         ),
+        mention: mention.as_ref(),
+        fate,
     };
     let mut answer = known.answer();
     if !unread.is_empty() {
@@ -158,7 +185,7 @@ async fn explain(
             names.join(", ")
         ));
     }
-    if attached.is_none() {
+    if current.is_some() && attached.is_none() {
         answer
             .notes
             .push("what is attached to the role could not be read: access denied".to_owned());
@@ -172,6 +199,7 @@ async fn explain(
         service_account: service_account.to_string(),
         role: label.as_str().to_owned(),
         location: location.map(ToString::to_string),
+        may_be_declared_at: mention.map(|mention| mention.place()),
         introduced_by: introduced.map(|version| (&version.commit).into()),
         last_changed_by: versions.first().map(|version| (&version.commit).into()),
         state: state.to_owned(),
@@ -206,6 +234,19 @@ fn findings(survey: &Survey, service_account: &ServiceAccountRef) -> Vec<Diagnos
     found.cloned().collect()
 }
 
+/// A reason without the command that it prints: it rests on what may be out of date.
+fn without_command(reason: &Reason) -> Reason {
+    match reason {
+        Reason::HeldForEver {
+            undeclared, kept, ..
+        } => Reason::Kept {
+            undeclared: *undeclared,
+            kept: kept.clone(),
+        },
+        reason => reason.clone(),
+    }
+}
+
 /// Why nothing becomes of a change that a run would make.
 fn held_back(change: &Change, obstacle: &Error) -> String {
     let action = action_word(&change.action);
@@ -228,7 +269,7 @@ fn facts(role: &CurrentRole, attached: Option<Vec<String>>, terms: &Terms) -> Cu
         quarantined_until: quarantine::until(role, terms.prune_after)
             .map(|until| until.to_string()),
         last_use: role.last_use.clone(),
-        attached: attached.unwrap_or_default(),
+        attached,
         created: role.created.clone(),
         permissions_boundary: role.permissions_boundary.clone(),
     }

@@ -27,6 +27,8 @@ pub struct Explanation {
     pub role: String,
     /// Where it is declared: `PATH:LINE:COLUMN`.
     pub location: Option<String>,
+    /// Where it stands without being declared: in a file with an error, or without the annotation.
+    pub may_be_declared_at: Option<String>,
     /// The commit that brought the declaration in.
     pub introduced_by: Option<CommitField>,
     /// The commit that last changed or removed it.
@@ -55,7 +57,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Whether they can; `null` if that hangs on what is not known here.
+    /// Whether they can; `null` if that hangs on the issuer, or on what is not known here.
     pub can_assume: Option<bool>,
     /// What decides it: a stable code.
     pub code: &'static str,
@@ -131,8 +133,8 @@ pub struct CurrentField {
     /// When it was last used.
     #[serde(flatten, serialize_with = "super::json::last_use::serialize")]
     pub last_use: LastUse,
-    /// Policies and instance profiles that are attached to it.
-    pub attached: Vec<String>,
+    /// Policies and instance profiles that are attached to it; `null` if that could not be read.
+    pub attached: Option<Vec<String>>,
     /// When it was made (RFC 3339).
     pub created: Option<String>,
     /// The ARN of its permissions boundary.
@@ -198,7 +200,10 @@ impl Explanation {
         let mut fact = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
         fact(
             "declared at",
-            self.location.clone().or(Some("nowhere".to_owned())),
+            self.location
+                .clone()
+                .or(self.may_be_declared_at.clone())
+                .or(Some("nowhere".to_owned())),
         );
         fact(
             "introduced by",
@@ -230,13 +235,12 @@ impl Explanation {
                 "last used",
                 Some(current.last_use.in_a_column(str::to_owned)),
             );
-            let attached = current.attached.join(", ");
             fact(
                 "attached",
-                Some(if attached.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    attached
+                Some(match &current.attached {
+                    None => "unknown".to_owned(),
+                    Some(attached) if attached.is_empty() => "nothing".to_owned(),
+                    Some(attached) => attached.join(", "),
                 }),
             );
         }

@@ -39,6 +39,8 @@ pub struct Repository {
     is_shallow: bool,
     /// The repository for people: a URL without credentials, or a path.
     label: String,
+    /// Where its files are checked out, as that was named.
+    checkout: Option<PathBuf>,
     /// Which trailer says what a commit was rendered from.
     pub(super) trailer: Option<TrailerKey>,
     /// The directory of a clone, or that by which a repository of another user is open; deleted with
@@ -133,8 +135,10 @@ impl Repository {
         });
         let label = url.unwrap_or_else(|| shown.display().to_string());
         let label = label.trim_end_matches('/').to_owned();
+        let checkout = git.workdir().map(|_| path.to_owned());
         Ok(Self {
             _place: place,
+            checkout,
             ..Self::new(git, label)?
         })
     }
@@ -161,6 +165,7 @@ impl Repository {
             ancestries: RefCell::default(),
             is_shallow,
             label,
+            checkout: None,
             trailer: None,
             _place: None,
         })
@@ -179,6 +184,11 @@ impl Repository {
     /// The repository for people: a URL without credentials, or a path.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Where its files are checked out, as that was named; `None` for a bare one, or a clone of a URL.
+    pub fn checkout(&self) -> Option<&Path> {
+        self.checkout.as_deref()
     }
 
     /// Reads every manifest in scope at one commit, on all processors; what a cache knows to hold

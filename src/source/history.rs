@@ -222,6 +222,13 @@ impl Repository {
         CommitId::new(&parent.id().to_string()).ok()
     }
 
+    /// Whether a commit is a merge.
+    pub fn is_merge(&self, commit: &CommitId) -> bool {
+        let id = Oid::from_str(commit.as_str());
+        let commit = id.and_then(|id| self.objects().find_commit(id));
+        commit.is_ok_and(|commit| commit.parent_count() > 1)
+    }
+
     /// The commit since which what is at a path is what it is, seen along first parents; `None` if it
     /// is not in this clone, or too far back.
     ///

@@ -8,6 +8,7 @@ use crate::support::repository::{Repository, git, service_account};
 use crate::support::world::{World, reason};
 
 mod advice;
+mod stated;
 
 const OLD: &str = "oidc.eks.eu-west-1.amazonaws.com/id/9B1E4C22D5F7A0836C1D2E3F4A5B6C7D";
 
@@ -220,7 +221,7 @@ fn i43_the_provider_that_refuses_the_audience_and_the_command_that_mends_it() {
     world.edit(|state| state["oidcProviders"] = json!([]));
     let told = answer(&world, &["bar/a"]);
     says(&told, false, "no-provider");
-    assert!(lines(&told, "run").starts_with("aws iam create-open-id-connect-provider"));
+    assert!(lines(&told, "run").contains("aws iam create-open-id-connect-provider"));
     assert!(lines(&told, "cloudTrail").contains("DeleteOpenIDConnectProvider"));
     // Of one ServiceAccount alone.
     let own = service_account("bar", "a") + "    eks.amazonaws.com/audience: vault\n";

@@ -84,6 +84,7 @@ fn asked(
         cluster,
         declared,
         role,
+        annotated: None,
         providers,
     });
     assert!(!verdict.cause.to_string().is_empty());
@@ -156,7 +157,7 @@ fn i43_no_role_and_a_quarantine_come_first() {
 }
 
 #[test]
-fn i43_the_provider_has_the_last_word_and_one_of_several_is_enough() {
+fn i43_i121_the_provider_has_the_last_word_and_one_of_several_is_not_enough() {
     let both = cluster(&["i.example", "new.example"]);
     let new = "arn:aws:iam::123456789012:oidc-provider/new.example";
     let role = role(documents(&[
@@ -177,14 +178,12 @@ fn i43_the_provider_has_the_last_word_and_one_of_several_is_enough() {
         ask(accepts("x"), Provider::Missing),
         (Some(false), "audience-refused")
     );
-    assert_eq!(
-        ask(Provider::Missing, accepts("sts.amazonaws.com")),
-        (Some(true), "let-in")
-    );
-    assert_eq!(
-        ask(Provider::Missing, Provider::Unread),
-        (Some(true), "let-in")
-    );
+    // Pods of the cluster whose issuer is shut do not get in.
+    for open in [accepts("sts.amazonaws.com"), Provider::Unread] {
+        assert_eq!(ask(Provider::Missing, open), (None, "some-issuers"));
+    }
+    let all = || accepts("sts.amazonaws.com");
+    assert_eq!(ask(all(), all()), (Some(true), "let-in"));
 }
 
 #[test]

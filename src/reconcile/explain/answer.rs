@@ -4,6 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::drift::Drift;
+use super::fate::Fate;
+use super::mention::Mention;
 use crate::desired::Verdict as Manifest;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Management;
@@ -13,12 +15,15 @@ use crate::model::role::{CurrentRole, RoleLabel};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::{command, quoted};
 use crate::model::tags;
-use crate::plan::{Action, Cause, Change, Verdict, record};
+use crate::plan::fence::Why;
+use crate::plan::{Cause, Change, Obstacle, Superseded, Verdict, quarantine, record};
 use crate::reconcile::history::Version;
 use crate::reconcile::survey::Survey;
 use crate::reconcile::{Error, Manifests};
 use crate::report::explanation::Answer;
 use crate::settings::ClusterSettings;
+
+mod remedy;
 
 /// How much later than an apply that declares it a role is made that was made anew.
 const LATER: SignedDuration = SignedDuration::from_mins(5);
@@ -36,16 +41,12 @@ pub(super) struct Known<'a> {
     pub(super) drift: Option<&'a Drift>,
     pub(super) obstacle: Option<&'a Error>,
     pub(super) findings: &'a [Diagnostic],
-    /// What is like it and declared, where it is not.
+    /// What is like it and known, where it is not.
     pub(super) near: Vec<ServiceAccountRef>,
-}
-
-/// What to do, and whom to ask.
-#[derive(Default)]
-struct Advice {
-    hint: Option<String>,
-    run: Vec<String>,
-    cloud_trail: Vec<String>,
+    /// Where it stands, where it is not declared.
+    pub(super) mention: Option<&'a Mention>,
+    /// What mode sync makes of its role, where it is ours and not declared.
+    pub(super) fate: Option<Fate>,
 }
 
 impl Known<'_> {
@@ -56,6 +57,14 @@ impl Known<'_> {
         let advice = self.advice(&cause);
         let (account, role) = (self.service_account, self.label.as_str());
         let said = match can_assume {
+            _ if let Cause::ByOtherRole(other) = &cause => format!(
+                "yes: pods of `{account}` can assume the role that their annotation names, `{other}`, now, as {cause}; `{role}` is not what they ask for"
+            ),
+            _ if matches!(cause, Cause::SomeIssuers { .. }) => {
+                format!(
+                    "partly: pods of `{account}` can assume `{role}` now by some of the issuers only: {cause}"
+                )
+            }
             Some(true) => format!("yes: pods of `{account}` can assume `{role}` now, as {cause}"),
             Some(false) => format!("no: pods of `{account}` cannot assume `{role}` now: {cause}"),
             None => {
@@ -69,7 +78,7 @@ impl Known<'_> {
         Answer {
             can_assume,
             code: cause.code().as_str(),
-            said,
+            said: said + &self.out_of_date(),
             since,
             by: self.culprit(&cause).as_ref().map(Into::into),
             hint: advice.hint,
@@ -79,20 +88,59 @@ impl Known<'_> {
         }
     }
 
+    /// What was applied that is not in the history of the commit that was read, if anything was.
+    fn superseded(&self) -> Option<&Superseded> {
+        match self.survey.obstacle.as_ref()? {
+            Obstacle::Superseded(superseded) => Some(superseded),
+            Obstacle::Refused(_) => None,
+        }
+    }
+
+    /// That manifests of another commit count, as the rest of a sentence.
+    fn out_of_date(&self) -> String {
+        let Some(superseded) = self.superseded() else {
+            return String::new();
+        };
+        let (commit, applied) = (superseded.commit.short(), superseded.last_commit.short());
+        let is = match superseded.why {
+            Why::Newer => "is older than what was applied",
+            Why::Elsewhere => "is on another line of history than what was applied",
+            Why::Unknown => "may be older than what was applied, which is not in this clone",
+        };
+        let witness = &superseded.witness;
+        format!(
+            "; but the commit that was read, {commit}, {is}: {witness} {applied}, so what is said of manifests may be out of date"
+        )
+    }
+
     fn is_declared(&self) -> bool {
         let declared = &self.survey.facts.resolved.declared;
         let declared = declared.get(self.service_account);
         declared.is_some_and(|declared| declared.verdict != Manifest::Unmanaged)
     }
 
-    /// The newest commit that took the ServiceAccount away, or had it have no role any more.
+    /// The newest commit that took the ServiceAccount away, or had it have no role any more; of a quarantined
+    /// role the one that it is quarantined for, whatever was declared and taken away since.
     fn removal(&self) -> Option<&Version> {
         let is_managed = |side: &Option<crate::manifest::Declaration>| {
             let side = side.as_ref();
             side.is_some_and(|one| one.management != Management::Unmanaged)
         };
-        let mut versions = self.versions.iter();
-        versions.find(|version| is_managed(&version.before) && !is_managed(&version.after))
+        let versions = self.versions.iter();
+        let removals =
+            versions.filter(|version| is_managed(&version.before) && !is_managed(&version.after));
+        let removals: Vec<&Version> = removals.collect();
+        let quarantined = self.role.filter(|role| quarantine::is_quarantined(role));
+        let by = quarantined.and_then(quarantine::by);
+        let is_before = |version: &&Version| {
+            let repository = self.manifests.repository.as_ref();
+            let (id, by) = (&version.commit.id, by.as_ref());
+            repository.zip(by).is_some_and(|(repository, by)| {
+                id == by || repository.ancestry(id, by) == Ancestry::Ancestor
+            })
+        };
+        let reason = removals.iter().copied().find(is_before);
+        reason.or(removals.first().copied())
     }
 
     /// The newest commit that brought the ServiceAccount in.
@@ -119,184 +167,6 @@ impl Known<'_> {
             },
             _ => None,
         }
-    }
-
-    fn advice(&self, cause: &Cause) -> Advice {
-        let mut advice = self.remedy(cause);
-        if let Some(obstacle) = self.obstacle
-            && self.change.is_some_and(Change::writes)
-            && !matches!(cause, Cause::OtherIssuer { .. })
-        {
-            // A command that is refused is none.
-            advice
-                .run
-                .retain(|command| !command.starts_with("irsa-gitops apply"));
-            let hint = obstacle.hint();
-            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-            advice.hint = Some(format!("no run writes anything now: {obstacle}{hint}"));
-        }
-        advice
-    }
-
-    fn remedy(&self, cause: &Cause) -> Advice {
-        let apply = || command("apply");
-        let cluster = self.survey.cluster();
-        let describe = || {
-            format!(
-                "aws eks describe-cluster --name {} --query cluster.identity.oidc.issuer --output text",
-                quoted(cluster.name.as_str())
-            )
-        };
-        match cause {
-            Cause::LetIn => {
-                let ServiceAccountRef { namespace, name } = self.service_account;
-                let mut advice = Advice {
-                    hint: Some("if AWS refuses it all the same, compare what the cluster has: the annotation, pods that are older than it, the issuer".to_owned()),
-                    run: vec![
-                        format!("kubectl get serviceaccount {name} --namespace {namespace} --output yaml"),
-                        describe(),
-                    ],
-                    cloud_trail: vec![self.refused_calls()],
-                };
-                if !self.is_declared() {
-                    advice.hint = Some("no manifest declares the ServiceAccount any more, and the role still lets it in; mode sync retires the role".to_owned());
-                }
-                advice
-            }
-            Cause::Quarantined(_) if self.is_declared() => Advice {
-                hint: Some("it is declared again, so apply restores the same role, with its id and policies".to_owned()),
-                run: vec![apply()],
-                ..Advice::default()
-            },
-            Cause::Quarantined(_) => Advice {
-                hint: Some("declare it again, best by a revert: apply then restores the same role, with its id and policies".to_owned()),
-                run: self.revert_and(apply()),
-                cloud_trail: vec![],
-            },
-            Cause::NoRole => self.without_role(apply()),
-            Cause::OtherRole(_) => {
-                let declared = self.survey.facts.resolved.declared.get(self.service_account);
-                let place = declared.map(|declared| format!(" at {}", declared.location));
-                let arn = self.arn();
-                Advice {
-                    hint: Some(format!(
-                        "correct the role-arn annotation{}: it must be `{arn}`",
-                        place.unwrap_or_default()
-                    )),
-                    run: vec![command("lint")],
-                    ..Advice::default()
-                }
-            }
-            Cause::OtherIssuer { trusted, .. } => self.other_issuer(trusted, describe()),
-            Cause::Denied | Cause::NotLetIn | Cause::Conditional => self.by_hand(apply()),
-            Cause::NoProvider(..) | Cause::AudienceRefused(..) => {
-                let event = match cause {
-                    Cause::NoProvider(..) => "DeleteOpenIDConnectProvider",
-                    _ => "RemoveClientIDFromOpenIDConnectProvider",
-                };
-                Advice {
-                    hint: Some("the roles need no change: the provider does".to_owned()),
-                    run: cause.command().into_iter().collect(),
-                    cloud_trail: vec![self.lookup("EventName", event, &self.iam_region())],
-                }
-            }
-        }
-    }
-
-    fn without_role(&self, apply: String) -> Advice {
-        let cloud_trail = vec![self.role_calls()];
-        let (hint, run) = match self.change.map(|change| &change.action) {
-            Some(Action::Create(_)) => (
-                "apply makes it; either none has run since it was declared, or somebody deleted the role".to_owned(),
-                vec![apply],
-            ),
-            Some(_) => {
-                let hint = self.findings.iter().find_map(|found| found.hint.clone());
-                let reason = self.change.map(|change| change.reason.to_string());
-                let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-                (
-                    format!("it is held, so none is made: {}{hint}", reason.unwrap_or_default()),
-                    vec![command("lint")],
-                )
-            }
-            None if self.removal().is_some() => (
-                "declare it again: the role is then a new one, with another id and no policies".to_owned(),
-                self.revert_and(apply),
-            ),
-            None => {
-                let near: Vec<String> = self.near.iter().map(|one| format!("`{one}`")).collect();
-                let near = match near.is_empty() {
-                    true => String::new(),
-                    false => format!("; did you mean {}?", near.join(" or ")),
-                };
-                let hint = format!("no manifest that was read ever declared it: check --path, --revision and the name{near}");
-                return Advice {
-                    hint: Some(hint),
-                    ..Advice::default()
-                };
-            }
-        };
-        Advice {
-            hint: Some(hint),
-            run,
-            cloud_trail,
-        }
-    }
-
-    fn other_issuer(&self, trusted: &[String], describe: String) -> Advice {
-        let issuers = trusted
-            .iter()
-            .filter_map(|arn| arn.split_once(":oidc-provider/"));
-        let issuers: Vec<&str> = issuers.map(|(_, issuer)| issuer).collect();
-        let accept = match (&issuers[..], self.change.map(|change| &change.action)) {
-            ([old], Some(Action::Update(_))) => {
-                vec![command(&format!(
-                    "apply --allow-issuer-change {}",
-                    quoted(old)
-                ))]
-            }
-            _ => vec![],
-        };
-        Advice {
-            hint: Some("the first command tells the issuer that the cluster has: if it is that of the settings, the cluster was built again, and apply has the roles follow; else correct --oidc-provider; while both clusters are in use, give both".to_owned()),
-            run: [vec![describe], accept].concat(),
-            cloud_trail: vec![self.role_calls()],
-        }
-    }
-
-    /// What to do about a trust policy that is not as declared.
-    fn by_hand(&self, apply: String) -> Advice {
-        let hint = self.findings.iter().find_map(|found| found.hint.clone());
-        let (hint, run) = match (self.change.map(|change| &change.action), self.drift) {
-            (Some(Action::Update(_)), Some(Drift::Earlier(_))) => (
-                Some("the declaration was changed, and no apply has run since: it puts the declared trust policy in place".to_owned()),
-                vec![apply],
-            ),
-            (Some(Action::Update(_)), _) => (
-                Some("somebody changed it by hand: apply puts the declared trust policy back".to_owned()),
-                vec![apply],
-            ),
-            (Some(Action::Held), _) => (hint, vec![]),
-            _ if !self.is_declared() => (
-                Some("no manifest declares the ServiceAccount, so nothing is put right".to_owned()),
-                vec![],
-            ),
-            _ => (hint, vec![]),
-        };
-        Advice {
-            hint,
-            run,
-            cloud_trail: match self.drift {
-                Some(Drift::Earlier(_)) => vec![],
-                _ => vec![self.role_calls()],
-            },
-        }
-    }
-
-    fn revert_and(&self, apply: String) -> Vec<String> {
-        let removal = self.removal();
-        let revert = removal.map(|removal| format!("git revert {}", removal.commit.id.short()));
-        revert.into_iter().chain([apply]).collect()
     }
 
     fn notes(&self, can_assume: Option<bool>) -> Vec<String> {
@@ -332,7 +202,7 @@ impl Known<'_> {
         let made = created.parse::<Timestamp>().ok()?;
         let said = |why: String| {
             format!(
-                "the role was made at {created}, {why}: an earlier role of that name was deleted, and policies elsewhere that named its id do not match this one, {}; who did it: {}",
+                "the role was made at {created}, {why}: either it could not be made before, or an earlier role of that name was deleted, and policies elsewhere that named its id do not match this one, {}; which of the two: {}",
                 role.listed.id,
                 self.role_calls()
             )
@@ -421,36 +291,6 @@ impl Known<'_> {
             "arn:{partition}:iam::{account}:role{}{}",
             cluster.path,
             self.label.as_str()
-        )
-    }
-
-    /// The calls that CloudTrail has seen about the role, who made them and when.
-    fn role_calls(&self) -> String {
-        self.lookup("ResourceName", self.label.as_str(), &self.iam_region())
-    }
-
-    /// The calls of the pods themselves, which STS records in its region.
-    fn refused_calls(&self) -> String {
-        let region = self.settings.access.region.as_deref();
-        let region = region.map_or_else(String::new, |region| {
-            format!(" --region {}", quoted(region))
-        });
-        self.lookup("Username", &self.service_account.subject(), &region)
-    }
-
-    /// IAM is recorded in one region of the partition.
-    fn iam_region(&self) -> String {
-        format!(
-            " --region {}",
-            self.survey.cluster().partition.default_region()
-        )
-    }
-
-    fn lookup(&self, key: &str, value: &str, region: &str) -> String {
-        let attribute = format!("AttributeKey={key},AttributeValue={value}");
-        format!(
-            "aws cloudtrail lookup-events{region} --lookup-attributes {} --query 'Events[].[EventTime,EventName,Username]' --output text",
-            quoted(&attribute)
         )
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::desired::role_name;
-use crate::iam::{self, IamReader};
-use crate::model::arn::{AwsAccountId, InvalidArn, RoleArn};
-use crate::model::cluster::Cluster;
+use crate::iam::{self, Caller, IamReader};
+use crate::model::arn::{AwsAccountId, InvalidArn, Partition, RoleArn};
+use crate::model::cluster::{Cluster, ClusterName, Naming};
 use crate::model::redact;
-use crate::model::role::{CurrentRoles, RoleName};
+use crate::model::role::{CurrentRoles, RoleName, RolePath};
 use crate::model::service_account::{ServiceAccountName, ServiceAccountRef};
 use crate::plan::ownership::{self, Ownership};
 use crate::reconcile::{Declarations, Error, Manifests};
@@ -20,8 +20,40 @@ const SUBJECT: &str = "system:serviceaccount:";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Subject {
     ServiceAccount(ServiceAccountRef),
-    /// A role, and the account of its ARN.
-    Role(RoleName, Option<AwsAccountId>),
+    /// A role, and what its ARN says besides.
+    Role(RoleName, Option<Scope>),
+}
+
+/// What an ARN says of a role beside its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scope {
+    partition: Partition,
+    account: AwsAccountId,
+    /// That of a session does not say it.
+    path: Option<RolePath>,
+}
+
+impl Scope {
+    /// Why a role of a cluster, as far as that is known, is another one.
+    fn excludes(&self, naming: &Naming, cluster: &ClusterName) -> Option<Error> {
+        let is_other = |ours: Option<&str>, given: &str| ours.is_some_and(|ours| ours != given);
+        let account = naming.account.as_ref().map(AwsAccountId::as_str);
+        let partition = naming.partition.as_ref().map(Partition::as_str);
+        if is_other(account, self.account.as_str()) {
+            return Some(Error::OtherAccount(self.account.clone(), cluster.clone()));
+        }
+        let other = |what, given: &str, ours: &str| Error::OtherArn {
+            what,
+            given: given.to_owned(),
+            ours: ours.to_owned(),
+            cluster: cluster.clone(),
+        };
+        if let Some(ours) = partition.filter(|_| is_other(partition, self.partition.as_str())) {
+            return Some(other("partition", self.partition.as_str(), ours));
+        }
+        let path = self.path.as_ref().filter(|path| **path != naming.path)?;
+        Some(other("path", path.as_str(), naming.path.as_str()))
+    }
 }
 
 /// A ServiceAccount and the cluster it is of.
@@ -36,8 +68,8 @@ fn parse(what: &str) -> Result<Subject, Error> {
             .map_err(Error::ServiceAccount);
     }
     if what.starts_with("arn:") {
-        let (role, account) = role_of_arn(what).map_err(Error::Arn)?;
-        return Ok(Subject::Role(role, Some(account)));
+        let (role, scope) = role_of_arn(what).map_err(Error::Arn)?;
+        return Ok(Subject::Role(role, Some(scope)));
     }
     if what.contains('/') {
         // An address that was given instead would be told part by part, a password among them.
@@ -52,16 +84,31 @@ fn parse(what: &str) -> Result<Subject, Error> {
 }
 
 /// The role of an ARN: its own, or that of a session, as error messages of AWS show it.
-fn role_of_arn(text: &str) -> Result<(RoleName, AwsAccountId), InvalidArn> {
+fn role_of_arn(text: &str) -> Result<(RoleName, Scope), InvalidArn> {
     let fields: Vec<&str> = text.splitn(6, ':').collect();
-    if let ["arn", _, "sts", _, account, resource] = fields[..]
+    if let ["arn", partition, "sts", _, account, resource] = fields[..]
         && let Some(session) = resource.strip_prefix("assumed-role/")
     {
         let name = session.split('/').next().unwrap_or_default();
-        return Ok((RoleName::new(name)?, AwsAccountId::new(account)?));
+        let scope = Scope {
+            partition: Partition::new(partition)?,
+            account: AwsAccountId::new(account)?,
+            path: None,
+        };
+        return Ok((RoleName::new(name)?, scope));
     }
-    let arn = RoleArn::parse(text)?;
-    Ok((arn.name, arn.account))
+    let RoleArn {
+        partition,
+        account,
+        path,
+        name,
+    } = RoleArn::parse(text)?;
+    let scope = Scope {
+        partition,
+        account,
+        path: Some(path),
+    };
+    Ok((name, scope))
 }
 
 /// The ServiceAccounts that may be meant, as far as manifests and history tell.
@@ -83,10 +130,10 @@ pub(super) fn candidates<'a>(
         let declared = manifests.declared(&cluster.paths, naming).resolved.declared;
         let found = match &subject {
             Subject::ServiceAccount(service_account) => vec![service_account.clone()],
-            Subject::Role(_, Some(account))
-                if naming.account.as_ref().is_some_and(|ours| ours != account) =>
+            Subject::Role(_, Some(scope))
+                if let Some(other) = scope.excludes(naming, cluster.name()) =>
             {
-                refused = Some(Error::OtherAccount(account.clone(), cluster.name().clone()));
+                refused = Some(other);
                 continue;
             }
             Subject::Role(role, _) => match role_name::parse(&naming.prefix, role) {
@@ -143,18 +190,27 @@ pub(super) async fn only_one<'a, R: IamReader>(
     candidates: Vec<Meant<'a>>,
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Meant<'a>, Error> {
-    let account = match parse(what)? {
-        Subject::Role(_, account) => account,
+    let scope = match parse(what)? {
+        Subject::Role(_, scope) => scope,
         Subject::ServiceAccount(_) => None,
     };
+    let excluded = |cluster: &ClusterSettings, caller: Caller| {
+        let naming = Naming {
+            account: Some(caller.account),
+            partition: Some(caller.partition),
+            ..cluster.naming().clone()
+        };
+        scope.as_ref()?.excludes(&naming, cluster.name())
+    };
     if let [(cluster, only)] = &candidates[..] {
-        if let Some(account) = account
-            && connect(cluster).await?.caller().await?.account != account
+        if scope.is_some()
+            && let Some(other) = excluded(cluster, connect(cluster).await?.caller().await?)
         {
-            return Err(Error::OtherAccount(account, cluster.name().clone()));
+            return Err(other);
         }
         return Ok((cluster, only.clone()));
     }
+    let mut like = Vec::new();
     let mut owned: Vec<Meant<'a>> = Vec::new();
     for cluster in clusters {
         let asked: Vec<&ServiceAccountRef> = candidates
@@ -167,19 +223,19 @@ pub(super) async fn only_one<'a, R: IamReader>(
         }
         let iam = connect(cluster).await?;
         let caller = iam.caller().await?;
-        if account
-            .as_ref()
-            .is_some_and(|account| *account != caller.account)
-        {
+        if excluded(cluster, caller.clone()).is_some() {
             continue;
         }
         let of = cluster.for_caller(&caller.account, &caller.partition)?;
         let found = owned_by(&of, what, &asked, &iam).await?;
+        if found.is_empty() {
+            like.extend(owned_like(&of, what, &iam).await?);
+        }
         owned.extend(found.into_iter().map(|one| (cluster, one)));
     }
     match (&owned[..], &candidates[..]) {
         ([only], _) => Ok(only.clone()),
-        ([], []) => Err(unknown(what, clusters, manifests)),
+        ([], []) => Err(unknown(what, clusters, manifests, &like)),
         ([], several) | (several, _) => Err(ambiguous(several)),
     }
 }
@@ -221,44 +277,86 @@ async fn owned_by(
     Ok(owned)
 }
 
+/// The owned role whose name, pair or ServiceAccount is most like a text, declared or not.
+async fn owned_like(
+    of: &Cluster,
+    what: &str,
+    iam: &impl IamReader,
+) -> Result<Option<ServiceAccountRef>, Error> {
+    let current = CurrentRoles::new(iam.list_roles().await?);
+    let named = ownership::candidates(&current, of).into_iter();
+    let named: Vec<ServiceAccountRef> = named
+        .filter_map(|name| role_name::parse(&of.prefix, &name))
+        .collect();
+    let naming = of.naming();
+    let like = most_like(what, named.iter().map(|one| (&naming, one)));
+    let Some(name) = like.first().map(|one| role_name::label(&naming, one)) else {
+        return Ok(None);
+    };
+    let Ok(name) = RoleName::new(name.as_str()) else {
+        return Ok(None);
+    };
+    let role = iam.role(&name).await?;
+    Ok(role.and_then(|role| match ownership::of(&role, of) {
+        Ownership::Owned(service_account) => Some(service_account),
+        Ownership::Foreign(_) => None,
+    }))
+}
+
 /// That nothing is called so, and what is called like it.
-fn unknown(what: &str, clusters: &[ClusterSettings], manifests: &Manifests) -> Error {
+fn unknown(
+    what: &str,
+    clusters: &[ClusterSettings],
+    manifests: &Manifests,
+    owned: &[ServiceAccountRef],
+) -> Error {
+    let owned: Vec<&ServiceAccountRef> = owned.iter().collect();
+    let near = near(what, clusters, manifests, &owned);
+
     if ServiceAccountName::new(what).is_err()
         && let (Ok(role), Some(cluster)) = (RoleName::new(what), clusters.first())
-        && near(what, clusters, manifests).is_empty()
+        && near.is_empty()
     {
         return Error::NoServiceAccount(role, cluster.naming().prefix.clone());
     }
-    Error::UnknownName(what.to_owned(), near(what, clusters, manifests))
+    Error::UnknownName(what.to_owned(), near)
 }
 
-/// Declared ServiceAccounts whose name, pair or role is most like a text.
+/// ServiceAccounts whose name, pair or role is most like a text: those that are declared, and those of
+/// these roles, as what was removed is asked for when it is missed.
 pub(super) fn near(
     what: &str,
     clusters: &[ClusterSettings],
     manifests: &Manifests,
+    owned: &[&ServiceAccountRef],
 ) -> Vec<ServiceAccountRef> {
     let mut near = BTreeSet::new();
     for cluster in clusters {
         let naming = cluster.naming();
         let declared = manifests.declared(&cluster.paths, naming).resolved.declared;
-        let forms = |one: &ServiceAccountRef| {
-            let role = role_name::label(naming, one);
-            [
-                one.to_string(),
-                one.name.to_string(),
-                role.as_str().to_owned(),
-            ]
-        };
-        let all: Vec<(String, &ServiceAccountRef)> = declared
-            .keys()
-            .flat_map(|one| forms(one).map(|form| (form, one)))
-            .collect();
-        let like = closest(what, all.iter().map(|(form, _)| form.as_str()));
-        let such = all.iter().filter(|(form, _)| Some(form.as_str()) == like);
-        near.extend(such.map(|(_, one)| (*one).clone()));
+        let known = declared.keys().chain(owned.iter().copied());
+        near.extend(most_like(what, known.map(|one| (naming, one))));
     }
     near.into_iter().take(3).collect()
+}
+
+/// Those of some ServiceAccounts of which one form is most like a text.
+fn most_like<'a>(
+    what: &str,
+    known: impl Iterator<Item = (&'a Naming, &'a ServiceAccountRef)>,
+) -> Vec<ServiceAccountRef> {
+    let forms = |(naming, one): (&Naming, &'a ServiceAccountRef)| {
+        let role = role_name::label(naming, one);
+        [
+            (one.to_string(), one),
+            (one.name.to_string(), one),
+            (role.as_str().to_owned(), one),
+        ]
+    };
+    let all: Vec<(String, &ServiceAccountRef)> = known.flat_map(forms).collect();
+    let like = closest(what, all.iter().map(|(form, _)| form.as_str()));
+    let such = all.iter().filter(|(form, _)| Some(form.as_str()) == like);
+    such.map(|(_, one)| (*one).clone()).collect()
 }
 
 #[cfg(test)]
@@ -267,9 +365,13 @@ mod tests {
 
     #[test]
     fn i44_every_form_of_a_name_is_taken_apart() {
-        let role = |name: &str, account: Option<&str>| {
-            let account = account.map(|text| AwsAccountId::new(text).expect("valid"));
-            Subject::Role(RoleName::new(name).expect("valid"), account)
+        let role = |name: &str, scope: Option<(&str, Option<&str>)>| {
+            let scope = scope.map(|(partition, path)| Scope {
+                partition: Partition::new(partition).expect("valid"),
+                account: AwsAccountId::new("123456789012").expect("valid"),
+                path: path.map(|text| RolePath::new(text).expect("valid")),
+            });
+            Subject::Role(RoleName::new(name).expect("valid"), scope)
         };
         let pair = || Subject::ServiceAccount(ServiceAccountRef::parse("bar/foo").expect("valid"));
         for (what, expected) in [
@@ -279,11 +381,11 @@ mod tests {
             ("k8s-sa_bar_foo", role("k8s-sa_bar_foo", None)),
             (
                 "arn:aws-cn:iam::123456789012:role/a/k8s-sa_bar_foo",
-                role("k8s-sa_bar_foo", Some("123456789012")),
+                role("k8s-sa_bar_foo", Some(("aws-cn", Some("/a/")))),
             ),
             (
                 "arn:aws:sts::123456789012:assumed-role/k8s-sa_bar_foo/botocore-1",
-                role("k8s-sa_bar_foo", Some("123456789012")),
+                role("k8s-sa_bar_foo", Some(("aws", None))),
             ),
         ] {
             assert_eq!(parse(what).expect(what), expected);
