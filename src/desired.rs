@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::manifest::{Declaration, Management};
+use crate::manifest::{Claim, Declaration, Management};
 use crate::model::arn::RoleArn;
 use crate::model::cluster::{Audience, Cluster, Issuer, Naming};
 use crate::model::location::{Location, RepoPath};
@@ -28,6 +28,8 @@ mod trust_policy;
 pub struct Resolved {
     /// Every ServiceAccount that carries the managed annotation.
     pub declared: BTreeMap<ServiceAccountRef, Declared>,
+    /// The roles that ServiceAccounts name which are not known by name, or in some other way not understood.
+    pub claims: Vec<Claim>,
     /// What is wrong or odd about them.
     pub diagnostics: Vec<Diagnostic>,
 }

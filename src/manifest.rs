@@ -13,6 +13,7 @@ use crate::model::conventions::{AnnotationKeys, Conventions, Substitutions};
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
 
+mod claim;
 mod document;
 mod doubt;
 mod field;
@@ -35,6 +36,7 @@ use scan::{Found, Search};
 use service_account::Reader;
 use text::{Fault, Text};
 
+pub use claim::Claim;
 pub use doubt::{Doubt, Hides};
 pub use scan::{Names, narrow};
 pub use whole::{Compared, Defect, Half, Identity, Relation};
@@ -137,6 +139,8 @@ pub struct Extract {
     pub diagnostics: Vec<Diagnostic>,
     /// What was not understood of it, and may hide a ServiceAccount that is not found.
     pub doubts: Vec<Doubt>,
+    /// The roles that what was not understood names.
+    pub claims: Vec<Claim>,
 }
 
 /// Reads files by the conventions of a repository.
@@ -218,12 +222,14 @@ impl Extractor {
         if found == Found::Utf16Key {
             let fault = Fault::new(Code::InvalidEncoding, 0, "the file is UTF-16");
             reader.unreadable(fault.hint("convert to UTF-8"));
+            reader.claim(0, &narrow(bytes));
         } else if let Err(error) = utf8 {
             // Up to there the lossy text has the same bytes.
             let at = error.valid_up_to();
             let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
             let fault = Fault::new(Code::InvalidEncoding, at, message);
             reader.unreadable(fault.hint("convert the file to UTF-8"));
+            reader.claim(0, bytes);
         } else {
             has_typo = self.read_documents(&readable, &mut reader, extent, memory);
         }
@@ -248,7 +254,11 @@ impl Extractor {
             let (text, found) = (chunk.text, chunk.found);
             if found != Found::Nothing {
                 let before = reader.extract.diagnostics.len();
+                let (offset, doubts) = (chunk.offset, reader.extract.doubts.len());
                 reader.read(chunk);
+                if found == Found::Key && reader.extract.doubts.len() > doubts {
+                    reader.claim(offset, text.as_bytes());
+                }
                 let mut new = reader.extract.diagnostics[before..].iter();
                 has_typo |= new.any(|found| TYPOS.contains(&found.code));
                 continue;

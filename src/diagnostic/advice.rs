@@ -47,7 +47,7 @@ impl Code {
                 "`metadata.namespace` was left to whoever applies the manifest. The name of the role and its trust policy hold the namespace, and `default` is only a guess."
             }
             Self::IgnoredServiceAccount => {
-                "`--exclude`, or `ignore` in the configuration, matches a file that declares a role, and no file that is read declares it, too. What is ignored counts for nothing, so the role would be nobody's."
+                "`--exclude`, or `ignore` in the configuration, matches a file that declares a role, or names one by its ARN in what is not understood, and no file that is read declares it, too. What is ignored counts for nothing, so the role would be nobody's."
             }
             Self::NamespaceNotAllowed => {
                 "`--namespace-enforce` is on, and the rule for this path gives other namespaces: one team's directory cannot claim another's roles. A role that nobody else declares is held; a declaration that is allowed goes on."
@@ -152,7 +152,7 @@ impl Code {
                 "Commit what `helm template`, or whatever renders it, prints; give the values of Flux variables with `--substitute`; or leave the chart out with `--path`."
             }
             Self::NotRendered => {
-                "Commit what the command of the hint prints, or render in the job and read that with `--directory`; leave out with `--exclude` what another repository renders."
+                "Commit what the command of the hint prints, or render in the job and read that with `--directory`; or say with `--namespace-from` what sets a base's namespace. What `--exclude` leaves out declares nothing, so its roles are retired; where it names one, that is `ignored-service-account`."
             }
             Self::DuplicateKey => {
                 "Keep one of the two, and put a merge key `<<` first in its mapping."

@@ -16,7 +16,7 @@ pub(super) struct Chunk<'t> {
     /// Without a byte order mark.
     pub(super) text: &'t str,
     /// Where the text is in the file.
-    offset: usize,
+    pub(super) offset: usize,
     search: &'t Search,
     /// What a byte search found in it.
     pub(super) found: Found,

@@ -47,6 +47,15 @@ impl Hides {
         }
     }
 
+    /// Whether something was read that has the name of this ServiceAccount, as far as it is written.
+    pub fn names(&self, service_account: &ServiceAccountRef) -> bool {
+        let is_named = match self {
+            Self::Any => false,
+            Self::Like { name, .. } => name.0.iter().any(|part| !part.is_empty()),
+        };
+        is_named && self.may_be(service_account)
+    }
+
     /// Whether this ServiceAccount may be hidden.
     pub fn may_be(&self, service_account: &ServiceAccountRef) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! Which namespace a ServiceAccount is in that names none, and whether its path may declare it.
 
-use super::{Annotation, Declaration, Doubt, Extract, Hides, Management};
+use super::{Annotation, Claim, Declaration, Doubt, Extract, Hides, Management};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::conventions::{NamespaceRules, suggestion};
 use crate::model::location::{Location, RepoPath};
@@ -43,6 +43,12 @@ impl Extract {
                 line: unplaced.location.line,
                 hides: Hides::like(None, Some(unplaced.name.as_str())),
             });
+            let given = unplaced.role_arn.map(|given| given.value);
+            let given = given.filter(|_| unplaced.management != Management::Unmanaged);
+            self.claims.extend(given.map(|role_arn| Claim {
+                role_arn,
+                location: unplaced.location.clone(),
+            }));
             let fault = fault
                 .at(unplaced.location)
                 .with_source_line(unplaced.source_line);

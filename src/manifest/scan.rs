@@ -147,7 +147,7 @@ fn hints(keys: &AnnotationKeys) -> Vec<String> {
 }
 
 /// Undoes every escape that can stand for a character of the key or for nothing at all.
-fn unescaped(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn unescaped(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some(at) = memchr::memchr(b'\\', rest) {

@@ -1,6 +1,7 @@
 //! The ServiceAccounts of a document that carry the managed annotation, or were meant to, each
 //! checked as Kubernetes would check it.
 
+use super::claim;
 use super::field::{
     ambiguous, entry_fault, is_given, is_no_text, name_of, not_true, schema_fault, shape_fault,
     tag_fault,
@@ -9,7 +10,7 @@ use super::placed::Unplaced;
 use super::spelling;
 use super::text::{Fault, Text};
 use super::tree::{Ambiguity, NodeId, Tree};
-use super::{Annotation, Declaration, Doubt, Extract, Hides, Management};
+use super::{Annotation, Claim, Declaration, Doubt, Extract, Hides, Management};
 use crate::diagnostic::{Code, Severity};
 use crate::model::conventions::AnnotationKeys;
 use crate::model::placeholder::Placeholder;
@@ -46,6 +47,14 @@ impl Reader<'_> {
     pub(super) fn doubt(&mut self, at: usize, hides: Hides) {
         let line = self.text.location(at).line;
         self.extract.doubts.push(Doubt { line, hides });
+    }
+
+    /// Notes which roles a text names that was not understood.
+    pub(super) fn claim(&mut self, offset: usize, text: &[u8]) {
+        for (at, role_arn) in claim::given(text, &self.keys.role_arn) {
+            let location = self.text.location(offset + at);
+            self.extract.claims.push(Claim { role_arn, location });
+        }
     }
 
     pub(super) fn note(&mut self, fault: Fault) {

@@ -62,6 +62,9 @@ pub struct History {
     /// What is read and not understood that may hide the ServiceAccount of a quarantined role, and
     /// why: it is not what it was when the role was quarantined.
     pub hidden: BTreeMap<ServiceAccountRef, (RepoPath, String)>,
+    /// What is read and not understood that has the name of the ServiceAccount, and why: whatever its age, it
+    /// may be what a role was made for that no commit explains.
+    pub named: BTreeMap<ServiceAccountRef, (RepoPath, String)>,
 }
 
 impl History {
@@ -71,6 +74,7 @@ impl History {
         self.absences.extend(other.absences);
         self.moved.extend(other.moved);
         self.hidden.extend(other.hidden);
+        self.named.extend(other.named);
     }
 
     /// What a commit is to the one that was read; without an answer, nothing is proven.

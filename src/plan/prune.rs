@@ -5,7 +5,7 @@
 //! quarantined, which can be undone exactly; it is deleted after a while, if nobody has anything
 //! attached to it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +17,7 @@ use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclar
 use crate::desired::Verdict;
 use crate::model::commit::CommitId;
 use crate::model::history::{Absence, Ancestry, Elsewhere, Place, Removal};
+use crate::model::location::Location;
 use crate::model::role::{Attachments, CurrentRole, RoleLabel, RoleName};
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::{self, quoted};
@@ -43,8 +44,8 @@ pub(super) struct Leftover<'a> {
     pub(super) may_be_read_elsewhere: Option<String>,
     /// The manifest that the role was made from, if another pipeline of the cluster may read it.
     pub(super) made_elsewhere: Option<String>,
-    /// A ServiceAccount that is held names this role, so a typo may have made it another one.
-    pub(super) is_claimed: bool,
+    /// Where a ServiceAccount that has errors names this role: a typo may have made it another one.
+    pub(super) claimed_at: Option<Location>,
     /// The command that retires the role by its name.
     pub(super) command: String,
 }
@@ -77,9 +78,10 @@ pub(super) fn leftovers<'f>(
     let held = declared
         .values()
         .filter(|declared| matches!(declared.verdict, Verdict::Held { .. }));
-    let claimed: BTreeSet<&str> = held
-        .filter_map(|declared| declared.role_arn.as_deref())
-        .collect();
+    let held = held.filter_map(|held| Some((held.role_arn.as_deref()?, &held.location)));
+    let claims = facts.resolved.claims.iter();
+    let claims = claims.map(|claim| (claim.role_arn.as_str(), &claim.location));
+    let claimed: BTreeMap<&str, &Location> = claims.chain(held).collect();
     let leftover = facts.leftover();
     let leftover = leftover.filter(|listed| is_wanted(&RoleLabel::from(&listed.name)));
     let in_full = leftover.filter_map(|listed| facts.current.detail(&listed.name));
@@ -100,9 +102,13 @@ pub(super) fn leftovers<'f>(
             may_be_read_elsewhere: facts.may_be_read_elsewhere(&service_account),
             made_elsewhere: facts.made_elsewhere(role),
             command: command(name),
-            is_claimed: claimed.contains(facts.cluster.role_arn(name).to_string().as_str())
-                || claimed
-                    .contains(format!("{}{name}", facts.cluster.path).trim_start_matches('/')),
+            claimed_at: {
+                let arn = facts.cluster.role_arn(name).to_string();
+                let bare = format!("{}{name}", facts.cluster.path);
+                let by_arn = claimed.get(arn.as_str());
+                let at = by_arn.or_else(|| claimed.get(bare.trim_start_matches('/')));
+                at.copied().cloned()
+            },
             service_account,
         }
     });
@@ -183,29 +189,29 @@ impl Leftover<'_> {
             return Break(self.orphan(Kept::OtherPaths(path.clone())));
         }
         let Some(ours) = &run.commit else {
-            return Break(self.held(Kept::NoCommit));
+            return Break(self.held(history, Kept::NoCommit));
         };
         let elsewhere = history.moved.get(&self.service_account);
         if let Some(Elsewhere { path, place, .. }) = elsewhere.cloned() {
             match place {
-                Place::New => return Break(self.held(Kept::DeclaredElsewhere(path))),
+                Place::New => return Break(self.held(history, Kept::DeclaredElsewhere(path))),
                 Place::Broken(fault) => {
-                    return Break(self.held(Kept::BrokenElsewhere { path, fault }));
+                    return Break(self.held(history, Kept::BrokenElsewhere { path, fault }));
                 }
                 Place::Known => {}
             }
         }
-        if self.is_claimed {
-            return Break(self.held(Kept::Named));
+        if let Some(at) = &self.claimed_at {
+            return Break(self.held(history, Kept::Named(at.clone())));
         }
         if let Some((path, fault)) = history.hidden.get(&self.service_account).cloned() {
-            return Break(self.held(Kept::ChangeUnreadable { path, fault }));
+            return Break(self.held(history, Kept::ChangeUnreadable { path, fault }));
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| self.role.commit(tags::LAST_COMMIT)) {
-            Some(None) => Break(self.held(Kept::LastCommitSpoiled)),
+            Some(None) => Break(self.held(history, Kept::LastCommitSpoiled)),
             Some(Some(last)) if history.ancestry(&last) == Ancestry::Unproven => {
-                Break(self.held(Kept::HistoryMissing))
+                Break(self.held(history, Kept::HistoryMissing))
             }
             _ if is_quarantined(self.role) => Break(match self.quarantine_over(run, history) {
                 Ok(quarantine) => {
@@ -220,7 +226,7 @@ impl Leftover<'_> {
                     (Action::Delete(Box::new(delete)), reason)
                 }
                 Err(why @ Kept::Quarantined { .. }) => self.orphan(why),
-                Err(why) => self.held(why),
+                Err(why) => self.held(history, why),
             }),
             _ => Continue(ours),
         }
@@ -231,40 +237,58 @@ impl Leftover<'_> {
         let elsewhere = history.moved.get(&self.service_account);
         match (history.absences.get(&self.service_account), elsewhere) {
             (Some(Absence::Removed(removal)), _) => self.retire(removal, ours, run),
-            (Some(Absence::Unreadable { path, fault }), _) => self.held(Kept::ChangeUnreadable {
-                path: path.clone(),
-                fault: fault.clone(),
-            }),
+            (Some(Absence::Unreadable { path, fault }), _) => self.held(
+                history,
+                Kept::ChangeUnreadable {
+                    path: path.clone(),
+                    fault: fault.clone(),
+                },
+            ),
             // Plain files have no history.
-            (None, _) => self.held(Kept::HistoryMissing),
-            (Some(Absence::NoBase), _) => self.held(Kept::NoBase),
-            (Some(Absence::UnfitBase(unfit)), _) => self.held(Kept::UnfitBase(unfit.clone())),
-            // No new place, but nobody removed the ServiceAccount from another one either.
-            (Some(_), Some(known)) => self.held(Kept::DeclaredElsewhere(known.path.clone())),
-            _ if quarantine::denies_all(self.role) => self.held(Kept::QuarantineUntagged),
-            (Some(Absence::NotInBase(base)), None) => self.held(Kept::NotInBase(base.clone())),
-            (Some(Absence::Earlier(commit)), None) => {
-                self.held(Kept::RemovedEarlier(commit.clone()))
+            (None, _) => self.held(history, Kept::HistoryMissing),
+            (Some(Absence::NoBase), _) => self.held(history, Kept::NoBase),
+            (Some(Absence::UnfitBase(unfit)), _) => {
+                self.held(history, Kept::UnfitBase(unfit.clone()))
             }
-            (Some(Absence::OnSideBranch), None) => self.held(Kept::OnSideBranch),
-            (Some(Absence::Unexplained), None) => {
-                // No file declares it any more, in our paths or out of them, so they are not mistaken. One
-                // whose quarantine was begun, or opened, is for somebody to look at.
-                if let Some(path) = &self.made_elsewhere
-                    && quarantine::by(self.role).is_none()
-                {
-                    return self.orphan(Kept::OtherPaths(path.clone()));
-                }
-                self.held(match self.role.commit(tags::COMMIT) {
+            // No new place, but nobody removed the ServiceAccount from another one either.
+            (Some(_), Some(known)) => {
+                self.held(history, Kept::DeclaredElsewhere(known.path.clone()))
+            }
+            _ if quarantine::denies_all(self.role) => self.held(history, Kept::QuarantineUntagged),
+            (Some(Absence::NotInBase(base)), None) => {
+                self.held(history, Kept::NotInBase(base.clone()))
+            }
+            (Some(Absence::Earlier(commit)), None) => {
+                self.held(history, Kept::RemovedEarlier(commit.clone()))
+            }
+            (Some(Absence::OnSideBranch), None) => self.held(history, Kept::OnSideBranch),
+            // No file declares it any more, in our paths or out of them, so they are not mistaken. One
+            // whose quarantine was begun, or opened, is for somebody to look at.
+            (Some(Absence::Unexplained), None)
+                if self.made_elsewhere.is_some() && quarantine::by(self.role).is_none() =>
+            {
+                self.orphan(Kept::OtherPaths(
+                    self.made_elsewhere.clone().unwrap_or_default(),
+                ))
+            }
+            (Some(Absence::Unexplained), None) => self.held(
+                history,
+                match self.role.commit(tags::COMMIT) {
                     Some(made) if history.is_outside(&made) => Kept::MadeElsewhere(made),
                     _ => Kept::Unexplained,
-                })
-            }
+                },
+            ),
         }
     }
 
-    fn held(&self, kept: Kept) -> (Action, Reason) {
+    /// What nothing explains may still be declared, in what is not understood.
+    fn held(&self, history: &History, kept: Kept) -> (Action, Reason) {
         let undeclared = self.undeclared;
+        let named = history.named.get(&self.service_account);
+        let kept = match named.filter(|_| kept.is_for_ever()).cloned() {
+            Some((path, fault)) => Kept::ChangeUnreadable { path, fault },
+            None => kept,
+        };
         let reason = match kept.is_for_ever() {
             true => Reason::HeldForEver {
                 undeclared,

@@ -67,8 +67,7 @@ fn history(roles: &[CurrentRole]) -> History {
             .map(|commit| (commit, Ancestry::Ancestor))
             .collect(),
         absences: BTreeMap::new(),
-        hidden: BTreeMap::new(),
-        moved: BTreeMap::new(),
+        ..History::default()
     }
 }
 
@@ -98,7 +97,7 @@ fn resolved(declared: &[(&str, Verdict)]) -> Resolved {
     };
     Resolved {
         declared: declared.iter().map(one).collect(),
-        diagnostics: vec![],
+        ..Resolved::default()
     }
 }
 

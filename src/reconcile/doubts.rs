@@ -5,16 +5,17 @@
 //! byte for byte what it was before the removal, because then nothing can have moved there.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::elsewhere::mentioned;
 use super::{Error, Manifests};
-use crate::manifest;
+use crate::manifest::{self, Hides};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::CommitInfo;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
-use crate::source::{self, Repository, Scope, UnreadReason};
+use crate::source::{self, Content, Repository, Scope, UnreadReason};
 
 /// All doubts of a run over some paths.
 pub(super) struct Doubts<'a> {
@@ -96,6 +97,42 @@ impl Doubts<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The first file that is not understood, whatever its age, and has the name of one of some
+    /// ServiceAccounts.
+    pub(super) fn naming<'s>(
+        &self,
+        all: impl Iterator<Item = &'s ServiceAccountRef> + Clone,
+    ) -> Result<BTreeMap<ServiceAccountRef, (RepoPath, String)>, source::Error> {
+        let mut found = BTreeMap::new();
+        let names: BTreeSet<&str> = all.clone().map(|whose| whose.name.as_str()).collect();
+        for doubt in &self.all {
+            let What::Parts(extract) = &doubt.what else {
+                continue;
+            };
+            let any = extract.doubts.iter().find(|d| d.hides == Hides::Any);
+            let mentioned = match any {
+                Some(_) => match self.repository.content(self.ours, doubt.path)? {
+                    Content::File(text) => mentioned(&text, &names),
+                    _ => BTreeSet::new(),
+                },
+                None => BTreeSet::new(),
+            };
+            for whose in all.clone() {
+                if found.contains_key(whose) {
+                    continue;
+                }
+                let mut doubts = extract.doubts.iter();
+                let named = doubts.find(|doubt| doubt.hides.names(whose));
+                let named = named.or(any.filter(|_| mentioned.contains(whose.name.as_str())));
+                if let Some(named) = named {
+                    let fault = self.dated(doubt.path, &extract.fault(named))?;
+                    found.insert(whose.clone(), (doubt.path.clone(), fault));
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// A fault with the commit since which its file is so.

@@ -79,6 +79,7 @@ impl Manifests {
                 history.hidden.insert(whose.clone(), (path, fault));
             }
         }
+        history.named = doubts.naming(questions.retiring.keys())?;
         for Elsewhere { path, place, .. } in history.moved.values_mut() {
             if let Place::Broken(fault) = place {
                 *fault = doubts.dated(path, fault)?;

@@ -471,15 +471,15 @@ impl Manifests {
             .partition(|(ignored, _)| ignored.is_none());
         let declarations = files.iter().flat_map(|(_, file)| &file.declarations);
         let mut resolved = desired::resolve(declarations, naming);
-        let ignored = ignored.iter().flat_map(|(ignored, file)| {
-            let rule = ignored.map_or("", |ignored| ignored.rule);
-            file.declarations.iter().map(move |found| (rule, found))
-        });
+        let claims = files.iter().chain(&ignored);
+        resolved.note_claims(claims.flat_map(|(_, file)| &file.claims), naming);
+        let ignored = ignored.iter();
+        let ignored = ignored.map(|(by, file)| (by.map_or("", |ignored| ignored.rule), file));
         resolved.hold_ignored(ignored, naming);
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(unread);
         let found = files.into_iter().flat_map(|(_, file)| file.diagnostics);
-        diagnostics.extend(self.by_directory(found.collect()));
+        diagnostics.extend(self.by_directory(found.collect(), &resolved.claims));
         diagnostics.extend(resolved.diagnostics.iter().cloned());
         diagnostics.sort_by(|a, b| a.location.cmp(&b.location));
         ClusterManifests {

@@ -13,7 +13,7 @@ use super::elsewhere::mentioned;
 use super::manifests::{Address, scope};
 use super::successors::Successors;
 use super::{Error, Manifests, Observer};
-use crate::manifest::{Compared, Extract, Extractor, Management, Relation};
+use crate::manifest::{Compared, Extract, Extractor, Hides, Management, Relation};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Absence, Ancestry, Removal, Unfit, UnfitBase};
@@ -167,6 +167,12 @@ impl Manifests {
             {
                 history.hidden.insert(whose.clone(), hidden);
             }
+        }
+        for whose in questions.retiring.keys() {
+            let naming = comparison.naming(whose);
+            history
+                .named
+                .extend(naming.map(|found| (whose.clone(), found)));
         }
         let before = match (&rendered.base, questions.absent.is_empty()) {
             (Some(base), false) => {
@@ -404,6 +410,22 @@ impl<'a> Comparison<'a> {
         };
         let mut changed = self.changed.borrow_mut();
         *changed.entry(path.clone()).or_insert_with(compare)
+    }
+
+    /// The first file that is not understood and has the name of a ServiceAccount, and why.
+    fn naming(&self, whose: &ServiceAccountRef) -> Option<(RepoPath, String)> {
+        let name = BTreeSet::from([whose.name.as_str()]);
+        let mentions = |path: &RepoPath| {
+            let content = directory::content(&self.rendered.directory, path);
+            content.is_some_and(|content| !mentioned(&content, &name).is_empty())
+        };
+        self.doubts.iter().find_map(|(path, extract)| {
+            let mut doubts = extract.doubts.iter();
+            let found = doubts.find(|doubt| {
+                doubt.hides.names(whose) || (doubt.hides == Hides::Any && mentions(path))
+            })?;
+            Some(((*path).clone(), extract.fault(found)))
+        })
     }
 
     /// The first file that may hide a ServiceAccount and is not what it is in the base, and why.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Manifests;
 use super::manifests::Origin;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::manifest::Claim;
 use crate::model::location::RepoPath;
 use crate::model::shell::quoted;
 use crate::source::{Content, directory};
@@ -27,7 +28,7 @@ struct Marks<'a> {
 
 impl Manifests {
     /// Findings, those in a chart or a kustomization that is not rendered as one.
-    pub(super) fn by_directory(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    pub(super) fn by_directory(&self, found: Vec<Diagnostic>, claims: &[Claim]) -> Vec<Diagnostic> {
         let mut marks = Marks {
             manifests: self,
             known: BTreeMap::new(),
@@ -41,7 +42,7 @@ impl Manifests {
             }
         }
         let findings = unrendered.into_iter();
-        whole.extend(findings.map(|((source, place), of)| finding(source, &place, &of)));
+        whole.extend(findings.map(|((source, place), of)| finding(source, &place, &of, claims)));
         whole
     }
 }
@@ -132,7 +133,7 @@ fn is_values(name: &str) -> bool {
     name.starts_with("values") && !name.contains('/')
 }
 
-fn finding(source: Source, place: &str, of: &[Diagnostic]) -> Diagnostic {
+fn finding(source: Source, place: &str, of: &[Diagnostic], claims: &[Claim]) -> Diagnostic {
     let paths = of.iter().filter_map(|found| found.location.as_ref());
     let paths: BTreeSet<String> = paths.map(|at| at.path.to_string()).collect();
     let named = paths.iter().take(MAX_NAMED).map(|path| format!("`{path}`"));
@@ -159,11 +160,20 @@ fn finding(source: Source, place: &str, of: &[Diagnostic]) -> Diagnostic {
         "{what} `{shown}` is not rendered, and only what is rendered counts; the annotation is in {}",
         named.join(", ")
     );
-    let pattern = match place {
-        "" => String::new(),
-        place => {
+    let is_within =
+        |claim: &&Claim| above(&claim.location.path.to_string()).any(|(at, _)| at == place);
+    let pattern = match (place, claims.iter().find(is_within)) {
+        ("", _) => String::new(),
+        // Whoever left it out would hold that role, and be told.
+        (_, Some(claim)) => format!(
+            "; whatever renders it, the role that {} names stays as it is as long as only this names it",
+            claim.location
+        ),
+        (place, None) => {
             let rule = quoted(&format!("/{place}/"));
-            format!("; if something else does, leave it out: --exclude {rule}")
+            format!(
+                "; if something else does, leave it out: --exclude {rule}, but what is left out declares nothing, so the roles of its ServiceAccounts are retired unless the rendered ones are read"
+            )
         }
     };
     let hint =

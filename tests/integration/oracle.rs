@@ -185,6 +185,8 @@ impl Doubt {
         let is_new = match (self.place, self.kind) {
             (Place::Outside, _) if !is_file || now == before => false,
             (Place::Outside, kind) => now.is_some() && (before.is_none() || kind.names(name)),
+            // Without a namespace it is an error that names the role by its ARN, however long it has done so.
+            (_, Kind::Base(named)) if named == name => now.is_some(),
             // That directory is read.
             (Place::Everywhere, Kind::Directory) => false,
             (_, Kind::Pointer) => now.is_some() && with != before,

@@ -274,3 +274,34 @@ fn m56_a_doubt_keeps_what_is_quarantined_where_the_commit_of_the_quarantine_is_n
     let run = world.run(&due).ends(9);
     assert!(message(&run).contains("unknown"), "{}", message(&run));
 }
+
+#[test]
+fn m131_an_error_that_names_the_role_by_its_arn_holds_it_whatever_its_age() {
+    let own = service_account("bar", "a");
+    let template = format!("{{{{- if .Values.x }}}}\n{own}{{{{- end }}}}\n");
+    let edited = |from: &str, to: &str| own.replace(from, to);
+    for text in [
+        without_namespace("a"),
+        edited("namespace: bar", "namespace: ${NS}"),
+        edited("namespace: bar", "namespace: {{ .Release.Namespace }}"),
+        edited("name: a", "name: ${APP}"),
+        edited("apiVersion: v1", "apiVersion: ${VERSION}"),
+        template,
+    ] {
+        let file = [("x/templates/o.yaml", text.as_str())];
+        assert_eq!(fate(&file, &[], &[]), "held", "{text}");
+        assert_eq!(fate(&[], &[], &file), "held", "later: {text}");
+    }
+    // What names no role, or another one, or is understood, or is not ours.
+    let bare = without_namespace("a");
+    for text in [
+        service_account("other", "a"),
+        bare.replace("123456789012", "210987654321"),
+        bare.replace("bar_a", "bar_ab"),
+        bare.replace("\"true\"", "\"false\""),
+        bare.replace(KEY, "acme.example.com/managed"),
+    ] {
+        let file = [("x/o.yaml", text.as_str())];
+        assert_eq!(fate(&file, &[], &[]), "quarantine", "{text}");
+    }
+}

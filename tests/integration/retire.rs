@@ -224,7 +224,7 @@ fn i17_a_role_that_is_or_may_be_declared_is_not_retired_by_its_name() {
         ),
         (
             format!("{good}x: [\n"),
-            "change-unreadable",
+            "named-by-invalid",
             "broken-elsewhere",
         ),
         (
@@ -342,4 +342,55 @@ fn i18_several_roles_a_file_of_clusters_an_audit_log_and_every_format() {
         log.contains("k8s-sa_bar_a") && !log.contains("k8s-sa_bar_b"),
         "{log}"
     );
+}
+
+#[test]
+fn m131_retire_refuses_what_the_commit_may_declare() {
+    let own = service_account("bar", "a");
+    let bare = own.replace("  namespace: bar\n", "");
+    let (unnamed, _) = bare
+        .rsplit_once("    eks")
+        .expect("the role-arn annotation");
+    let template = format!("{{{{- if .Values.x }}}}\n{unnamed}{{{{- end }}}}\n");
+    let world = World::with(&[
+        ("ns/bar/a.yaml", &bare),
+        ("apps/b.yaml", &service_account("bar", "b")),
+    ]);
+    let rule = ["--namespace-from", "ns/{namespace}/**"];
+    world.sync(&rule).ends(0);
+    let retire = ["retire", "k8s-sa_bar_a", "--yes"];
+    for text in [
+        bare.as_str(),
+        unnamed,
+        &own.replace("namespace: bar", "namespace: ${NS}"),
+        &unnamed.replace("name: a", "name: a\n  namespace: ${NS}"),
+        &template,
+    ] {
+        world.repository.write("ns/bar/a.yaml", text);
+        world.repository.commit("as it is");
+        // The rule was forgotten, so no commit ever declared it: what may declare it stands there.
+        let run = world.sync(&[]).ends(7);
+        let held = run.changes();
+        assert!(held.contains(&"k8s-sa_bar_a held".to_owned()), "{held:?}");
+        let said = run.json()["clusters"][0]["changes"][0]["reason"].to_string();
+        assert!(said.contains("ns/bar/a.yaml"), "{text}: {said}");
+        assert!(!said.contains("irsa-gitops retire"), "{text}: {said}");
+        let run = world.run(&retire).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{text}");
+    }
+    // What has another name is nothing to it, nor is what a rule leaves out and names no role.
+    let run = [&retire[..], &["--exclude", "/ns/"]].concat();
+    world.repository.write("ns/bar/a.yaml", unnamed);
+    world.repository.commit("a base");
+    let shown: Vec<&str> = run
+        .iter()
+        .copied()
+        .filter(|word| *word != "--yes")
+        .collect();
+    assert_eq!(world.run(&shown).changes(), ["k8s-sa_bar_a quarantine"]);
+    let other = bare.replace("name: a", "name: z").replace("bar_a", "bar_z");
+    world.repository.write("ns/bar/a.yaml", other);
+    world.repository.commit("another one");
+    let run = world.run(&retire);
+    assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine done"]);
 }

@@ -113,6 +113,9 @@ fn m86_a_chart_that_is_not_rendered_is_one_finding() {
         )
     };
     let bare = service_account("bar", "a").replace("  namespace: bar\n", "");
+    let (bare, _) = bare
+        .rsplit_once("    eks")
+        .expect("the role-arn annotation");
     let values = format!("serviceAccount:\n  annotations: {{{KEY}: \"true\"}}\n");
     let (one, two) = (template("one"), template("two"));
     let files = [
@@ -120,7 +123,7 @@ fn m86_a_chart_that_is_not_rendered_is_one_finding() {
         ("charts/x/values.yaml", &values),
         ("charts/x/templates/a/one.yaml", &one),
         ("charts/x/templates/two.yaml", &two),
-        ("charts/x/templates/three.yaml", &bare),
+        ("charts/x/templates/three.yaml", bare),
         ("other/templates/sa.yaml", &one),
         ("apps/sa.yaml", &one),
     ];
@@ -227,4 +230,54 @@ fn i61_two_clusters_that_ask_for_one_name_are_told_how_to_migrate() {
     assert_eq!(run.changes(), ["k8s-sa_bar_a held", "k8s-sa_bar_a held"]);
     let said = reason(&run, 0);
     assert!(said.contains("one entry with both issuers"), "{said}");
+}
+
+#[test]
+fn m132_a_chart_that_names_a_role_cannot_be_left_out() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    let chart = |text: &str| {
+        world.repository.write("chart/templates/sa.yaml", text);
+        world.repository.commit("a is in a chart now");
+    };
+    world.repository.write("chart/Chart.yaml", "name: x\n");
+    let own = service_account("bar", "a");
+    let own = own.replace("namespace: bar", "namespace: {{ .Release.Namespace }}");
+    let plan = ["plan", "--mode", "sync", "--exclude", "/chart/"];
+    for text in [own.clone(), format!("{{{{ if x }}}}\n{own}{{{{ end }}}}\n")] {
+        chart(&text);
+        let run = world.run(&["lint"]).ends(4);
+        assert_eq!(run.codes(), ["not-rendered"]);
+        assert!(!run.stdout.contains("--exclude"), "{}", run.stdout);
+        let run = world.run(&["lint", "--exclude", "/chart/"]).ends(4);
+        assert_eq!(run.codes(), ["ignored-service-account"]);
+        let run = world.run(&plan).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+        let retire = ["retire", "k8s-sa_bar_a", "--yes", "--exclude", "/chart/"];
+        assert_eq!(world.run(&retire).ends(7).changes(), ["k8s-sa_bar_a held"]);
+    }
+    // What names none of this cluster's roles can be, and it is said what that means.
+    for arn in [
+        "'{{ .Values.arn }}'",
+        "arn:aws:iam::210987654321:role/k8s-sa_bar_a",
+    ] {
+        chart(&own.replace("arn:aws:iam::123456789012:role/k8s-sa_bar_a", arn));
+        let run = world.run(&["lint"]).ends(4);
+        let said = ["--exclude /chart/", "declares nothing"];
+        if arn.contains("Values") {
+            assert!(
+                said.iter().all(|part| run.stdout.contains(part)),
+                "{}",
+                run.stdout
+            );
+        }
+        let run = world.run(&plan);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine"], "{arn}");
+    }
+    // Nor does it matter where what it is rendered to is read.
+    chart(&own);
+    world.declare("a");
+    world.repository.commit("rendered");
+    world.run(&["lint", "--exclude", "/chart/"]).ends(0);
 }

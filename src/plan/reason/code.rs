@@ -136,7 +136,7 @@ impl Kept {
             Self::DeclaredElsewhere(_) => ReasonCode::DeclaredElsewhere,
             Self::BrokenElsewhere { .. } => ReasonCode::BrokenElsewhere,
             Self::OtherPaths(_) => ReasonCode::OtherPaths,
-            Self::Named => ReasonCode::NamedByInvalid,
+            Self::Named(_) => ReasonCode::NamedByInvalid,
             Self::LastCommitSpoiled => ReasonCode::LastCommitSpoiled,
             Self::HistoryMissing => ReasonCode::HistoryMissing,
             Self::ChangeUnreadable { .. } => ReasonCode::ChangeUnreadable,

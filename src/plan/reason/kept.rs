@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::super::quarantine::Note;
 use crate::model::commit::CommitId;
 use crate::model::history::{CommitInfo, Unfit, UnfitBase};
-use crate::model::location::RepoPath;
+use crate::model::location::{Location, RepoPath};
 use crate::model::shell::quoted;
 
 /// Why an owned role that is not declared is not retired.
@@ -31,8 +31,8 @@ pub enum Kept {
     },
     /// Another pipeline of the cluster reads this file, which declares the ServiceAccount or did.
     OtherPaths(String),
-    /// The annotation of a ServiceAccount that is held names the role.
-    Named,
+    /// The annotation of a ServiceAccount that is held, or not understood, names the role: there.
+    Named(Location),
     /// The tag with the commit that last wrote the role was spoiled.
     LastCommitSpoiled,
     /// The history back to the commit that last wrote the role is not in this clone.
@@ -105,7 +105,7 @@ impl Kept {
             | Self::DeclaredElsewhere(_)
             | Self::BrokenElsewhere { .. }
             | Self::OtherPaths(_)
-            | Self::Named
+            | Self::Named(_)
             | Self::HistoryMissing
             | Self::NoBase
             | Self::UnfitBase(_)
@@ -145,8 +145,9 @@ impl fmt::Display for Kept {
                 f,
                 " here; its manifest `{path}` is another pipeline's, which the cluster's record knows, so this one leaves the role alone"
             ),
-            Self::Named => f.write_str(
-                ", but the role-arn annotation of a ServiceAccount with errors names it, so it is not pruned: correct that one first",
+            Self::Named(at) => write!(
+                f,
+                ", but the ServiceAccount at {at} names it in its role-arn annotation and has errors, so it is not pruned: correct that one first, or delete it"
             ),
             Self::LastCommitSpoiled => f.write_str(
                 ", but its tag `role.k8s.aws/last-commit` is no commit id, so nothing is pruned: somebody changed it by hand",

@@ -58,6 +58,7 @@ fn g80_a_quarantined_role_is_deleted_only_if_nothing_hides_its_service_account()
         compared(("third", &third), (base, commit), &["--prune-after", "0"])
     };
     let templated = service_account("bar", "a").replace("name: a\n", "name: {{ .name }}\n");
+    let templated = templated.replace("bar_a", "bar_z");
     let broken = job.write("third", "apps/moved.yaml", &templated);
     assert_eq!(
         code(&ends("second", &second).ends(7), 0),
