@@ -15,7 +15,7 @@ use super::scan::Search;
 use super::service_account::Reader;
 use super::text::{BYTE_ORDER_MARK, Text};
 use super::tree::{NodeId, Seen, Tree};
-use super::{Extract, Extractor};
+use super::{Extract, Extractor, Hides};
 use crate::diagnostic::{Code, Severity};
 use crate::model::location::RepoPath;
 use crate::model::service_account::{Namespace, ServiceAccountName, ServiceAccountRef};
@@ -129,6 +129,26 @@ impl Extractor {
         default: Option<&Namespace>,
     ) -> bool {
         self.held(bytes, default).contains(&pair(service_account))
+    }
+
+    /// The name of every ServiceAccount in a file, and which ones it may be: any, unless its namespace is not
+    /// rendered.
+    pub fn accounts(&self, bytes: &[u8]) -> Vec<(String, Hides)> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let mut accounts = Vec::new();
+        let mut visit = |tree: &Tree, id| {
+            let is_account = |(kind, _): &Identity| kind == "ServiceAccount";
+            let Some((_, name)) = identity(tree, id).filter(is_account) else {
+                return;
+            };
+            let unrendered = namespace(tree, id).filter(|text| Namespace::new(text).is_err());
+            let hides = unrendered.map_or(Hides::Any, |text| Hides::like(Some(text), Some(&name)));
+            accounts.push((name, hides));
+        };
+        for chunk in document::split(text, &self.search) {
+            visit_objects(chunk, &mut visit);
+        }
+        accounts
     }
 
     /// What keeps a file from being whole, and where it is cut off.

@@ -357,7 +357,10 @@ impl<'a> Comparison<'a> {
             Some(_) => came.of(whose),
             None => came.of_file(self.extractor, whose, (path, &then)),
         };
-        for (new, relation) in successors.into_iter().filter(|(new, _)| *new != path) {
+        for (new, relation) in successors
+            .into_iter()
+            .filter(|(new, _)| *new != path && !self.scope.ignore.ignores(new))
+        {
             let content = directory::content(&self.rendered.directory, new).unwrap_or_default();
             let default = self.rules.of(new).and_then(Result::ok);
             let compared =

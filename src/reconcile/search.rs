@@ -13,7 +13,7 @@ use super::elsewhere;
 use super::successors::Successors;
 use crate::manifest::{Compared, Extractor, Management, Names, Relation};
 use crate::model::commit::CommitId;
-use crate::model::conventions::NamespaceRules;
+use crate::model::conventions::{IgnoreRules, NamespaceRules};
 use crate::model::history::{Absence, Removal};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
@@ -33,6 +33,8 @@ pub(super) struct Search<'a> {
     ours: &'a CommitId,
     extractor: &'a Extractor,
     rules: &'a NamespaceRules,
+    /// What counts for nothing, wherever it is.
+    ignore: IgnoreRules,
     names: Names,
     /// Those whose loss was not seen yet.
     open: BTreeSet<&'a ServiceAccountRef>,
@@ -138,6 +140,7 @@ impl<'a> Search<'a> {
             ours,
             extractor,
             rules,
+            ignore: scope.ignore.clone(),
             names: Names::new(whose.keys().map(|whose| whose.name.as_str())),
             open: whose.into_keys().collect(),
             ahead: since.values().copied().collect(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::manifest::{Extractor, Half, Identity, Relation};
+use crate::manifest::{Extractor, Half, Hides, Identity, Relation};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 
@@ -15,6 +15,8 @@ pub(super) struct Successors {
     named: HashMap<Vec<u8>, Vec<usize>>,
     /// By the objects that came into them.
     holding: HashMap<Identity, Vec<(usize, Relation)>>,
+    /// The ServiceAccounts in each of them, and which ones they may be.
+    accounts: Vec<Vec<(String, Hides)>>,
     /// Those that were added and in which no object has a name: what is left of one whose first object was cut.
     nameless: Vec<(usize, Vec<u8>)>,
     /// Those that end inside the name or the namespace of a ServiceAccount, as they did not before.
@@ -42,7 +44,7 @@ impl Successors {
         if before.is_none() {
             self.named.entry(name(&path)).or_default().push(index);
             if objects.is_empty() {
-                self.nameless.push((index, after));
+                self.nameless.push((index, after.clone()));
             }
         }
         let were_there = before.map(|before| extractor.objects(before));
@@ -52,12 +54,14 @@ impl Successors {
             holding.push((index, relation));
         }
         self.files.push(path);
+        self.accounts.push(extractor.accounts(&after));
     }
 
     /// Those to which a ServiceAccount may have gone from a file that is still there without it.
     pub(super) fn of(&self, whose: &ServiceAccountRef) -> Vec<(&RepoPath, Relation)> {
         let object = ("ServiceAccount".to_owned(), whose.name.as_str().to_owned());
         let holding = self.holding.get(&object).into_iter().flatten().copied();
+        let holding = holding.filter(|(index, _)| self.may_hold(*index, whose));
         let cut = self.nameless.iter().filter(|(_, text)| is_cut(text));
         let cut = cut.map(|(index, _)| (*index, Relation::Moved));
         self.each(holding.chain(cut).chain(self.halves_of(whose)))
@@ -81,12 +85,22 @@ impl Successors {
         let namesakes = self.named.get(&name(path)).into_iter().flatten();
         let namesakes = namesakes.map(|index| (*index, Relation::Namesake));
         let objects = extractor.objects(content);
-        let holding = objects.iter().filter_map(|object| self.holding.get(object));
+        let holding = objects.iter().filter_map(|object| {
+            let is_it = object.0 == "ServiceAccount" && object.1 == whose.name.as_str();
+            let holding = self.holding.get(object)?.iter().copied();
+            Some(holding.filter(move |(index, _)| !is_it || self.may_hold(*index, whose)))
+        });
         let cut = self.nameless.iter();
         let cut = cut.filter(|(_, text)| is_beginning(text, content) || is_cut(text));
         let cut = cut.map(|(index, _)| (*index, Relation::Moved));
-        let found = namesakes.chain(holding.flatten().copied());
+        let found = namesakes.chain(holding.flatten());
         self.each(found.chain(cut).chain(self.halves_of(whose)))
+    }
+
+    /// Whether a ServiceAccount may be one of a file: what becomes of its namespace tells.
+    fn may_hold(&self, index: usize, whose: &ServiceAccountRef) -> bool {
+        let mut accounts = self.accounts[index].iter();
+        accounts.any(|(name, hides)| name == whose.name.as_str() && hides.may_be(whose))
     }
 
     /// Each file once, by the last that is said of it.

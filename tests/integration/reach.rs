@@ -305,3 +305,20 @@ fn m131_an_error_that_names_the_role_by_its_arn_holds_it_whatever_its_age() {
         assert_eq!(fate(&file, &[], &[]), "quarantine", "{text}");
     }
 }
+
+#[test]
+fn m133_a_namespace_whose_literal_parts_cannot_match_holds_nothing() {
+    let other = service_account("bar", "a").replace("bar_a", "bar_z");
+    for (namespace, expected) in [
+        ("other-${NS}", "quarantine"),
+        ("${NS}-prod", "quarantine"),
+        ("\"{{ .Release.Namespace }}-x\"", "quarantine"),
+        ("b${NS}", "held"),
+        ("${NS}", "held"),
+    ] {
+        let text = other.replace("namespace: bar", &format!("namespace: {namespace}"));
+        let file = [("x/o.yaml", text.as_str())];
+        assert_eq!(fate(&[], &file, &[]), expected, "{namespace}");
+        assert_eq!(fate(&[], &[], &file), expected, "later: {namespace}");
+    }
+}

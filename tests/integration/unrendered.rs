@@ -281,3 +281,35 @@ fn m132_a_chart_that_names_a_role_cannot_be_left_out() {
     world.repository.commit("rendered");
     world.run(&["lint", "--exclude", "/chart/"]).ends(0);
 }
+
+#[test]
+fn m134_what_a_hold_names_lifts_it() {
+    let world = World::new(&["a", "b"]);
+    world.sync(&[]).ends(0);
+    world.repository.remove("apps/a.yaml");
+    let own = service_account("bar", "a");
+    let (unnamed, _) = own.rsplit_once("    eks").expect("the role-arn annotation");
+    let plan = |more: &[&str]| world.run(&[&["plan", "--mode", "sync"][..], more].concat());
+    for namespace in ["", "  namespace: ${NS}\n"] {
+        let text = unnamed.replace("  namespace: bar\n", namespace);
+        world.repository.write("x/o.yaml", text);
+        world.repository.commit("it may be here");
+        for paths in [&[][..], &["--path", "apps"]] {
+            let run = plan(paths).ends(7);
+            assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+            let said = reason(&run, 0);
+            assert!(said.contains("--exclude /x/o.yaml"), "{said}");
+            let run = plan(&[paths, &["--exclude", "/x/o.yaml"]].concat());
+            assert_eq!(run.changes(), ["k8s-sa_bar_a quarantine"], "{paths:?}");
+        }
+    }
+    // What names the role cannot be left out, so that is not advised.
+    let text = own.replace("  namespace: bar\n", "");
+    world.repository.write("x/o.yaml", text);
+    world.repository.commit("it names the role");
+    let said = reason(&plan(&[]).ends(7), 0).to_owned();
+    assert!(
+        said.contains("x/o.yaml:1") && !said.contains("--exclude"),
+        "{said}"
+    );
+}

@@ -182,7 +182,7 @@ impl fmt::Display for Kept {
             }
             Self::ChangeUnreadable { path, fault } => write!(
                 f,
-                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, delete it, or, if nothing there is this cluster's, leave it out with --path or {}",
+                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, delete it, or, if nothing there is this cluster's, leave it out: {}",
                 excluding(path)
             ),
             Self::Unexplained => f.write_str(

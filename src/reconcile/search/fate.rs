@@ -137,7 +137,7 @@ impl Search<'_> {
         let mut found = None;
         for (path, relation) in successors
             .into_iter()
-            .filter(|(path, _)| **path != file.path)
+            .filter(|(path, _)| **path != file.path && !self.ignore.ignores(path))
         {
             let new = Held {
                 path: path.clone(),
