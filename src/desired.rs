@@ -21,7 +21,10 @@ mod conflict;
 mod ignored;
 mod mismatch;
 pub mod role_name;
+mod shared;
 mod trust_policy;
+
+pub use shared::{Declares, shared_names};
 
 /// What the manifests declare, by ServiceAccount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -202,7 +202,7 @@ impl Code {
                 "Keep one declaration, or make their annotations equal."
             }
             Self::RoleNameCollision => {
-                "Rename one of the ServiceAccounts, or give each cluster of the account a `--role-prefix` of its own."
+                "Rename one of the ServiceAccounts, or give each cluster of the account a `--role-prefix` of its own; if one is on its way to the other, make them one entry with both issuers."
             }
             Self::Misspelled => {
                 "Correct the key, or remove it: until then the role is left as it is."

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Declarations, Error, Manifests, Terms};
+use super::lint::{add, shared_names};
+use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
 use crate::model::role::RoleLabel;
-use crate::plan::{Depth, Rename};
+use crate::plan::{self, Depth, Rename};
 use crate::report::{Entry, Review, Section};
 use crate::settings::ClusterSettings;
 use crate::source::Repository;
@@ -116,6 +117,13 @@ pub fn compare(
     after: &Manifests,
 ) -> Result<Vec<Section>, Error> {
     let mut sections = Vec::new();
+    let mut sides = [before, after].map(|side| {
+        let declared = clusters.iter();
+        let declared = declared.map(|one| side.declared(&one.paths, one.naming()));
+        let declared: Vec<ClusterManifests> = declared.collect();
+        let shared = shared_names(clusters, &declared);
+        declared.into_iter().zip(shared)
+    });
     for (settings, cluster_name) in clusters.iter().zip(names) {
         let naming = settings.naming();
         let account = naming.account.clone();
@@ -125,15 +133,20 @@ pub fn compare(
         let known = account.clone().unwrap_or_else(placeholder);
         let cluster = settings.for_caller(&known, &partition)?;
         let run = Terms::keeping(Depth::Listing).run(after, &settings.paths);
-        let base = before.declared(&settings.paths, naming);
-        let mut head = after.declared(&settings.paths, naming);
+        let [Some((mut base, at_base)), Some((mut head, at_head))] =
+            sides.each_mut().map(Iterator::next)
+        else {
+            break;
+        };
+        add(&mut base, at_base);
         let is_lost = |whose: &_| !head.resolved.declared.contains_key(whose);
         if base.resolved.declared.keys().any(is_lost) {
             // What is missing may be in what is broken.
             head = after.declared_by(after.whole()?, &settings.paths, naming);
         }
-        let plan = crate::plan::compare(&base.resolved, &head.resolved, &cluster, &run);
-        let renames = crate::plan::renames(plan.changes.values(), &base.resolved);
+        add(&mut head, at_head);
+        let plan = plan::compare(&base.resolved, &head.resolved, &cluster, &run);
+        let renames = plan::renames(plan.changes.values(), &base.resolved);
         let mut diagnostics = head.diagnostics;
         diagnostics.extend(plan.diagnostics.iter().cloned());
         diagnostics.extend(renames.iter().map(Rename::warning));

@@ -1,6 +1,8 @@
 //! What is wrong with the manifests of each cluster, and what was looked at, without asking anybody.
 
-use super::{Declarations, Error, Manifests};
+use super::{ClusterManifests, Declarations, Error, Manifests};
+use crate::desired::{self, Declares};
+use crate::diagnostic::Diagnostic;
 use crate::model::cluster::ClusterName;
 use crate::report::Section;
 use crate::settings::ClusterSettings;
@@ -15,15 +17,43 @@ pub fn lint(
     names: Vec<Option<ClusterName>>,
     manifests: &Manifests,
 ) -> Result<Vec<Section>, Error> {
-    let section = |(settings, cluster): (&ClusterSettings, _)| {
-        let declared = manifests.declared(&settings.paths, settings.naming());
-        Ok(Section {
-            cluster,
-            account: settings.naming().account.clone(),
-            checked: Some(manifests.checked(settings, &declared)?),
-            diagnostics: declared.diagnostics,
-            ..Section::default()
-        })
-    };
-    clusters.iter().zip(names).map(section).collect()
+    let declared = clusters.iter();
+    let declared = declared.map(|one| manifests.declared(&one.paths, one.naming()));
+    let declared: Vec<ClusterManifests> = declared.collect();
+    let shared = shared_names(clusters, &declared);
+    let all = clusters.iter().zip(declared).zip(shared);
+    let section =
+        |(((settings, mut declared), shared), cluster): (((&ClusterSettings, _), _), _)| {
+            add(&mut declared, shared);
+            Ok(Section {
+                cluster,
+                account: settings.naming().account.clone(),
+                checked: Some(manifests.checked(settings, &declared)?),
+                diagnostics: declared.diagnostics,
+                ..Section::default()
+            })
+        };
+    all.zip(names).map(section).collect()
+}
+
+/// What is wrong in each cluster with names that another one gives, too.
+pub(super) fn shared_names(
+    clusters: &[ClusterSettings],
+    declared: &[ClusterManifests],
+) -> Vec<Vec<Diagnostic>> {
+    let all = clusters.iter().zip(declared);
+    let all = all.map(|(cluster, declared)| Declares {
+        cluster: cluster.name(),
+        naming: cluster.naming(),
+        resolved: &declared.resolved,
+    });
+    desired::shared_names(&all.collect::<Vec<_>>())
+}
+
+/// Adds findings, in the order of their places.
+pub(super) fn add(declared: &mut ClusterManifests, found: Vec<Diagnostic>) {
+    declared.diagnostics.extend(found);
+    declared
+        .diagnostics
+        .sort_by(|a, b| a.location.cmp(&b.location));
 }

@@ -313,3 +313,47 @@ fn m134_what_a_hold_names_lifts_it() {
         "{said}"
     );
 }
+
+#[test]
+fn i116_names_that_two_clusters_give_are_told_without_credentials() {
+    let world = World::with(&[
+        ("blue/a.yaml", &service_account("bar", "a")),
+        ("green/a.yaml", &service_account("bar", "a")),
+    ]);
+    let issuer = crate::support::cli::ISSUER;
+    let ends = |file: &str, code: i32| {
+        let file = world.write("clusters.yaml", file);
+        let lint = ["lint", "--config", &file, "--format", "json"];
+        let diff = ["diff", "HEAD", "--config", &file, "--format", "json"];
+        let run = |arguments: &[&str]| {
+            let cli = world.cli(arguments);
+            let cli = cli.env("IRSA_GITOPS_CLUSTER_NAME", "");
+            cli.env("IRSA_GITOPS_OIDC_PROVIDER", "").run()
+        };
+        let (lint, diff) = (run(&lint).ends(code), run(&diff));
+        assert_eq!(lint.codes(), diff.codes(), "{}", diff.stdout);
+        lint
+    };
+    let two = |more: &str| {
+        format!(
+            "[{{name: prod, paths: blue, oidcProvider: {issuer}}}, {{name: green, paths: green, oidcProvider: {issuer}{more}}}]"
+        )
+    };
+    let run = ends(&two(""), 4);
+    assert_eq!(run.codes(), ["role-name-collision"; 2]);
+    for part in [
+        "`prod` and `green`",
+        "k8s-sa_bar_a",
+        "one entry with both issuers",
+    ] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    // Another account has roles of its own, and one entry is one cluster.
+    let arn = service_account("bar", "a").replace("123456789012", "210987654321");
+    world.repository.write("green/a.yaml", arn);
+    world.repository.commit("another account");
+    assert_eq!(ends(&two(""), 0).codes(), Vec::<String>::new());
+    let one =
+        format!("[{{name: prod, paths: [blue], oidcProviders: [{issuer}, oidc.example.com]}}]");
+    assert_eq!(ends(&one, 0).codes(), Vec::<String>::new());
+}
