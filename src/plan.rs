@@ -68,7 +68,7 @@ pub mod verdict;
 pub use adopt::{adopt, candidates};
 pub use again::Again;
 pub use change::{Action, Change, Delete, Quarantine, Update};
-pub use compare::compare;
+pub use compare::{between, compare, hold_unproven};
 pub use diff::Difference;
 pub use facts::{Answer, Facts, Need, Purpose};
 pub use fence::Superseded;

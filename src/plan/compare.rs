@@ -1,11 +1,16 @@
 //! What changes between two commits, without asking IAM: the plan that an account would get which
 //! has exactly the roles of the first one.
 
-use super::{Action, Change, Facts, Plan, Reason, Run};
+use std::collections::BTreeSet;
+
+use super::history::{History, Questions, Retiring};
+use super::{Action, Change, Facts, Kept, Plan, Reason, Run, Undeclared};
 use crate::desired::{self, DesiredRole, Resolved, Verdict};
 use crate::model::cluster::Cluster;
+use crate::model::commit::CommitId;
+use crate::model::history::{Absence, Elsewhere, Place};
 use crate::model::last_use::LastUse;
-use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId};
+use crate::model::role::{CurrentRole, CurrentRoles, ListedRole, RoleId, RoleName};
 
 /// Compares what two commits ask for. Roles that one of them holds back are left out of the first
 /// side and held on the second.
@@ -22,6 +27,65 @@ pub fn compare(base: &Resolved, head: &Resolved, cluster: &Cluster, run: &Run) -
         explain(change, base, head);
     }
     found
+}
+
+/// Holds what history, as far as it lies between the two commits, shows to be no removal.
+pub fn hold_unproven(plan: &mut Plan, history: &History) {
+    for change in plan.changes.values_mut().filter(|c| is_gone(c)) {
+        let whose = &change.service_account;
+        let kept = match (history.moved.get(whose), history.absences.get(whose)) {
+            (Some(Elsewhere { path, place, .. }), _) if *place == Place::New => {
+                Kept::DeclaredElsewhere(path.clone())
+            }
+            (
+                Some(Elsewhere {
+                    path,
+                    place: Place::Broken(fault),
+                    ..
+                }),
+                _,
+            ) => Kept::BrokenElsewhere {
+                path: path.clone(),
+                fault: fault.clone(),
+            },
+            (_, Some(Absence::Unreadable { path, fault })) => Kept::ChangeUnreadable {
+                path: path.clone(),
+                fault: fault.clone(),
+            },
+            _ => continue,
+        };
+        let undeclared = Undeclared::Gone;
+        change.reason = Reason::Kept { undeclared, kept };
+        change.action = Action::Held;
+    }
+}
+
+/// What history has to be asked of what goes between two commits.
+pub fn between(plan: &Plan, cluster: &Cluster, base: &CommitId) -> Questions {
+    let mut questions = Questions {
+        commits: BTreeSet::from([base.clone()]),
+        namespaces: cluster.conventions.namespaces.clone(),
+        ignore: cluster.conventions.ignore.clone(),
+        ..Questions::default()
+    };
+    for change in plan.changes.values().filter(|change| is_gone(change)) {
+        let Ok(role) = RoleName::new(change.role.as_str()) else {
+            continue;
+        };
+        let retiring = Retiring {
+            arn: cluster.role_arn(&role),
+            since: Some(base.clone()),
+            is_quarantined: false,
+        };
+        let whose = change.service_account.clone();
+        questions.absent.insert(whose.clone(), Some(base.clone()));
+        questions.retiring.insert(whose, retiring);
+    }
+    questions
+}
+
+fn is_gone(change: &Change) -> bool {
+    change.action == Action::Orphan && change.reason == Reason::NewlyUndeclared
 }
 
 /// The role that an account has once it was made as declared.

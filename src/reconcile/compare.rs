@@ -9,6 +9,7 @@ use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::model::arn::{AwsAccountId, Partition};
 use crate::model::cluster::ClusterName;
 use crate::model::commit::CommitId;
+use crate::model::history::Ancestry;
 use crate::model::role::RoleLabel;
 use crate::plan::{self, Depth, Rename};
 use crate::report::{Entry, Review, Section};
@@ -145,7 +146,16 @@ pub fn compare(
             head = after.declared_by(after.whole()?, &settings.paths, naming);
         }
         add(&mut head, at_head);
-        let plan = plan::compare(&base.resolved, &head.resolved, &cluster, &run);
+        let mut plan = plan::compare(&base.resolved, &head.resolved, &cluster, &run);
+        if let Some(base) = before.commit() {
+            let questions = plan::between(&plan, &cluster, base);
+            let ours = after.commit().filter(|_| !questions.absent.is_empty());
+            let order = ours.zip(after.graph());
+            if order.is_some_and(|(ours, graph)| graph.ancestry(base, ours) == Ancestry::Ancestor) {
+                let history = after.history(&questions, &settings.paths)?;
+                plan::hold_unproven(&mut plan, &history);
+            }
+        }
         let renames = plan::renames(plan.changes.values(), &base.resolved);
         let mut diagnostics = head.diagnostics;
         diagnostics.extend(plan.diagnostics.iter().cloned());

@@ -357,3 +357,40 @@ fn i116_names_that_two_clusters_give_are_told_without_credentials() {
         format!("[{{name: prod, paths: [blue], oidcProviders: [{issuer}, oidc.example.com]}}]");
     assert_eq!(ends(&one, 0).codes(), Vec::<String>::new());
 }
+
+#[test]
+fn i117_a_diff_does_not_promise_an_end_that_sync_would_hold() {
+    let world = World::new(&["a", "b"]);
+    let gone = |with: &[(&str, &str)]| {
+        world.repository.remove("apps/a.yaml");
+        for (path, text) in with {
+            world.repository.write(path, text);
+        }
+        world.repository.commit("Remove a");
+        let run = world.run(&["diff", "HEAD~1..HEAD"]);
+        world
+            .repository
+            .git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+        run
+    };
+    let bare = service_account("bar", "a")
+        .replace("  namespace: bar\n", "")
+        .replace("bar_a", "bar_z");
+    for (path, text) in [
+        ("values.yaml", "sa: a\nb: {\n"),
+        ("x/o.yaml", bare.as_str()),
+    ] {
+        let run = gone(&[(path, text)]).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{path}");
+        assert!(reason(&run, 0).contains(path), "{}", reason(&run, 0));
+    }
+    for with in [&[][..], &[("values.yaml", "sa: z\nb: {\n")]] {
+        let run = gone(with).ends(0);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a orphan"]);
+        assert!(
+            reason(&run, 0).contains("mode sync retires"),
+            "{}",
+            reason(&run, 0)
+        );
+    }
+}
