@@ -11,8 +11,8 @@ use crate::model::shell::REST;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
-use crate::report::Stopped;
 use crate::report::ending::Caught;
+use crate::report::{Section, Stopped};
 use crate::settings;
 use crate::source;
 use crate::terminal::console::Console;
@@ -181,6 +181,14 @@ impl Error {
         };
         let part = source;
         Self::Inside { part, command }
+    }
+
+    /// What was found before it, where that may tell why.
+    pub(super) fn found(&self) -> Option<&Section> {
+        match self {
+            Self::Run(error) => error.found(),
+            _ => None,
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -96,7 +96,10 @@ impl ReportArgs {
         let mut report = report.unwrap_or_else(|error| {
             let error = error.named(run);
             error.print(run, console);
-            Report::of_error(command, error.exit(), error.stopped(run))
+            Report {
+                clusters: error.found().into_iter().cloned().collect(),
+                ..Report::of_error(command, error.exit(), error.stopped(run))
+            }
         });
         report.complete(&|text, cluster| run.complete(text, cluster));
         if self.all {

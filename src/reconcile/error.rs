@@ -10,6 +10,7 @@ use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::{InvalidName, ServiceAccountRef};
 use crate::plan::guard::Refusal;
 use crate::plan::{Obstacle, Superseded};
+use crate::report::Section;
 use crate::settings;
 use crate::source;
 
@@ -28,6 +29,9 @@ pub enum Error {
     /// The state of the account: going on would do harm.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The same of a cluster of which all else was found out: that may tell why.
+    #[error("{0}")]
+    Guarded(Refusal, Box<Section>),
     /// Nobody: a newer commit has been applied already.
     #[error(transparent)]
     Superseded(#[from] Box<Superseded>),
@@ -142,8 +146,18 @@ impl Error {
             },
             Self::Iam(error) if error.kind == iam::Kind::Sandbox => Exit::Usage,
             Self::Iam(_) | Self::Busy { .. } | Self::LockLost => Exit::Unavailable,
-            Self::Refused(_) | Self::Declined | Self::MovedSinceShown(_) => Exit::Refused,
+            Self::Refused(_) | Self::Guarded(..) | Self::Declined | Self::MovedSinceShown(_) => {
+                Exit::Refused
+            }
             Self::Stopped => Exit::Interrupted,
+        }
+    }
+
+    /// What was found before it, where that may tell why.
+    pub fn found(&self) -> Option<&Section> {
+        match self {
+            Self::Guarded(_, found) => Some(found),
+            _ => None,
         }
     }
 
@@ -153,7 +167,7 @@ impl Error {
             Self::Settings(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Iam(error) => error.hint(),
-            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Refused(refusal) | Self::Guarded(refusal, _) => Some(refusal.hint()),
             Self::Superseded(superseded) => Some(superseded.hint()),
             Self::NoServiceAccount(role, _) if role.as_str().contains('=') => Some(
                 "this is a role of the program itself, which says what was applied to a cluster: no verb changes it by name".to_owned(),

@@ -211,9 +211,14 @@ impl Survey {
     /// # Errors
     ///
     /// What stands in the way.
-    pub fn allowed(self) -> Result<Self, Error> {
-        match self.obstacle {
+    pub fn allowed(mut self) -> Result<Self, Error> {
+        match self.obstacle.take() {
             None => Ok(self),
+            Some(Obstacle::Refused(refusal)) if !self.diagnostics.is_empty() => {
+                // Nothing becomes of the roles.
+                self.plan.changes.clear();
+                Err(Error::Guarded(refusal, Box::new(self.section(|_| None))))
+            }
             Some(obstacle) => Err(obstacle.into()),
         }
     }

@@ -76,8 +76,14 @@ impl Delivery<'_> {
     /// error has told already.
     pub(crate) fn deliver(&self, report: &Report, files: Vec<File>, console: &Console) -> Exit {
         let mut exit = Exit::Success;
-        if report.error.is_none() || self.format != Format::Human {
-            let text = self.rendered(report, self.format, console.medium());
+        let is_for_people = self.format == Format::Human;
+        if report.error.is_none() || !is_for_people || !report.clusters.is_empty() {
+            // What was found before the error is told here.
+            let found = Report {
+                error: report.error.clone().filter(|_| !is_for_people),
+                ..report.clone()
+            };
+            let text = self.rendered(&found, self.format, console.medium());
             if let Err(error) = console.print(&text) {
                 console.print_error(&format!(
                     "error: the report was not written to standard output: {error}\n"

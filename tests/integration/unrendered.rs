@@ -359,6 +359,26 @@ fn i116_names_that_two_clusters_give_are_told_without_credentials() {
 }
 
 #[test]
+fn c91_a_guard_tells_what_was_found_besides() {
+    let text = service_account("bar", "a").replace("  namespace: bar\n", "");
+    let world = World::with(&[("ns/bar/a.yaml", &text)]);
+    world
+        .sync(&["--namespace-from", "ns/{namespace}/**"])
+        .ends(0);
+    for verb in ["plan", "apply"] {
+        let run = world.run(&[verb, "--mode", "sync"]).ends(5);
+        assert_eq!(run.codes(), ["missing-namespace"], "{verb}");
+        assert!(run.json()["error"].is_object(), "{verb}");
+        let run = world.print(&[verb, "--mode", "sync"]).ends(5);
+        assert!(
+            run.stdout.contains("error[missing-namespace]"),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
 fn i117_a_diff_does_not_promise_an_end_that_sync_would_hold() {
     let world = World::new(&["a", "b"]);
     let gone = |with: &[(&str, &str)]| {
