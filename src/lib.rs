@@ -44,7 +44,7 @@
 //! the AWS SDK in `iam::aws`, `clap` in `cli` and `manual`, `indicatif` and `anstream` in `terminal`. `tests/integration/architecture.rs` holds these rules.
 //!
 //! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
-//! file that does not parse stops all pruning, an incomplete listing stops all writing.
+//! file that does not parse the removals that it may hide, an incomplete listing stops all writing.
 //!
 //! # Without the shell
 //!

@@ -114,7 +114,7 @@ pub(super) fn too_large(at: usize) -> Fault {
         MAX_TEXT / 1024 / 1024
     );
     Fault::new(Code::LimitExceeded, at, message).hint(
-        "split it into documents with a line `---`, or leave the file out with --path; until this can be read, no role is pruned",
+        "split it into documents with a line `---`, or leave the file out with --path or --exclude; until this can be read, no role is pruned that it may hide",
     )
 }
 

@@ -237,7 +237,7 @@ fn diagnostics() -> String {
 ## Diagnostics
 
 The code of a diagnostic is the same in every format: the word in brackets after `error`, `warning` or `note`, `code` in JSON, the
-rule in SARIF. An error about the manifest of one ServiceAccount holds that one, and the others go on. An error about a file stops all pruning.
+rule in SARIF. An error about the manifest of one ServiceAccount holds that one, and the others go on. An error about a file holds the roles whose ServiceAccounts it may hide.
 "
     .to_owned();
     for code in Code::ALL {
