@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::history::{History, Questions, Retiring};
+use super::history::{Absent, History, Questions, Retiring};
 use super::{Action, Change, Facts, Kept, Plan, Reason, Run, Undeclared};
 use crate::desired::{self, DesiredRole, Resolved, Verdict};
 use crate::model::cluster::Cluster;
@@ -78,7 +78,10 @@ pub fn between(plan: &Plan, cluster: &Cluster, base: &CommitId) -> Questions {
             is_quarantined: false,
         };
         let whose = change.service_account.clone();
-        questions.absent.insert(whose.clone(), Some(base.clone()));
+        let since = Some(base.clone());
+        questions
+            .absent
+            .insert(whose.clone(), Absent { since, made: None });
         questions.retiring.insert(whose, retiring);
     }
     questions

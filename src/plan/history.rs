@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ownership::{self, Ownership};
 use super::{Facts, Mode, quarantine};
 use crate::model::arn::RoleArn;
+use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::conventions::{IgnoreRules, NamespaceRules};
 use crate::model::history::{Absence, Ancestry, Elsewhere};
@@ -94,6 +95,17 @@ impl History {
     }
 }
 
+impl Retiring {
+    /// What is known of a role of the cluster.
+    pub(super) fn of(role: &CurrentRole, cluster: &Cluster) -> Self {
+        Self {
+            arn: cluster.role_arn(&role.listed.name),
+            since: last_commit(role),
+            is_quarantined: quarantine::is_quarantined(role),
+        }
+    }
+}
+
 impl Questions {
     /// Whether there is any.
     pub(super) fn is_any(&self) -> bool {
@@ -134,11 +146,7 @@ pub(super) fn questions(facts: &Facts) -> Questions {
         let quarantined = quarantine::is_quarantined(role);
         let is_named = facts.is_named(&role.listed.name);
         if !quarantined || is_named || quarantine::is_due(role, &run.prune) {
-            let retiring = Retiring {
-                arn: cluster.role_arn(&role.listed.name),
-                since: self::last_commit(role),
-                is_quarantined: quarantined,
-            };
+            let retiring = Retiring::of(role, cluster);
             questions.retiring.insert(service_account, retiring);
         }
     }

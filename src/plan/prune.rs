@@ -10,7 +10,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::history::{Absent, History, Questions};
+use super::history::{Absent, History, Questions, Retiring};
 use super::ownership::{self, Ownership};
 use super::quarantine::{self, Note, is_due, is_quarantined};
 use super::{Action, Delete, Facts, Kept, Mode, Quarantine, Reason, Run, Undeclared};
@@ -136,8 +136,10 @@ pub(super) fn absences(facts: &Facts) -> Questions {
         let made = role.commit(tags::COMMIT);
         let written = [&since, &made].into_iter().flatten().cloned();
         questions.commits.extend(written);
-        let absent = Absent { since, made };
-        questions.absent.insert(leftover.service_account, absent);
+        let whose = leftover.service_account;
+        let retiring = Retiring::of(role, &facts.cluster);
+        questions.retiring.insert(whose.clone(), retiring);
+        questions.absent.insert(whose, Absent { since, made });
     }
     questions
 }

@@ -12,7 +12,7 @@ use super::{Error, Manifests};
 use crate::manifest::{self, Hides};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
-use crate::model::history::CommitInfo;
+use crate::model::history::{CommitInfo, Elsewhere, Place};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Content, Repository, Scope, UnreadReason};
@@ -133,6 +133,19 @@ impl Doubts<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Says of files out of the paths since which commit they are so.
+    pub(super) fn date(
+        &self,
+        moved: &mut BTreeMap<ServiceAccountRef, Elsewhere>,
+    ) -> Result<(), source::Error> {
+        for Elsewhere { path, place, .. } in moved.values_mut() {
+            if let Place::Broken(fault) = place {
+                *fault = self.dated(path, fault)?;
+            }
+        }
+        Ok(())
     }
 
     /// A fault with the commit since which its file is so.

@@ -2,9 +2,10 @@
 //! what moved was not removed, and it may have been broken on the way.
 //!
 //! Another cluster may declare a ServiceAccount of the same name, and a chart that nobody renders here
-//! may never have been readable. Neither is new since the role was last written, so what was there
-//! before in the same way proves nothing; what is new may be what the role was made for.
+//! may never have been readable. Neither is new, so what was there before the ServiceAccount was lost,
+//! and all along since it was applied last, proves nothing; what is new may be what the role was made for.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -17,10 +18,13 @@ use crate::model::history::{Ancestry, Elsewhere, Place};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::history::{Questions, Retiring};
-use crate::source::{Known, Scope};
+use crate::source::{Content, Known, Repository, Scope};
 
 /// The files of a commit that a run does not read, and that may declare a role.
 type Files = BTreeMap<RepoPath, Rc<File>>;
+
+/// The same of several commits.
+type Commits = BTreeMap<CommitId, Rc<Files>>;
 
 /// A role that may be retired.
 struct Role<'a> {
@@ -29,16 +33,23 @@ struct Role<'a> {
     /// the end.
     given: [String; 2],
     since: Option<&'a CommitId>,
+    is_quarantined: bool,
 }
 
 impl<'a> Role<'a> {
-    fn new(Retiring { arn, since, .. }: &'a Retiring) -> Self {
+    fn new(retiring: &'a Retiring) -> Self {
+        let Retiring {
+            arn,
+            since,
+            is_quarantined,
+        } = retiring;
         let bare = format!("{}{}", arn.path, arn.name);
         let bare = bare.strip_prefix('/').unwrap_or_default().to_owned();
         Self {
             name: arn.name.as_str(),
             given: [arn.to_string(), bare],
             since: since.as_ref(),
+            is_quarantined: *is_quarantined,
         }
     }
 }
@@ -59,13 +70,38 @@ struct Broken {
     hides: Vec<Hides>,
 }
 
+/// What is looked at to find where the ServiceAccounts of some roles are declared.
+struct Look<'a> {
+    manifests: &'a Manifests,
+    repository: &'a Repository,
+    ours: &'a CommitId,
+    questions: &'a Questions,
+    scope: Scope,
+    names: BTreeSet<&'a str>,
+    /// Files of commits that were asked of.
+    known: RefCell<(Known<File>, Commits)>,
+}
+
+/// What a role's files are compared with.
+struct Before<'a> {
+    /// The commit before the one that lost the ServiceAccount, if that one was found.
+    lost: Option<CommitId>,
+    /// The commit that last wrote the role.
+    written: Option<&'a CommitId>,
+    /// This one, and the others that were applied, as far as they were before the loss.
+    applied: Vec<&'a CommitId>,
+}
+
 impl Manifests {
     /// Which files outside of a cluster's paths declare one of these roles, or may do so. Files of
     /// the other clusters of the run are known to be theirs, if nothing is wrong with them.
+    ///
+    /// Of some ServiceAccounts it is known which commit lost them.
     pub(super) fn elsewhere(
         &self,
         questions: &Questions,
         paths: &[RepoPath],
+        lost: &BTreeMap<ServiceAccountRef, CommitId>,
     ) -> Result<BTreeMap<ServiceAccountRef, Elsewhere>, Error> {
         let mut found = BTreeMap::new();
         let (Some(repository), Some(ours)) = (self.graph(), self.commit()) else {
@@ -75,52 +111,23 @@ impl Manifests {
         if retiring.is_empty() || paths.is_empty() {
             return Ok(found);
         }
-        let extractor: &Extractor = &self.extractor;
-        let names: BTreeSet<&str> = retiring.keys().map(|whose| whose.name.as_str()).collect();
-        let scope = scope(paths, &questions.ignore);
-        let is_left = |path: &RepoPath| scope.is_around(path) || scope.ignore.ignores(path);
-        let look = |path: &RepoPath, bytes: &[u8]| match is_left(path) {
-            true => None,
-            false => File::new(extractor, &questions.namespaces, path, bytes, &names),
+        let look = Look {
+            manifests: self,
+            repository,
+            ours,
+            questions,
+            scope: scope(paths, &questions.ignore),
+            names: retiring.keys().map(|whose| whose.name.as_str()).collect(),
+            known: RefCell::default(),
         };
-        let mut known = Known::default();
-        let mut files = |commit: &CommitId| -> Result<Files, Error> {
-            Ok(match &self.rendered {
-                Some(rendered) => {
-                    let all = rendered::read_at(rendered, (commit, ours), &look)?;
-                    let all = all.into_iter();
-                    all.map(|(path, file)| (path, Rc::new(file))).collect()
-                }
-                None => repository.look_at(commit, &Scope::default(), &mut known, &look)?,
-            })
-        };
-        let now = files(ours)?;
-        let mut earlier: Option<(CommitId, Files)> = None;
-        // Those of one commit follow each other, so that it is looked at once.
-        let mut retiring: Vec<_> = retiring.iter().collect();
-        retiring.sort_by_key(|(_, role)| &role.since);
+        let now = look.files(ours)?;
         for (whose, role) in retiring {
             let role = &Role::new(role);
             let places = self.declaring(&now, whose, role);
             if places.is_empty() && !now.values().any(|file| file.is_suspect(whose, role)) {
                 continue;
             }
-            let since = role.since;
-            let since =
-                since.filter(|commit| repository.ancestry(commit, ours) == Ancestry::Ancestor);
-            let since = match &self.rendered {
-                Some(rendered) => since.and_then(|since| rendered.standing_for(since, ours)),
-                None => since,
-            };
-            let is_of = |since: &CommitId| earlier.as_ref().is_some_and(|(of, _)| of == since);
-            if let Some(since) = since.filter(|since| !is_of(since)) {
-                earlier = Some((since.clone(), files(since)?));
-            }
-            let before = since.and(earlier.as_ref()).map(|(_, files)| files);
-            let declared_before = |path: &&RepoPath| {
-                let file = before.and_then(|before| before.get(path));
-                file.is_some_and(|file| file.declares(whose, role))
-            };
+            let before = look.before(role, lost.get(whose));
             let elsewhere = |path: &RepoPath, place: Place| {
                 let declaring = places.iter().copied().cloned().collect();
                 Elsewhere {
@@ -129,16 +136,32 @@ impl Manifests {
                     declaring,
                 }
             };
-            let new = places.iter().copied().find(|path| !declared_before(path));
-            let suspect = || {
-                now.iter().find_map(|(path, file)| {
-                    let fault = file.suspicion(path, whose, role, before)?;
+            let mut place = None;
+            for path in &places {
+                if look.is_new((path, whose, role), &before)? {
+                    place = Some(elsewhere(path, Place::New));
+                    break;
+                }
+            }
+            let known = [before.written, before.lost.as_ref()];
+            let mut compared: Vec<_> = known.into_iter().flatten().map(Some).collect();
+            if compared.is_empty() {
+                compared.push(None);
+            }
+            for commit in compared {
+                if place.is_some() {
+                    break;
+                }
+                let before = commit.map(|commit| look.files(commit)).transpose()?;
+                place = now.iter().find_map(|(path, file)| {
+                    let is_place = places.contains(&path);
+                    let about = (path, whose, role);
+                    let fault = file.suspicion(about, is_place, before.as_deref())?;
                     Some(elsewhere(path, Place::Broken(fault)))
-                })
-            };
-            let new = new.map(|path| elsewhere(path, Place::New)).or_else(suspect);
+                });
+            }
             let known = || places.first().map(|path| elsewhere(path, Place::Known));
-            found.extend(new.or_else(known).map(|found| (whose.clone(), found)));
+            found.extend(place.or_else(known).map(|found| (whose.clone(), found)));
         }
         Ok(found)
     }
@@ -153,6 +176,105 @@ impl Manifests {
         let unread = files.iter().filter(|(path, _)| !self.scope.covers(path));
         let declaring = unread.filter(|(_, file)| file.declares(whose, role));
         declaring.map(|(path, _)| path).collect()
+    }
+}
+
+impl<'a> Look<'a> {
+    /// What reads a file that the cluster's run does not.
+    fn reader(&self) -> impl Fn(&RepoPath, &[u8]) -> Option<File> + Sync + use<'_, 'a> {
+        let (extractor, rules) = (&*self.manifests.extractor, &self.questions.namespaces);
+        let (scope, names) = (&self.scope, &self.names);
+        move |path, bytes| {
+            let is_left = scope.is_around(path) || scope.ignore.ignores(path);
+            (!is_left).then(|| File::new(extractor, rules, path, bytes, names))?
+        }
+    }
+
+    fn files(&self, commit: &CommitId) -> Result<Rc<Files>, Error> {
+        let (known, files) = &mut *self.known.borrow_mut();
+        if let Some(files) = files.get(commit) {
+            return Ok(files.clone());
+        }
+        let look = self.reader();
+        let found = match &self.manifests.rendered {
+            Some(rendered) => {
+                let all = rendered::read_at(rendered, (commit, self.ours), &look)?;
+                let all = all.into_iter();
+                all.map(|(path, file)| (path, Rc::new(file))).collect()
+            }
+            None => (self.repository).look_at(commit, &Scope::default(), known, &look)?,
+        };
+        let found = Rc::new(found);
+        files.insert(commit.clone(), found.clone());
+        Ok(found)
+    }
+
+    fn before(&self, role: &Role<'a>, lost: Option<&CommitId>) -> Before<'a> {
+        let is_before =
+            |a: &CommitId, b: &CommitId| self.repository.ancestry(a, b) == Ancestry::Ancestor;
+        let lost = lost.and_then(|lost| self.repository.parent(lost));
+        let written = role.since.filter(|commit| is_before(commit, self.ours));
+        let rendered = self.manifests.rendered.as_ref();
+        let written = match rendered {
+            Some(rendered) => written.and_then(|since| rendered.standing_for(since, self.ours)),
+            None => written,
+        };
+        let applied = self.questions.applied.iter();
+        // Where no commit lost it, the quarantine itself did; and of a render, there is one base.
+        let applied = applied.filter(|_| !role.is_quarantined && rendered.is_none());
+        let mut applied: Vec<_> = written.into_iter().chain(applied).collect();
+        applied.retain(|commit| is_before(commit, lost.as_ref().unwrap_or(self.ours)));
+        Before {
+            lost,
+            written,
+            applied,
+        }
+    }
+
+    /// Whether a file began to declare a role when its ServiceAccount was lost, or later: it has not done so
+    /// all along since a commit that was applied before.
+    fn is_new(
+        &self,
+        (path, whose, role): (&RepoPath, &ServiceAccountRef, &Role<'_>),
+        before: &Before<'_>,
+    ) -> Result<bool, Error> {
+        let declares = |commit: &CommitId| -> Result<bool, Error> {
+            let files = self.files(commit)?;
+            Ok(files
+                .get(path)
+                .is_some_and(|file| file.declares(whose, role)))
+        };
+        if let Some(lost) = &before.lost
+            && !declares(lost)?
+        {
+            return Ok(true);
+        }
+        for applied in &before.applied {
+            if declares(applied)? {
+                let is_settled = before.lost.is_some() || role.is_quarantined;
+                return Ok(is_settled && !self.declares_since(applied, (path, whose, role))?);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a file has declared a role all along since a commit.
+    fn declares_since(
+        &self,
+        commit: &CommitId,
+        (path, whose, role): (&RepoPath, &ServiceAccountRef, &Role<'_>),
+    ) -> Result<bool, Error> {
+        let content = self.repository.content(self.ours, path)?;
+        // Of a link, it is only known where it leads.
+        if self.manifests.rendered.is_some() || !matches!(content, Content::File(_)) {
+            return Ok(true);
+        }
+        let read = self.reader();
+        let declares =
+            |bytes: &[u8]| read(path, bytes).is_some_and(|file| file.declares(whose, role));
+        let since = self.repository.so_since(self.ours, path, &declares)?;
+        Ok(since
+            .is_none_or(|since| self.repository.ancestry(&since.id, commit) == Ancestry::Ancestor))
     }
 }
 
@@ -191,11 +313,8 @@ impl File {
 
     /// Whether it declares a role.
     fn declares(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
-        self.declarations.iter().any(|declaration| {
-            declaration.service_account == *whose
-                && declaration.management == Management::Managed
-                && names_role(declaration, role)
-        })
+        let mut declarations = self.declarations.iter();
+        declarations.any(|declaration| declares(declaration, whose, role))
     }
 
     /// Whether it has to be compared with what it was before.
@@ -206,16 +325,17 @@ impl File {
         self.broken.is_some() || self.declarations.iter().any(names)
     }
 
-    /// Why the file may be what a role was made for, if it may; `before` are the files of the commit
-    /// that last wrote the role.
+    /// Why the file may be what a role was made for, if it may; `before` are the files of a commit
+    /// that had the ServiceAccount. That it is a place which declares it is no suspicion.
     fn suspicion(
         &self,
-        path: &RepoPath,
-        whose: &ServiceAccountRef,
-        role: &Role<'_>,
+        (path, whose, role): (&RepoPath, &ServiceAccountRef, &Role<'_>),
+        is_place: bool,
         before: Option<&Files>,
     ) -> Option<String> {
-        let declared = self.declarations.iter().find_map(|declaration| {
+        let others = self.declarations.iter();
+        let mut others = others.filter(|other| !is_place || !declares(other, whose, role));
+        let declared = others.find_map(|declaration| {
             let names_role = names_role(declaration, role);
             let is_whose = declaration.service_account == *whose;
             let is_possible = declaration.management != Management::Unmanaged
@@ -275,6 +395,13 @@ fn family(declaration: &Declaration) -> Option<&str> {
     let ServiceAccountRef { namespace, name } = &declaration.service_account;
     let family = given(declaration)?.strip_suffix(&format!("{namespace}_{name}"))?;
     family.ends_with(['/', '_']).then_some(family)
+}
+
+/// Whether a declaration is the one of a role.
+fn declares(declaration: &Declaration, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
+    declaration.service_account == *whose
+        && declaration.management == Management::Managed
+        && names_role(declaration, role)
 }
 
 /// Whether the role-arn annotation names a role.

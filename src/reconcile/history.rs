@@ -10,7 +10,7 @@ use super::search::{Search, declared};
 use super::{Declarations, Error, Manifests};
 use crate::manifest::{Declaration, Names};
 use crate::model::commit::CommitId;
-use crate::model::history::{Absence, Ancestry, CommitInfo, Elsewhere, Place};
+use crate::model::history::{Absence, Ancestry, CommitInfo};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
@@ -58,7 +58,9 @@ impl Manifests {
             return Ok(history);
         };
         history.ancestry = self.ancestry(&questions.commits);
-        history.moved = self.elsewhere(questions, paths)?;
+        if questions.absent.is_empty() {
+            history.moved = self.elsewhere(questions, paths, &BTreeMap::new())?;
+        }
         if questions.retiring.is_empty() && questions.absent.is_empty() {
             return Ok(history);
         }
@@ -80,12 +82,8 @@ impl Manifests {
             }
         }
         history.named = doubts.naming(questions.retiring.keys())?;
-        for Elsewhere { path, place, .. } in history.moved.values_mut() {
-            if let Place::Broken(fault) = place {
-                *fault = doubts.dated(path, fault)?;
-            }
-        }
         if questions.absent.is_empty() {
+            doubts.date(&mut history.moved)?;
             return Ok(history);
         }
         let is_same = |(asked, below, _): &&(Questions, Vec<RepoPath>, History)| {
@@ -103,12 +101,13 @@ impl Manifests {
         });
         let search = Search::new(repository, ours, &scope, read, whose.collect())?;
         let whose = questions.absent.keys();
-        let lost_by = whose.filter_map(|whose| search.lost_by(whose));
-        let commits = questions
-            .absent
-            .values()
-            .filter_map(|absent| absent.since.as_ref())
-            .chain(lost_by);
+        let lost = whose.filter_map(|whose| Some((whose.clone(), search.lost_by(whose)?.clone())));
+        let lost: BTreeMap<_, _> = lost.collect();
+        history.moved = self.elsewhere(questions, paths, &lost)?;
+        doubts.date(&mut history.moved)?;
+        let since = questions.absent.values();
+        let since = since.filter_map(|absent| absent.since.as_ref());
+        let commits = since.chain(lost.values());
         let places = repository.first_parents(ours, commits.cloned().collect());
         for (service_account, Absent { since, .. }) in &questions.absent {
             let since = since.as_ref().filter(known);

@@ -153,9 +153,12 @@ impl Manifests {
     ) -> Result<History, Error> {
         let mut history = History {
             ancestry: self.ancestry(&questions.commits),
-            moved: self.elsewhere(questions, paths)?,
             ..History::default()
         };
+        // What is compared is the same for those that are absent.
+        if questions.absent.is_empty() {
+            history.moved = self.elsewhere(questions, paths, &BTreeMap::new())?;
+        }
         if questions.retiring.is_empty() && questions.absent.is_empty() {
             return Ok(history);
         }

@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 
 use super::blobs::read_blob;
 use super::error::damaged;
-use super::tree::{DIRECTORY, SYMLINK, joined, kind_of};
+use super::tree::{DIRECTORY, SUBMODULE, SYMLINK, joined, kind_of};
 use super::{Error, Repository, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo, SourceCommit};
@@ -240,18 +240,43 @@ impl Repository {
         ours: &CommitId,
         path: &RepoPath,
     ) -> Result<Option<CommitInfo>, Error> {
-        let now = self.entry(ours, path)?;
+        self.so_since(ours, path, &|_| false)
+    }
+
+    /// The commit since which a file is so, however it was edited, seen along first parents; where nothing
+    /// says so of it now, the one since which it is what it is. `None` if that is not in this clone, or too
+    /// far back.
+    ///
+    /// # Errors
+    ///
+    /// If an object on the way there cannot be read.
+    pub fn so_since(
+        &self,
+        ours: &CommitId,
+        path: &RepoPath,
+        is_so: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Option<CommitInfo>, Error> {
+        let mut now = self.entry(ours, path)?;
+        let is_file = |mode| ![DIRECTORY, SYMLINK, SUBMODULE].contains(&mode);
+        // What cannot be read is another one.
+        let is_so = |entry: Option<(i32, Oid)>| {
+            let file = entry.filter(|(mode, _)| is_file(*mode));
+            let content = file.and_then(|(_, id)| self.blob(Blob(id), path).ok());
+            content.is_some_and(|content| is_so(&content))
+        };
+        let may_differ = is_so(now);
         let mut at = ours.clone();
         for _ in 0..FAR {
-            let Some(before) = self.parent(&at) else {
+            let Some(parent) = self.parent(&at) else {
                 break;
             };
-            if self.entry(&before, path)? != now {
+            let before = self.entry(&parent, path)?;
+            if before != now && !(may_differ && is_so(before)) {
                 let commit = Oid::from_str(at.as_str()).ok();
                 let commit = commit.and_then(|id| self.objects().find_commit(id).ok());
                 return Ok(commit.map(|commit| self.info(&commit)));
             }
-            at = before;
+            (at, now) = (parent, before);
         }
         Ok(None)
     }

@@ -353,3 +353,105 @@ fn i86_of_many_that_went_at_once_only_the_one_that_moved_is_held() {
     let by = world.tag("sa-7", "role.k8s.aws/quarantined-by");
     assert_eq!(by, Some(removed_by));
 }
+
+/// A copy of `a`'s manifest out of the paths.
+const COPY: &str = "tests/a.yaml";
+
+#[test]
+fn m131_what_came_back_out_of_the_paths_with_the_removal_or_later_is_a_new_place() {
+    let copy = service_account("bar", "a");
+    let broken = format!("{copy}x: [\n");
+    for (text, is_applied, is_later) in [
+        (&copy, true, false),
+        (&copy, false, false),
+        (&copy, true, true),
+        (&broken, true, false),
+        (&broken, false, true),
+    ] {
+        for config in [false, true] {
+            let world = World::new(&["a", "b"]);
+            let file = world.write("clusters.yaml", "clusters: [{name: prod, paths: [apps]}]\n");
+            let arguments = match config {
+                true => ["--config", &file],
+                false => APPS,
+            };
+            world.repository.write(COPY, text);
+            world.repository.commit("a copy");
+            world.sync(&arguments).ends(0);
+            world.repository.remove(COPY);
+            world.repository.commit("Remove the copy");
+            if is_applied {
+                world.sync(&arguments).ends(0);
+            }
+            world.repository.remove("apps/a.yaml");
+            if is_later {
+                world.repository.commit("Remove a");
+            }
+            world.repository.write(COPY, text);
+            world.repository.commit("to where the copy was");
+            let what = format!("applied {is_applied}, later {is_later}, {text}");
+            for _ in 0..2 {
+                let run = world.sync(&arguments).ends(7);
+                assert_eq!(run.changes(), ["k8s-sa_bar_a held"], "{what}");
+                let said = reason(&run, 0);
+                assert!(said.contains("`tests/a.yaml`"), "{what}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn m131_what_declared_it_all_along_since_an_applied_commit_is_no_new_place() {
+    for (came, is_applied, action) in [
+        ("with the role", true, "quarantine done"),
+        ("later", true, "quarantine done"),
+        ("later", false, "held"),
+    ] {
+        let world = World::new(&["a", "b"]);
+        let write = |end: &str| {
+            let copy = service_account("bar", "a") + end;
+            world.repository.write(COPY, copy);
+        };
+        if came == "later" {
+            world.sync(&APPS).ends(0);
+        }
+        write("");
+        world.repository.commit("a copy");
+        if is_applied {
+            world.sync(&APPS).ends(0);
+        }
+        // However it is edited.
+        world.repository.remove("apps/a.yaml");
+        write("# edited\n");
+        world.repository.commit("Remove a");
+        let run = world.sync(&APPS);
+        let expected = format!("k8s-sa_bar_a {action}");
+        assert_eq!(run.changes(), [expected], "{came}, applied {is_applied}");
+    }
+}
+
+#[test]
+fn m131_a_role_is_not_deleted_for_a_copy_that_went_and_came_back_since_its_quarantine() {
+    for (comes_back, change) in [(true, "held"), (false, "delete done")] {
+        let world = World::new(&["a", "b"]);
+        let write = |end: &str| {
+            let copy = service_account("bar", "a") + end;
+            world.repository.write(COPY, copy);
+        };
+        write("");
+        world.repository.commit("a copy");
+        world.sync(&APPS).ends(0);
+        world.repository.remove("apps/a.yaml");
+        world.repository.commit("Remove a");
+        world.sync(&APPS).ends(0);
+        if comes_back {
+            world.repository.remove(COPY);
+            world.repository.commit("Remove the copy");
+        }
+        write("# edited\n");
+        world.repository.commit("the copy");
+        world.set_tag("a", "role.k8s.aws/quarantined-at", "2020-01-01T00:00:00Z");
+        let run = world.sync(&APPS);
+        assert_eq!(run.changes(), [format!("k8s-sa_bar_a {change}")]);
+    }
+}
