@@ -67,6 +67,7 @@ pub(super) fn read_as(
         }
         (error, _) => error.into(),
     });
+    let read = read.map(|manifests| manifests.of_clusters(clusters));
     read.map_err(|error| error.at_root(before, &args.repository.paths, &paths))
 }
 

@@ -86,6 +86,8 @@ pub enum Absence {
         path: RepoPath,
         /// Why not.
         fault: String,
+        /// Whether it is the file that had held it.
+        lost_it: bool,
     },
     /// No commit since the role was last written removed it, and this one did before.
     Earlier(CommitInfo),
@@ -123,18 +125,20 @@ pub enum Unfit {
     NotApplied,
 }
 
-/// A file that a run does not read, and that declares a role which would be retired, or may do so.
+/// A file out of a cluster's paths that declares a role which would be retired, or may do so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// The file.
     pub path: RepoPath,
     /// What it is to the role.
     pub place: Place,
+    /// Whether the run reads it for another cluster.
+    pub is_read: bool,
     /// All files that declare the role, this one among them if it does.
     pub declaring: Vec<RepoPath>,
 }
 
-/// What a file that a run does not read is to a role.
+/// What a file out of a cluster's paths is to a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// It declares the role, and did not when the role was last written.

@@ -41,16 +41,26 @@ pub fn hold_unproven(plan: &mut Plan, history: &History) {
                 Some(Elsewhere {
                     path,
                     place: Place::Broken(fault),
+                    is_read,
                     ..
                 }),
                 _,
             ) => Kept::BrokenElsewhere {
                 path: path.clone(),
                 fault: fault.clone(),
+                is_read: *is_read,
             },
-            (_, Some(Absence::Unreadable { path, fault })) => Kept::ChangeUnreadable {
+            (
+                _,
+                Some(Absence::Unreadable {
+                    path,
+                    fault,
+                    lost_it,
+                }),
+            ) => Kept::ChangeUnreadable {
                 path: path.clone(),
                 fault: fault.clone(),
+                lost_it: *lost_it,
             },
             _ => continue,
         };

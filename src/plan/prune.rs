@@ -194,11 +194,24 @@ impl Leftover<'_> {
             return Break(self.held(history, Kept::NoCommit));
         };
         let elsewhere = history.moved.get(&self.service_account);
-        if let Some(Elsewhere { path, place, .. }) = elsewhere.cloned() {
+        if let Some(Elsewhere {
+            path,
+            place,
+            is_read,
+            ..
+        }) = elsewhere.cloned()
+        {
             match place {
                 Place::New => return Break(self.held(history, Kept::DeclaredElsewhere(path))),
                 Place::Broken(fault) => {
-                    return Break(self.held(history, Kept::BrokenElsewhere { path, fault }));
+                    return Break(self.held(
+                        history,
+                        Kept::BrokenElsewhere {
+                            path,
+                            fault,
+                            is_read,
+                        },
+                    ));
                 }
                 Place::Known => {}
             }
@@ -207,7 +220,15 @@ impl Leftover<'_> {
             return Break(self.held(history, Kept::Named(at.clone())));
         }
         if let Some((path, fault)) = history.hidden.get(&self.service_account).cloned() {
-            return Break(self.held(history, Kept::ChangeUnreadable { path, fault }));
+            let lost_it = false;
+            return Break(self.held(
+                history,
+                Kept::ChangeUnreadable {
+                    path,
+                    fault,
+                    lost_it,
+                },
+            ));
         }
         let last = self.role.tags.get(tags::LAST_COMMIT);
         match last.map(|_| self.role.commit(tags::LAST_COMMIT)) {
@@ -239,11 +260,19 @@ impl Leftover<'_> {
         let elsewhere = history.moved.get(&self.service_account);
         match (history.absences.get(&self.service_account), elsewhere) {
             (Some(Absence::Removed(removal)), _) => self.retire(removal, ours, run),
-            (Some(Absence::Unreadable { path, fault }), _) => self.held(
+            (
+                Some(Absence::Unreadable {
+                    path,
+                    fault,
+                    lost_it,
+                }),
+                _,
+            ) => self.held(
                 history,
                 Kept::ChangeUnreadable {
                     path: path.clone(),
                     fault: fault.clone(),
+                    lost_it: *lost_it,
                 },
             ),
             // Plain files have no history.
@@ -288,7 +317,11 @@ impl Leftover<'_> {
         let undeclared = self.undeclared;
         let named = history.named.get(&self.service_account);
         let kept = match named.filter(|_| kept.is_for_ever()).cloned() {
-            Some((path, fault)) => Kept::ChangeUnreadable { path, fault },
+            Some((path, fault)) => Kept::ChangeUnreadable {
+                path,
+                fault,
+                lost_it: false,
+            },
             None => kept,
         };
         let reason = match kept.is_for_ever() {

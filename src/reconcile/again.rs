@@ -55,6 +55,7 @@ impl Manifests {
         }
         tracing::warn!(path = %cache.display(), "the cache hides manifests, or makes some up, and is not used: delete it, and find out who wrote to it");
         whole.diagnostics.clone_from(&self.diagnostics);
+        whole.clusters.clone_from(&self.clusters);
         Ok(Some(whole))
     }
 }

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::elsewhere::mentioned;
 use super::{Error, Manifests};
-use crate::manifest::{self, Hides};
+use crate::manifest::{self, Extractor, Hides};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
-use crate::model::history::{CommitInfo, Elsewhere, Place};
+use crate::model::history::CommitInfo;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::source::{self, Content, Repository, Scope, UnreadReason};
@@ -21,9 +21,11 @@ use crate::source::{self, Content, Repository, Scope, UnreadReason};
 pub(super) struct Doubts<'a> {
     repository: &'a Repository,
     ours: &'a CommitId,
+    extractor: &'a Extractor,
+    rules: &'a NamespaceRules,
     all: Vec<Doubt<'a>>,
-    /// Since when what is at a path is what it is, as far as that was asked.
-    since: RefCell<BTreeMap<RepoPath, String>>,
+    /// The faults of files with the commits since which they are so, as far as that was asked.
+    dated: RefCell<BTreeMap<(RepoPath, String), String>>,
 }
 
 /// A file, link or submodule that is not understood.
@@ -48,7 +50,7 @@ impl Manifests {
         repository: &'a Repository,
         ours: &'a CommitId,
         scope: &Scope,
-        rules: &NamespaceRules,
+        rules: &'a NamespaceRules,
     ) -> Result<Doubts<'a>, Error> {
         let files = self.whole()?.iter();
         let parts = files.filter_map(|(path, extract)| {
@@ -73,15 +75,17 @@ impl Manifests {
         Ok(Doubts {
             repository,
             ours,
+            extractor: &self.extractor,
+            rules,
             all: parts.chain(unread).collect(),
-            since: RefCell::default(),
+            dated: RefCell::default(),
         })
     }
 }
 
 impl Doubts<'_> {
-    /// The first file that may hide a ServiceAccount, and why: it is not what it was at the commit
-    /// before it was lost.
+    /// The first file that may hide a ServiceAccount, and why, and since which commit: it is not what it
+    /// was at the commit before it was lost.
     pub(super) fn hiding(
         &self,
         service_account: &ServiceAccountRef,
@@ -93,6 +97,8 @@ impl Doubts<'_> {
                 continue;
             };
             if !self.is_as_before(doubt, before, lost_by)? {
+                let is_so = |bytes: &[u8]| self.may_be_in(doubt, bytes, service_account);
+                let fault = self.dated(doubt.path, &fault, &is_so)?;
                 return Ok(Some((doubt.path.clone(), fault)));
             }
         }
@@ -127,7 +133,8 @@ impl Doubts<'_> {
                 let named = doubts.find(|doubt| doubt.hides.names(whose));
                 let named = named.or(any.filter(|_| mentioned.contains(whose.name.as_str())));
                 if let Some(named) = named {
-                    let fault = self.dated(doubt.path, &extract.fault(named))?;
+                    let is_so = |bytes: &[u8]| self.may_be_in(doubt, bytes, whose);
+                    let fault = self.dated(doubt.path, &extract.fault(named), &is_so)?;
                     found.insert(whose.clone(), (doubt.path.clone(), fault));
                 }
             }
@@ -135,33 +142,32 @@ impl Doubts<'_> {
         Ok(found)
     }
 
-    /// Says of files out of the paths since which commit they are so.
-    pub(super) fn date(
-        &self,
-        moved: &mut BTreeMap<ServiceAccountRef, Elsewhere>,
-    ) -> Result<(), source::Error> {
-        for Elsewhere { path, place, .. } in moved.values_mut() {
-            if let Place::Broken(fault) = place {
-                *fault = self.dated(path, fault)?;
-            }
+    /// Whether another version of a file that is not understood may hide a ServiceAccount.
+    fn may_be_in(&self, doubt: &Doubt<'_>, bytes: &[u8], whose: &ServiceAccountRef) -> bool {
+        if !matches!(doubt.what, What::Parts(_)) {
+            return false;
         }
-        Ok(())
+        let extract = self.extractor.extract(doubt.path, bytes);
+        let extract = extract.map(|extract| extract.placed(doubt.path, self.rules));
+        let mut doubts = extract.iter().flat_map(|extract| &extract.doubts);
+        doubts.any(|doubt| doubt.hides.may_be(whose))
     }
 
     /// A fault with the commit since which its file is so.
-    pub(super) fn dated(&self, path: &RepoPath, fault: &str) -> Result<String, source::Error> {
-        let mut known = self.since.borrow_mut();
-        if !known.contains_key(path) {
-            let since = self.repository.same_since(self.ours, path)?;
-            let since = since.map_or_else(String::new, |commit| {
-                let CommitInfo {
-                    id, author, date, ..
-                } = commit;
-                format!(", since commit {} of {author} ({date})", id.short())
-            });
-            known.insert(path.clone(), since);
+    pub(super) fn dated(
+        &self,
+        path: &RepoPath,
+        fault: &str,
+        is_so: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<String, source::Error> {
+        let key = (path.clone(), fault.to_owned());
+        if let Some(known) = self.dated.borrow().get(&key) {
+            return Ok(known.clone());
         }
-        Ok(format!("{fault}{}", known[path]))
+        let since = self.repository.so_since(self.ours, path, is_so)?;
+        let dated = dated(fault, since);
+        self.dated.borrow_mut().insert(key, dated.clone());
+        Ok(dated)
     }
 
     fn is_as_before(
@@ -183,6 +189,17 @@ impl Doubts<'_> {
             What::Parts(_) | What::Unread(_, None) => same(self.ours, doubt.path),
         }
     }
+}
+
+/// A fault with the commit since which it is so, if that is known.
+pub(super) fn dated(fault: &str, since: Option<CommitInfo>) -> String {
+    let since = since.map_or_else(String::new, |commit| {
+        let CommitInfo {
+            id, author, date, ..
+        } = commit;
+        format!(", since commit {} of {author} ({date})", id.short())
+    });
+    format!("{fault}{since}")
 }
 
 impl Doubt<'_> {

@@ -10,15 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::manifests::scope;
-use super::{Declarations, Error, Manifests, rendered};
-use crate::manifest::{self, Declaration, Extractor, Hides, Management};
+use super::{Declarations, Error, Manifests, doubts, rendered};
+use crate::desired::Verdict;
+use crate::manifest::{Declaration, Management};
+use crate::model::arn::AwsAccountId;
+use crate::model::cluster::Naming;
 use crate::model::commit::CommitId;
-use crate::model::conventions::NamespaceRules;
 use crate::model::history::{Ancestry, Elsewhere, Place};
 use crate::model::location::RepoPath;
+use crate::model::role::RoleName;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::history::{Questions, Retiring};
 use crate::source::{Content, Known, Repository, Scope};
+
+mod file;
+
+use file::{File, declares, names_role};
+pub(super) use file::{mentioned, mentions_any};
 
 /// The files of a commit that a run does not read, and that may declare a role.
 type Files = BTreeMap<RepoPath, Rc<File>>;
@@ -54,22 +62,6 @@ impl<'a> Role<'a> {
     }
 }
 
-/// What such a file says.
-#[derive(Default)]
-struct File {
-    declarations: Vec<Declaration>,
-    /// Why it cannot be read whole, if it cannot.
-    broken: Option<Broken>,
-}
-
-/// A file that cannot be read whole.
-struct Broken {
-    content: Vec<u8>,
-    fault: String,
-    /// What may be in its parts that are not understood and hold the annotation.
-    hides: Vec<Hides>,
-}
-
 /// What is looked at to find where the ServiceAccounts of some roles are declared.
 struct Look<'a> {
     manifests: &'a Manifests,
@@ -78,8 +70,21 @@ struct Look<'a> {
     questions: &'a Questions,
     scope: Scope,
     names: BTreeSet<&'a str>,
+    /// What is known to be another cluster's.
+    neighbours: Vec<Neighbour<'a>>,
     /// Files of commits that were asked of.
     known: RefCell<(Known<File>, Commits)>,
+    /// The faults of files with the commits since which they are so.
+    dated: RefCell<BTreeMap<(RepoPath, String), String>>,
+}
+
+/// Another cluster of the run.
+struct Neighbour<'a> {
+    scope: Scope,
+    /// Its account, if the settings tell.
+    account: Option<&'a AwsAccountId>,
+    /// The roles of those of its ServiceAccounts that nothing is wrong with.
+    roles: BTreeMap<ServiceAccountRef, RoleName>,
 }
 
 /// What a role's files are compared with.
@@ -118,7 +123,9 @@ impl Manifests {
             questions,
             scope: scope(paths, &questions.ignore),
             names: retiring.keys().map(|whose| whose.name.as_str()).collect(),
+            neighbours: self.neighbours(paths),
             known: RefCell::default(),
+            dated: RefCell::default(),
         };
         let now = look.files(ours)?;
         for (whose, role) in retiring {
@@ -134,6 +141,7 @@ impl Manifests {
                     path: path.clone(),
                     place,
                     declaring,
+                    is_read: self.scope.covers(path),
                 }
             };
             let mut place = None;
@@ -153,17 +161,50 @@ impl Manifests {
                     break;
                 }
                 let before = commit.map(|commit| look.files(commit)).transpose()?;
-                place = now.iter().find_map(|(path, file)| {
-                    let is_place = places.contains(&path);
+                let is_settled = |path: &RepoPath, other: &Declaration| {
+                    (places.contains(&path) && declares(other, whose, role))
+                        || look.is_neighbours(path, other, role)
+                };
+                let suspect = now.iter().find_map(|(path, file)| {
                     let about = (path, whose, role);
-                    let fault = file.suspicion(about, is_place, before.as_deref())?;
-                    Some(elsewhere(path, Place::Broken(fault)))
+                    let is_settled = |other: &Declaration| is_settled(path, other);
+                    let fault = file.suspicion(about, &is_settled, before.as_deref())?;
+                    Some((path, fault))
                 });
+                if let Some((path, fault)) = suspect {
+                    let is_settled = |other: &Declaration| is_settled(path, other);
+                    let fault = look.dated((path, whose, role), fault, &is_settled)?;
+                    place = Some(elsewhere(path, Place::Broken(fault)));
+                }
             }
             let known = || places.first().map(|path| elsewhere(path, Place::Known));
             found.extend(place.or_else(known).map(|found| (whose.clone(), found)));
         }
         Ok(found)
+    }
+
+    /// What the other clusters of the run declare, and nothing is wrong with.
+    fn neighbours(&self, ours: &[RepoPath]) -> Vec<Neighbour<'_>> {
+        let others = self.clusters.iter().filter(|(paths, _)| paths != ours);
+        let neighbour = |(paths, naming): &'_ (Vec<RepoPath>, Naming)| {
+            let declared = self.declared(paths, naming).resolved.declared.into_iter();
+            let roles = declared.filter_map(|(whose, declared)| match declared.verdict {
+                Verdict::Managed(managed) => Some((whose, managed.role)),
+                Verdict::Unmanaged | Verdict::Held { .. } => None,
+            });
+            let roles = roles.collect();
+            let scope = scope(paths, &naming.conventions.ignore);
+            (scope, roles)
+        };
+        let neighbours = others.map(|other| {
+            let (scope, roles) = neighbour(other);
+            Neighbour {
+                scope,
+                account: other.1.account.as_ref(),
+                roles,
+            }
+        });
+        neighbours.collect()
     }
 
     /// The files that declare a role and are nobody's in this run.
@@ -207,6 +248,20 @@ impl<'a> Look<'a> {
         let found = Rc::new(found);
         files.insert(commit.clone(), found.clone());
         Ok(found)
+    }
+
+    /// Whether a declaration is for another role than this one: that of another cluster of the run.
+    fn is_neighbours(&self, path: &RepoPath, declaration: &Declaration, role: &Role<'_>) -> bool {
+        let is_theirs = |neighbour: &Neighbour<'_>| {
+            let declared = neighbour.roles.get(&declaration.service_account);
+            // Where its account is not known, the ARN may have a typo.
+            let is_another =
+                |name: &RoleName| neighbour.account.is_some() || name.as_str() != role.name;
+            neighbour.scope.covers(path) && declared.is_some_and(is_another)
+        };
+        declaration.management == Management::Managed
+            && !names_role(declaration, role)
+            && self.neighbours.iter().any(is_theirs)
     }
 
     fn before(&self, role: &Role<'a>, lost: Option<&CommitId>) -> Before<'a> {
@@ -258,6 +313,31 @@ impl<'a> Look<'a> {
         Ok(true)
     }
 
+    /// A fault with the commit since which its file may be what a role was made for.
+    fn dated(
+        &self,
+        (path, whose, role): (&RepoPath, &ServiceAccountRef, &Role<'_>),
+        fault: String,
+        is_settled: &dyn Fn(&Declaration) -> bool,
+    ) -> Result<String, Error> {
+        if self.manifests.rendered.is_some() {
+            return Ok(fault);
+        }
+        let key = (path.clone(), fault);
+        if let Some(known) = self.dated.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let read = self.reader();
+        let is_so = |bytes: &[u8]| {
+            let file = read(path, bytes);
+            file.is_some_and(|file| file.may_be(whose, role, is_settled))
+        };
+        let since = self.repository.so_since(self.ours, path, &is_so)?;
+        let dated = doubts::dated(&key.1, since);
+        self.dated.borrow_mut().insert(key, dated.clone());
+        Ok(dated)
+    }
+
     /// Whether a file has declared a role all along since a commit.
     fn declares_since(
         &self,
@@ -276,177 +356,4 @@ impl<'a> Look<'a> {
         Ok(since
             .is_none_or(|since| self.repository.ancestry(&since.id, commit) == Ancestry::Ancestor))
     }
-}
-
-impl File {
-    fn new(
-        extractor: &Extractor,
-        rules: &NamespaceRules,
-        path: &RepoPath,
-        bytes: &[u8],
-        names: &BTreeSet<&str>,
-    ) -> Option<Self> {
-        let extract = extractor.extract(path, bytes);
-        let extract = extract.map(|extract| extract.placed(path, rules));
-        let fault = match &extract {
-            Some(extract) if !extract.is_whole() => {
-                extract.doubts.first().map(|d| extract.fault(d))
-            }
-            _ if mentions_any(bytes, names) && !extractor.is_readable(bytes) => {
-                Some("it does not parse".to_owned())
-            }
-            _ => None,
-        };
-        let doubts = extract.iter().flat_map(|extract| &extract.doubts);
-        let broken = fault.map(|fault| Broken {
-            content: bytes.to_vec(),
-            fault,
-            hides: doubts.map(|doubt| doubt.hides.clone()).collect(),
-        });
-        let declarations = extract.map_or_else(Vec::new, |extract| extract.declarations);
-        let is_of_use = broken.is_some() || !declarations.is_empty();
-        is_of_use.then_some(Self {
-            declarations,
-            broken,
-        })
-    }
-
-    /// Whether it declares a role.
-    fn declares(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
-        let mut declarations = self.declarations.iter();
-        declarations.any(|declaration| declares(declaration, whose, role))
-    }
-
-    /// Whether it has to be compared with what it was before.
-    fn is_suspect(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
-        let names = |declaration: &Declaration| {
-            declaration.service_account == *whose || names_role(declaration, role)
-        };
-        self.broken.is_some() || self.declarations.iter().any(names)
-    }
-
-    /// Why the file may be what a role was made for, if it may; `before` are the files of a commit
-    /// that had the ServiceAccount. That it is a place which declares it is no suspicion.
-    fn suspicion(
-        &self,
-        (path, whose, role): (&RepoPath, &ServiceAccountRef, &Role<'_>),
-        is_place: bool,
-        before: Option<&Files>,
-    ) -> Option<String> {
-        let others = self.declarations.iter();
-        let mut others = others.filter(|other| !is_place || !declares(other, whose, role));
-        let declared = others.find_map(|declaration| {
-            let names_role = names_role(declaration, role);
-            let is_whose = declaration.service_account == *whose;
-            let is_possible = declaration.management != Management::Unmanaged
-                && (is_whose || names_role)
-                && !before.is_some_and(|before| is_anothers(declaration, before));
-            is_possible.then(|| suspicious(declaration, names_role))
-        });
-        declared.or_else(|| {
-            let broken = self.broken.as_ref()?;
-            let is_possible = match before {
-                Some(before) => broken.is_new(path, whose, role, before),
-                None => broken.mentions(whose, role),
-            };
-            is_possible.then(|| broken.fault.clone())
-        })
-    }
-}
-
-impl Broken {
-    fn mentions(&self, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
-        mentions_any(&self.content, &BTreeSet::from([whose.name.as_str()]))
-            || memchr::memmem::find(&self.content, role.name.as_bytes()).is_some()
-    }
-
-    /// Whether it could hold a ServiceAccount that it could not hold before.
-    fn is_new(
-        &self,
-        path: &RepoPath,
-        whose: &ServiceAccountRef,
-        role: &Role<'_>,
-        before: &Files,
-    ) -> bool {
-        let mut all = before.values().filter_map(|file| file.broken.as_ref());
-        if all.any(|other| other.content == self.content) {
-            return false;
-        }
-        let was_broken = before.get(path).is_some_and(|file| file.broken.is_some());
-        let may_hide = || self.hides.iter().any(|hides| hides.may_be(whose));
-        self.mentions(whose, role) || (!was_broken && may_hide())
-    }
-}
-
-/// Whether a declaration is known to be another cluster's: it was there before, or roles named like
-/// the one that it names were.
-fn is_anothers(declaration: &Declaration, before: &Files) -> bool {
-    let mut known = before.values().flat_map(|file| &file.declarations);
-    known.any(|other| {
-        let is_same = other.service_account == declaration.service_account
-            && other.declares() == declaration.declares();
-        let is_managed = declaration.management == Management::Managed;
-        is_same || (is_managed && family(other).is_some() && family(other) == family(declaration))
-    })
-}
-
-/// What the roles of a cluster have in common: the ARN before namespace and name.
-fn family(declaration: &Declaration) -> Option<&str> {
-    let ServiceAccountRef { namespace, name } = &declaration.service_account;
-    let family = given(declaration)?.strip_suffix(&format!("{namespace}_{name}"))?;
-    family.ends_with(['/', '_']).then_some(family)
-}
-
-/// Whether a declaration is the one of a role.
-fn declares(declaration: &Declaration, whose: &ServiceAccountRef, role: &Role<'_>) -> bool {
-    declaration.service_account == *whose
-        && declaration.management == Management::Managed
-        && names_role(declaration, role)
-}
-
-/// Whether the role-arn annotation names a role.
-fn names_role(declaration: &Declaration, role: &Role<'_>) -> bool {
-    given(declaration).is_some_and(|given| role.given.iter().any(|own| own == given))
-}
-
-fn given(declaration: &Declaration) -> Option<&str> {
-    declaration.role_arn.as_ref().map(|arn| arn.value.as_str())
-}
-
-fn suspicious(declaration: &Declaration, names_role: bool) -> String {
-    let line = declaration.location.line;
-    match (declaration.management, given(declaration)) {
-        (Management::Invalid, _) => format!("line {line}: its ServiceAccount has errors"),
-        (_, Some(_)) if names_role => format!(
-            "line {line}: its ServiceAccount `{}` names the role",
-            declaration.service_account
-        ),
-        (_, Some(arn)) => format!("line {line}: its role-arn annotation is `{arn}`"),
-        (_, None) => format!("line {line}: it has no role-arn annotation"),
-    }
-}
-
-/// Whether one of the names of Kubernetes objects is written in it.
-pub(super) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
-    words(&manifest::narrow(bytes)).any(|word| named(word, names).is_some())
-}
-
-/// Which of the names of Kubernetes objects are written in it.
-pub(super) fn mentioned<'n>(bytes: &[u8], names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
-    let bytes = manifest::narrow(bytes);
-    let named = words(&bytes).filter_map(|word| named(word, names));
-    named.collect()
-}
-
-fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    bytes.split(move |byte| !is_part(byte))
-}
-
-fn named<'n>(word: &[u8], names: &BTreeSet<&'n str>) -> Option<&'n str> {
-    let word = std::str::from_utf8(word).unwrap_or_default();
-    let found = names.get(word);
-    found
-        .or_else(|| names.get(word.trim_matches(['.', '-'])))
-        .copied()
 }

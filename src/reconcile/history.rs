@@ -76,14 +76,12 @@ impl Manifests {
             };
             let since = role.since.as_ref().filter(is_here);
             let hiding = doubts.hiding(whose, since, since.unwrap_or(ours))?;
-            if let Some((path, fault)) = hiding {
-                let fault = doubts.dated(&path, &fault)?;
-                history.hidden.insert(whose.clone(), (path, fault));
-            }
+            history
+                .hidden
+                .extend(hiding.map(|hidden| (whose.clone(), hidden)));
         }
         history.named = doubts.naming(questions.retiring.keys())?;
         if questions.absent.is_empty() {
-            doubts.date(&mut history.moved)?;
             return Ok(history);
         }
         let is_same = |(asked, below, _): &&(Questions, Vec<RepoPath>, History)| {
@@ -104,7 +102,6 @@ impl Manifests {
         let lost = whose.filter_map(|whose| Some((whose.clone(), search.lost_by(whose)?.clone())));
         let lost: BTreeMap<_, _> = lost.collect();
         history.moved = self.elsewhere(questions, paths, &lost)?;
-        doubts.date(&mut history.moved)?;
         let since = questions.absent.values();
         let since = since.filter_map(|absent| absent.since.as_ref());
         let commits = since.chain(lost.values());
@@ -128,20 +125,17 @@ impl Manifests {
                     // Where no commit removed it, it may be in what is not understood.
                     Absence::Unexplained => doubts.hiding(service_account, None, ours)?.map_or(
                         Absence::Unexplained,
-                        |(path, fault)| Absence::Unreadable { path, fault },
+                        |(path, fault)| Absence::Unreadable {
+                            path,
+                            fault,
+                            lost_it: false,
+                        },
                     ),
                     absence => absence,
                 },
                 (Some(lost_by), Some(_)) => Absence::Earlier(repository.commit(lost_by)?),
                 (None, Some(since)) if !places.contains_key(since) => Absence::OnSideBranch,
                 _ => Absence::Unexplained,
-            };
-            let absence = match absence {
-                Absence::Unreadable { path, fault } => {
-                    let fault = doubts.dated(&path, &fault)?;
-                    Absence::Unreadable { path, fault }
-                }
-                other => other,
             };
             history.absences.insert(service_account.clone(), absence);
         }

@@ -49,6 +49,8 @@ pub struct Manifests {
     pub(super) cache: Option<Rc<Cache>>,
     /// How many documents the files have, where they were read to their ends.
     pub(super) counted: Counted,
+    /// What every cluster of the run reads, and how its roles are named.
+    pub(super) clusters: Vec<(Vec<RepoPath>, Naming)>,
     /// What history was searched for already, and what came of it: a run that writes plans twice.
     pub(super) searched: RefCell<Vec<(Questions, Vec<RepoPath>, History)>>,
 }
@@ -242,6 +244,7 @@ impl Manifests {
             directory: directory.to_owned(),
             cache: None,
             counted,
+            clusters: vec![],
             searched: RefCell::default(),
         })
     }
@@ -300,6 +303,7 @@ impl Manifests {
             directory: PathBuf::new(),
             cache: cache.cloned(),
             counted,
+            clusters: vec![],
             searched: RefCell::default(),
         })
     }
@@ -346,6 +350,14 @@ impl Manifests {
                 other => return other,
             }
         }
+    }
+
+    /// The same, where these clusters are read together: what is one's is nobody else's.
+    #[must_use]
+    pub fn of_clusters(mut self, clusters: &[ClusterSettings]) -> Self {
+        let cluster = |one: &ClusterSettings| (one.paths.clone(), one.naming().clone());
+        self.clusters = clusters.iter().map(cluster).collect();
+        self
     }
 
     /// The same repository's manifests at a base, which need not have all the paths yet; `None` if

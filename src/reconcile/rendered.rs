@@ -319,16 +319,29 @@ impl<'a> Comparison<'a> {
         for path in files {
             match self.fate(path, whose, before)? {
                 Ok(is_left) => remains |= is_left,
-                Err((path, fault)) => return Ok(Some(Absence::Unreadable { path, fault })),
+                Err((path, fault)) => {
+                    let lost_it = files.contains(&path);
+                    return Ok(Some(Absence::Unreadable {
+                        path,
+                        fault,
+                        lost_it,
+                    }));
+                }
             }
         }
+        let unreadable = |path: RepoPath, fault: String| {
+            Ok(Some(Absence::Unreadable {
+                path,
+                fault,
+                lost_it: false,
+            }))
+        };
         let name = whose.name.as_str();
         if let Some((path, _)) = before.broken.iter().find(|(_, names)| names.contains(name)) {
-            let (path, fault) = (path.clone(), "it does not parse".to_owned());
-            return Ok(Some(Absence::Unreadable { path, fault }));
+            return unreadable(path.clone(), "it does not parse".to_owned());
         }
         if let Some((path, fault)) = self.hiding(whose, Some(base)) {
-            return Ok(Some(Absence::Unreadable { path, fault }));
+            return unreadable(path, fault);
         }
         let is_next = repository.parent(self.ours).as_ref() == Some(&base.commit);
         Ok(Some(Absence::Removed(Removal {
@@ -360,10 +373,8 @@ impl<'a> Comparison<'a> {
             Some(_) => came.of(whose),
             None => came.of_file(self.extractor, whose, (path, &then)),
         };
-        for (new, relation) in successors
-            .into_iter()
-            .filter(|(new, _)| *new != path && !self.scope.ignore.ignores(new))
-        {
+        let counts = |new: &RepoPath| new != path && !self.scope.ignore.ignores(new);
+        for (new, relation) in successors.into_iter().filter(|(new, _)| counts(new)) {
             let content = directory::content(&self.rendered.directory, new).unwrap_or_default();
             let default = self.rules.of(new).and_then(Result::ok);
             let compared =

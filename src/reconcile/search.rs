@@ -21,7 +21,7 @@ use crate::source::{self, Blob, Changed, Content, Repository, Scope};
 
 mod fate;
 
-use fate::{Fate, Gone, Held, Now};
+use fate::{Broken, Fate, Gone, Held, Now};
 
 /// How many versions of files are looked at together at first, and at most: a removal is mostly recent.
 const FIRST: usize = 256;
@@ -296,6 +296,24 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// What is broken, with the commit since which it is so.
+    fn unreadable(
+        &self,
+        service_account: &ServiceAccountRef,
+        Broken { path, fault, file }: Broken,
+        doubts: &Doubts<'_>,
+    ) -> Result<Absence, source::Error> {
+        let is_so = |bytes: &[u8]| {
+            let compared = self.compare(&file, bytes);
+            compared.is_ok_and(|compared| compared.check(service_account).is_err())
+        };
+        Ok(Absence::Unreadable {
+            fault: doubts.dated(&path, &fault, &is_so)?,
+            path,
+            lost_it: file.relation == Relation::Same,
+        })
+    }
+
     /// The commit that took a ServiceAccount away, if one was seen.
     pub(super) fn lost_by(&self, service_account: &ServiceAccountRef) -> Option<&CommitId> {
         let loss = self.losses.get(service_account)?;
@@ -324,11 +342,11 @@ impl<'a> Search<'a> {
                     removal = Some(gone);
                 }
                 Fate::Gone(_) => {}
-                Fate::Broken(path, what) => fault = fault.or(Some((path, what))),
+                Fate::Broken(broken) => fault = fault.or(Some(broken)),
             }
         }
-        if let Some((path, fault)) = fault {
-            return Ok(Absence::Unreadable { path, fault });
+        if let Some(broken) = fault {
+            return self.unreadable(service_account, broken, doubts);
         }
         for (commit, file) in self.earlier(service_account, loss) {
             match self.torn(service_account, file, *commit)? {
@@ -337,20 +355,33 @@ impl<'a> Search<'a> {
                 {
                     removal = Some(gone);
                 }
-                Some(Fate::Broken(path, fault)) => return Ok(Absence::Unreadable { path, fault }),
+                Some(Fate::Broken(broken)) => {
+                    return self.unreadable(service_account, broken, doubts);
+                }
                 Some(Fate::Gone(_)) | None => {}
             }
         }
         for (path, now) in &self.broken {
             if self.is_new_place(service_account, loss, (path, now))? {
-                let (path, fault) = (path.clone(), "it does not parse".to_owned());
-                return Ok(Absence::Unreadable { path, fault });
+                let name = BTreeSet::from([service_account.name.as_str()]);
+                let is_so = |bytes: &[u8]| {
+                    elsewhere::mentions_any(bytes, &name) && !self.extractor.is_readable(bytes)
+                };
+                return Ok(Absence::Unreadable {
+                    path: path.clone(),
+                    fault: doubts.dated(path, "it does not parse", &is_so)?,
+                    lost_it: false,
+                });
             }
         }
         let lost_by = &self.commits[loss.commit];
         let before = self.repository.parent(lost_by);
         if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), lost_by)? {
-            return Ok(Absence::Unreadable { path, fault });
+            return Ok(Absence::Unreadable {
+                path,
+                fault,
+                lost_it: false,
+            });
         }
         let Some(Gone {
             commit,

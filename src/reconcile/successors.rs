@@ -111,6 +111,15 @@ impl Successors {
     }
 }
 
+/// Whether a text has objects of another one, or is what is left of it.
+pub(super) fn has_of(extractor: &Extractor, text: &[u8], before: &[u8]) -> bool {
+    let objects = extractor.objects(text);
+    match objects.is_empty() {
+        true => is_beginning(text, before) || is_cut(text),
+        false => !objects.is_disjoint(&extractor.objects(before)),
+    }
+}
+
 /// The last part of a path.
 fn name(path: &RepoPath) -> Vec<u8> {
     let mut parts = path.as_bytes().rsplit(|byte| *byte == b'/');

@@ -48,6 +48,7 @@ mod order;
 mod packs;
 mod permissions;
 mod placeholders;
+mod places;
 mod principals;
 mod process;
 mod providers;

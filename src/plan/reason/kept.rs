@@ -22,12 +22,14 @@ pub enum Kept {
     NoCommit,
     /// A file that the run does not read declares the ServiceAccount.
     DeclaredElsewhere(RepoPath),
-    /// A file that the run does not read may declare the ServiceAccount: it has a fault.
+    /// A file out of the cluster's paths may declare the ServiceAccount: it has a fault.
     BrokenElsewhere {
         /// The file.
         path: RepoPath,
         /// What is wrong with it.
         fault: String,
+        /// Whether the run reads it for another cluster.
+        is_read: bool,
     },
     /// Another pipeline of the cluster reads this file, which declares the ServiceAccount or did.
     OtherPaths(String),
@@ -43,6 +45,8 @@ pub enum Kept {
         path: RepoPath,
         /// Why not.
         fault: String,
+        /// Whether it is the file that had held the ServiceAccount.
+        lost_it: bool,
     },
     /// The trust policy is that of a quarantine, and the tags of it are gone.
     QuarantineUntagged,
@@ -136,10 +140,23 @@ impl fmt::Display for Kept {
                 ", but `{path}` declares it now, which this run does not read, so nothing is pruned: list the cluster it moved to in --config, or, if that is nobody's, leave it out: {}",
                 excluding(path)
             ),
-            Self::BrokenElsewhere { path, fault } => write!(
+            Self::BrokenElsewhere {
+                path,
+                fault,
+                is_read: false,
+            } => write!(
                 f,
                 ", but `{path}`, which this run does not read, may declare it ({fault}), so nothing is pruned: correct it, list the cluster whose it is in --config, or, if it is nobody's, leave it out: {}",
                 excluding(path)
+            ),
+            Self::BrokenElsewhere {
+                path,
+                fault,
+                is_read: true,
+            } => write!(
+                f,
+                ", but `{path}`, which this run reads for another cluster, may declare it ({fault}), so nothing is pruned: correct it there, or, if it has nothing to do with this cluster, leave it out in this one's entry of --config: ignore: ['/{}']",
+                pattern(path)
             ),
             Self::OtherPaths(path) => write!(
                 f,
@@ -180,11 +197,26 @@ impl fmt::Display for Kept {
                     ),
                 }
             }
-            Self::ChangeUnreadable { path, fault } => write!(
-                f,
-                ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, delete it, or, if nothing there is this cluster's, leave it out: {}",
-                excluding(path)
-            ),
+            Self::ChangeUnreadable {
+                path,
+                fault,
+                lost_it,
+            } => {
+                write!(
+                    f,
+                    ", but `{path}` may hold it now and cannot be read whole ({fault}), so the role stays: commit it whole and rendered, "
+                )?;
+                match lost_it {
+                    true => f.write_str(
+                        "or delete it; it held the ServiceAccount, so to leave it out proves no removal",
+                    ),
+                    false => write!(
+                        f,
+                        "delete it, or, if nothing there is this cluster's, leave it out: {}",
+                        excluding(path)
+                    ),
+                }
+            }
             Self::Unexplained => f.write_str(
                 ", but no commit since the one that last wrote it removed it, so nothing is pruned: check --path, and whether its directory moved",
             ),
@@ -235,12 +267,16 @@ impl fmt::Display for Kept {
 
 /// The ignore rule that leaves out a file and nothing else.
 fn excluding(path: &RepoPath) -> String {
+    format!("--exclude {}", quoted(&format!("/{}", pattern(path))))
+}
+
+/// The pattern of a file, below the root.
+fn pattern(path: &RepoPath) -> String {
     let path = path.to_string();
     // A comma would separate two patterns.
     let pattern = path.chars().map(|c| match c {
-        '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ',' => '?',
+        '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ',' | '\'' => '?',
         c => c,
     });
-    let pattern: String = pattern.collect();
-    format!("--exclude {}", quoted(&format!("/{pattern}")))
+    pattern.collect()
 }

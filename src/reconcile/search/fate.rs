@@ -1,8 +1,11 @@
 //! What became of a file that held a ServiceAccount: whole without it, gone, or broken.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use super::super::elsewhere::mentions_any;
+use super::super::successors::has_of;
 use super::{Change, Search, Successors};
 use crate::manifest::{Compared, Relation};
 use crate::model::commit::CommitId;
@@ -33,7 +36,23 @@ pub(super) enum Fate {
     /// It lost it for good.
     Gone(Gone),
     /// It was never whole since, or what came in its place was not.
-    Broken(RepoPath, String),
+    Broken(Broken),
+}
+
+/// What is not whole.
+pub(super) struct Broken {
+    /// Where that is.
+    pub(super) path: RepoPath,
+    pub(super) fault: String,
+    /// The file that held the ServiceAccount, or came in its place.
+    pub(super) file: Held,
+}
+
+impl Broken {
+    fn new(path: RepoPath, fault: String, file: &Held) -> Self {
+        let file = file.clone();
+        Self { path, fault, file }
+    }
 }
 
 /// How a file lost a ServiceAccount for good.
@@ -46,18 +65,16 @@ pub(super) struct Gone {
 
 impl Search<'_> {
     /// What is wrong now with a file that held a ServiceAccount.
-    pub(super) fn fault_now(
-        &self,
-        file: &Held,
-    ) -> Result<Option<(RepoPath, String)>, source::Error> {
-        Ok(match self.now(file)? {
+    pub(super) fn fault_now(&self, file: &Held) -> Result<Option<Broken>, source::Error> {
+        let fault = match self.now(file)? {
             Now::Nothing => None,
             Now::Obstructed(path, by) => Some((path, format!("it is {by} now"))),
             Now::File(now) => {
                 let defect = now.check_edited().err();
                 defect.map(|defect| (file.path.clone(), defect.to_string()))
             }
-        })
+        };
+        Ok(fault.map(|(path, fault)| Broken::new(path, fault, file)))
     }
 
     /// What became of a file from a commit on: the first commit after which it is whole without the
@@ -69,20 +86,26 @@ impl Search<'_> {
         from: usize,
     ) -> Result<Fate, source::Error> {
         let path = &file.path;
-        let mut broken = (path.clone(), "it is not known what became of it".to_owned());
+        let unknown = "it is not known what became of it".to_owned();
+        let mut broken = Broken::new(path.clone(), unknown, file);
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
         for Change { commit, after, .. } in changes.iter().rev().filter(|c| c.commit <= from) {
-            let after = after.map(|after| self.after(file, after)).transpose()?;
+            let blob = *after;
+            let after = blob.map(|after| self.after(file, after)).transpose()?;
             if let Some(Err(defect)) = after.as_ref().map(|after| after.check(service_account)) {
-                broken = (path.clone(), defect.to_string());
-                continue;
+                let content = blob.map(|blob| self.repository.blob(blob, path));
+                let content = content.transpose()?.unwrap_or_default();
+                if self.may_be_it(service_account, file, &content)? {
+                    broken = Broken::new(path.clone(), defect.to_string(), file);
+                    continue;
+                }
             }
             let is_gone = after.is_none();
             let remains = after.is_some_and(|after| after.holds(service_account));
             if !remains {
                 match self.successors(service_account, file, *commit, is_gone)? {
-                    Some(Fate::Broken(path, fault)) => {
-                        broken = (path, fault);
+                    Some(Fate::Broken(later)) => {
+                        broken = later;
                         continue;
                     }
                     Some(later) => return Ok(later),
@@ -95,7 +118,27 @@ impl Search<'_> {
                 remains,
             }));
         }
-        Ok(Fate::Broken(broken.0, broken.1))
+        Ok(Fate::Broken(broken))
+    }
+
+    /// Whether what is in a file now may be what was lost. What came in its place is only that as long as it
+    /// has something of it, or cannot be read and may hold it.
+    fn may_be_it(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+        content: &[u8],
+    ) -> Result<bool, source::Error> {
+        if matches!(file.relation, Relation::Same | Relation::Namesake) {
+            return Ok(true);
+        }
+        let name = BTreeSet::from([service_account.name.as_str()]);
+        let may_hold_it = || self.extractor.may_declare(content) || mentions_any(content, &name);
+        if !self.extractor.is_readable(content) && may_hold_it() {
+            return Ok(true);
+        }
+        let before = self.repository.blob(file.before, &file.path)?;
+        Ok(has_of(self.extractor, content, &before))
     }
 
     /// What became of a file that was cut while another one still held the ServiceAccount; nothing of one that
@@ -148,8 +191,13 @@ impl Search<'_> {
                 true => self.fate(service_account, &new, commit)?,
                 // Of what is out of scope only what it is now is known.
                 false => match self.now(&new)? {
-                    Now::File(now) if let Err(defect) = now.check(service_account) => {
-                        Fate::Broken(path.clone(), defect.to_string())
+                    Now::File(now)
+                        if let Err(defect) = now.check(service_account)
+                            && let Content::File(content) =
+                                self.repository.content(self.ours, path)?
+                            && self.may_be_it(service_account, &new, &content)? =>
+                    {
+                        Fate::Broken(Broken::new(path.clone(), defect.to_string(), &new))
                     }
                     _ => continue,
                 },
@@ -219,7 +267,7 @@ impl Search<'_> {
         Ok(compared)
     }
 
-    fn compare(&self, file: &Held, after: &[u8]) -> Result<Compared, source::Error> {
+    pub(super) fn compare(&self, file: &Held, after: &[u8]) -> Result<Compared, source::Error> {
         let Held {
             path,
             before,
