@@ -46,6 +46,7 @@ pub mod inventory;
 pub mod lint;
 pub mod manifests;
 pub mod named;
+mod remembered;
 pub mod rendered;
 mod retire;
 mod review;
@@ -58,6 +59,7 @@ pub use bounds::{Agreed, Approve, Bounds};
 pub use error::Error;
 pub use exclusive::Turn;
 pub use manifests::Manifests;
+pub use remembered::cache;
 
 /// What a run may do, and how closely it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::environment;
 use crate::manifest::Extent;
 use crate::model::commit::CommitId;
 use crate::model::conventions::Conventions;
-use crate::reconcile::manifests::{self, Address, Place, Reading, all_paths};
+use crate::reconcile::manifests::{Address, Place, Reading, all_paths};
 use crate::reconcile::rendered::Files;
 use crate::reconcile::{self, Manifests};
 use crate::report::sanitize::line;
@@ -110,5 +110,5 @@ pub(super) fn cache(
 ) -> Option<Rc<Cache>> {
     let directory = args.cache_dir.clone().or_else(environment::cache_directory);
     let directory = directory.filter(|_| !args.no_cache)?;
-    Some(manifests::cache(&directory, conventions, extent))
+    Some(reconcile::cache(&directory, conventions, extent))
 }

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m131_a_role_is_named_in_every_spelling_whether_it_parses_or_not() {
+    fn m141_a_role_is_named_in_every_spelling_whether_it_parses_or_not() {
         let arn = "arn:aws:iam::1:role/x_a_b";
         for text in [
             format!("r/a: {arn}\n"),

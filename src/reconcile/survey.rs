@@ -212,14 +212,18 @@ impl Survey {
     ///
     /// What stands in the way.
     pub fn allowed(mut self) -> Result<Self, Error> {
-        match self.obstacle.take() {
-            None => Ok(self),
-            Some(Obstacle::Refused(refusal)) if !self.diagnostics.is_empty() => {
-                // Nothing becomes of the roles.
+        let Some(obstacle) = self.obstacle.take() else {
+            return Ok(self);
+        };
+        // What was found about roles says what would become of them, which nothing does.
+        let of_roles = &self.plan.diagnostics;
+        self.diagnostics.retain(|found| !of_roles.contains(found));
+        match obstacle {
+            Obstacle::Refused(refusal) if !self.diagnostics.is_empty() => {
                 self.plan.changes.clear();
                 Err(Error::Guarded(refusal, Box::new(self.section(|_| None))))
             }
-            Some(obstacle) => Err(obstacle.into()),
+            obstacle => Err(obstacle.into()),
         }
     }
 

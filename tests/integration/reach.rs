@@ -276,7 +276,7 @@ fn m56_a_doubt_keeps_what_is_quarantined_where_the_commit_of_the_quarantine_is_n
 }
 
 #[test]
-fn m131_an_error_that_names_the_role_by_its_arn_holds_it_whatever_its_age() {
+fn m141_an_error_that_names_the_role_by_its_arn_holds_it_whatever_its_age() {
     let own = service_account("bar", "a");
     let template = format!("{{{{- if .Values.x }}}}\n{own}{{{{- end }}}}\n");
     let edited = |from: &str, to: &str| own.replace(from, to);
@@ -307,7 +307,7 @@ fn m131_an_error_that_names_the_role_by_its_arn_holds_it_whatever_its_age() {
 }
 
 #[test]
-fn m133_a_namespace_whose_literal_parts_cannot_match_holds_nothing() {
+fn m143_a_namespace_whose_literal_parts_cannot_match_holds_nothing() {
     let other = service_account("bar", "a").replace("bar_a", "bar_z");
     for (namespace, expected) in [
         ("other-${NS}", "quarantine"),

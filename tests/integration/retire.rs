@@ -345,7 +345,7 @@ fn i18_several_roles_a_file_of_clusters_an_audit_log_and_every_format() {
 }
 
 #[test]
-fn m131_retire_refuses_what_the_commit_may_declare() {
+fn m141_retire_refuses_what_the_commit_may_declare() {
     let own = service_account("bar", "a");
     let bare = own.replace("  namespace: bar\n", "");
     let (unnamed, _) = bare

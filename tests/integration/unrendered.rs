@@ -233,7 +233,7 @@ fn i61_two_clusters_that_ask_for_one_name_are_told_how_to_migrate() {
 }
 
 #[test]
-fn m132_a_chart_that_names_a_role_cannot_be_left_out() {
+fn m142_a_chart_that_names_a_role_cannot_be_left_out() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     world.repository.remove("apps/a.yaml");
@@ -283,7 +283,7 @@ fn m132_a_chart_that_names_a_role_cannot_be_left_out() {
 }
 
 #[test]
-fn m134_what_a_hold_names_lifts_it() {
+fn m144_what_a_hold_names_lifts_it() {
     let world = World::new(&["a", "b"]);
     world.sync(&[]).ends(0);
     world.repository.remove("apps/a.yaml");
@@ -379,7 +379,7 @@ fn c91_a_guard_tells_what_was_found_besides() {
 }
 
 #[test]
-fn i117_a_diff_does_not_promise_an_end_that_sync_would_hold() {
+fn i126_a_diff_does_not_promise_an_end_that_sync_would_hold() {
     let world = World::new(&["a", "b"]);
     let gone = |with: &[(&str, &str)]| {
         world.repository.remove("apps/a.yaml");
