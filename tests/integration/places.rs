@@ -200,6 +200,12 @@ fn m132_what_lifts_a_hold_by_another_clusters_file_is_a_rule_of_its_own_entry() 
     );
 }
 
+/// A ServiceAccount of the name without a namespace, and with the ARN of a role that is none of ours.
+fn unplaced() -> String {
+    let text = service_account("bar", "a").replace("  namespace: bar\n", "");
+    text.replace("k8s-sa_bar_a", "custom")
+}
+
 /// The arguments that a reason names.
 fn cure(said: &str) -> Vec<&str> {
     let (_, cure) = said.split_once("leave it out: ").expect("a cure");
@@ -208,7 +214,7 @@ fn cure(said: &str) -> Vec<&str> {
 
 #[test]
 fn m133_what_a_hold_names_lifts_it() {
-    let bare = service_account("bar", "a").replace("  namespace: bar\n", "");
+    let bare = unplaced();
     for (path, text) in [
         ("other/x.yaml", format!("{KEY}x: [\n")),
         ("other/x.yaml", "name: a\nx: [\n".to_owned()),
@@ -294,7 +300,7 @@ fn m134_what_a_file_holds_now_decides_whether_it_may_be_the_new_place() {
 #[test]
 fn m135_a_hold_names_the_commit_since_which_its_file_is_so() {
     let broken = format!("{KEY}x: [\n");
-    let bare = service_account("bar", "a").replace("  namespace: bar\n", "");
+    let bare = unplaced();
     for (path, text, paths) in [
         ("other/x.yaml", &broken, &[][..]),
         ("other/x.yaml", &bare, &[]),

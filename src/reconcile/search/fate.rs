@@ -137,6 +137,10 @@ impl Search<'_> {
         if !self.extractor.is_readable(content) && may_hold_it() {
             return Ok(true);
         }
+        let half = self.extractor.half(content);
+        if half.is_some_and(|half| half.may_be_of(service_account)) {
+            return Ok(true);
+        }
         let before = self.repository.blob(file.before, &file.path)?;
         Ok(has_of(self.extractor, content, &before))
     }
