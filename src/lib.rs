@@ -58,7 +58,8 @@
 //! use irsa_gitops::plan::Depth;
 //! use irsa_gitops::reconcile::apply::apply;
 //! use irsa_gitops::reconcile::endpoint::{Accounts, Endpoint};
-//! use irsa_gitops::reconcile::manifests::{Address, Manifests, Place, Reading};
+//! use irsa_gitops::reconcile::manifests::{Manifests, Reading};
+//! use irsa_gitops::reconcile::place::{Address, Place};
 //! use irsa_gitops::reconcile::survey::survey;
 //! use irsa_gitops::reconcile::{Bounds, Observer, Terms, Turn};
 //! use irsa_gitops::settings::{ClusterInput, ClusterSettings};

@@ -1,36 +1,15 @@
 //! What was looked at: every file in scope, whether it can hold the annotation or not.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
 
-use super::manifests::{Origin, scope};
+use super::manifests::Origin;
+use super::place::scope;
 use super::{ClusterManifests, Error, Manifests};
 use crate::manifest;
 use crate::model::location::RepoPath;
 use crate::report::checked::{Checked, Counts};
 use crate::settings::ClusterSettings;
 use crate::source::{Remembered, directory};
-
-/// How many documents files have, counted while they were read for what they declare: to open them once
-/// more would cost as much again.
-#[derive(Default)]
-pub(super) struct Counted(Mutex<HashMap<RepoPath, usize>>);
-
-impl Counted {
-    pub(super) fn add(&self, path: &RepoPath, bytes: &[u8]) {
-        let count = manifest::count_documents(bytes);
-        self.counts().insert(path.clone(), count);
-    }
-
-    fn get(&self, path: &RepoPath) -> Option<usize> {
-        self.counts().get(path).copied()
-    }
-
-    fn counts(&self) -> MutexGuard<'_, HashMap<RepoPath, usize>> {
-        // A thread that panicked while it held the lock left a usable map.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Manifests {
     /// Counts what a cluster's run looked at, with what it found declared there.

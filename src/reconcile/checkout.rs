@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::findings::uncommitted;
-use super::manifests::{Reading, scope};
+use super::manifests::Reading;
+use super::place::scope;
 use super::{Error, Manifests};
 use crate::manifest::Extractor;
 use crate::model::commit::CommitId;

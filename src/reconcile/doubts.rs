@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::elsewhere::mentioned;
+use super::mentions::mentioned;
 use super::{Error, Manifests};
 use crate::manifest::{self, Extractor, Hides};
 use crate::model::commit::CommitId;

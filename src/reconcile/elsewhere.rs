@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::manifests::scope;
-use super::{Declarations, Error, Manifests, doubts, rendered};
+use super::place::{read_at, scope};
+use super::{Declarations, Error, Manifests, doubts};
 use crate::desired::Verdict;
 use crate::manifest::{Declaration, Management};
 use crate::model::arn::AwsAccountId;
@@ -26,7 +26,6 @@ use crate::source::{Content, Known, Repository, Scope};
 mod file;
 
 use file::{File, declares, names_role};
-pub(super) use file::{mentioned, mentions_any};
 
 /// The files of a commit that a run does not read, and that may declare a role.
 type Files = BTreeMap<RepoPath, Rc<File>>;
@@ -239,7 +238,7 @@ impl<'a> Look<'a> {
         let look = self.reader();
         let found = match &self.manifests.rendered {
             Some(rendered) => {
-                let all = rendered::read_at(rendered, (commit, self.ours), &look)?;
+                let all = read_at(rendered, (commit, self.ours), &look)?;
                 let all = all.into_iter();
                 all.map(|(path, file)| (path, Rc::new(file))).collect()
             }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::manifests::scope;
+use super::place::scope;
 use super::search::{Search, declared};
 use super::{Declarations, Error, Manifests};
 use crate::manifest::{Declaration, Names};

@@ -4,17 +4,16 @@ use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::checked::Counted;
 use super::findings::not_read;
-use super::remembered::extract;
-use super::rendered::{Files, Rendered};
-use super::{ClusterManifests, Declarations, Error, Event, Observer};
+use super::place::{Files, Place, Rendered, scope};
+use super::remembered::{Counted, extract};
+use super::{ClusterManifests, Declarations, Error, Observer};
 use crate::desired;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::manifest::{Extent, Extract, Extractor};
 use crate::model::cluster::Naming;
-use crate::model::commit::{CommitId, TrailerKey};
-use crate::model::conventions::{Conventions, IgnoreRules, NamespaceRules};
+use crate::model::commit::CommitId;
+use crate::model::conventions::{Conventions, NamespaceRules};
 use crate::model::history::{Ancestry, SourceCommit};
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
@@ -22,9 +21,7 @@ use crate::plan::History;
 use crate::plan::guard::Refusal;
 use crate::plan::history::Questions;
 use crate::settings::ClusterSettings;
-use crate::source::{
-    self, Alternates, Cache, Content, Credentials, Phase, Remembered, Repository, Scope, Snapshot,
-};
+use crate::source::{self, Cache, Content, Remembered, Repository, Scope, Snapshot};
 
 /// All manifests of one revision, read once for all clusters.
 pub struct Manifests {
@@ -73,67 +70,12 @@ pub(super) enum Origin<'a> {
     Directory(&'a Path),
 }
 
-/// What is read of some paths, where these rules ignore a part of it.
-pub(super) fn scope(paths: &[RepoPath], ignore: &IgnoreRules) -> Scope {
-    Scope {
-        paths: paths.to_vec(),
-        ignore: ignore.clone(),
-    }
-}
-
 /// The paths of all clusters; one that reads everything makes it everything.
 pub fn all_paths(clusters: &[ClusterSettings]) -> Vec<RepoPath> {
     if clusters.iter().any(|cluster| cluster.paths.is_empty()) {
         return vec![];
     }
     clusters.iter().flat_map(|c| c.paths.clone()).collect()
-}
-
-/// Where manifests are read.
-#[derive(Clone)]
-pub enum Place {
-    /// A repository at one revision.
-    Repository(Address),
-    /// Plain files.
-    Directory(Files),
-}
-
-/// How a repository is reached.
-#[derive(Clone)]
-pub struct Address {
-    /// A path or a URL.
-    pub repository: String,
-    /// A branch, tag or commit.
-    pub revision: String,
-    /// What may be shown to hosts.
-    pub credentials: Credentials,
-    /// Whether it may borrow objects from another place.
-    pub alternates: Alternates,
-    /// Which trailer of a message says what a commit was rendered from.
-    pub trailer: Option<TrailerKey>,
-}
-
-impl Address {
-    /// Opens or clones the repository.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be reached, or is none.
-    pub fn open(&self, observe: Observer<'_>) -> Result<Repository, Error> {
-        observe(Event::Connecting);
-        let report = |phase| match phase {
-            Phase::Connecting => {}
-            Phase::Receiving(done, of) => observe(Event::Receiving(done, of)),
-        };
-        let repository = Repository::open(
-            &self.repository,
-            &self.revision,
-            &self.credentials,
-            self.alternates,
-            &report,
-        )?;
-        Ok(repository.with_trailer(self.trailer.clone()))
-    }
 }
 
 impl Manifests {

@@ -1,9 +1,10 @@
 //! What a run remembers of the files that it has read, and does not read again.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::checked::Counted;
 use crate::manifest::{self, Extent, Extract, Extractor};
 use crate::model::conventions::Conventions;
 use crate::model::location::RepoPath;
@@ -47,5 +48,26 @@ pub(super) fn extract<'a>(
             Some(cache) => extractor.extract_with(path, bytes, extent, &Documents(cache)),
             None => extractor.extract_with(path, bytes, extent, &()),
         }
+    }
+}
+
+/// How many documents files have, counted while they were read for what they declare: to open them once
+/// more would cost as much again.
+#[derive(Default)]
+pub(super) struct Counted(Mutex<HashMap<RepoPath, usize>>);
+
+impl Counted {
+    pub(super) fn add(&self, path: &RepoPath, bytes: &[u8]) {
+        let count = manifest::count_documents(bytes);
+        self.counts().insert(path.clone(), count);
+    }
+
+    pub(super) fn get(&self, path: &RepoPath) -> Option<usize> {
+        self.counts().get(path).copied()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<RepoPath, usize>> {
+        // A thread that panicked while it held the lock left a usable map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,13 +6,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
-use super::elsewhere::mentioned;
-use super::manifests::{Address, scope};
+use super::mentions::mentioned;
+use super::place::{Base, Rendered, scope};
 use super::successors::Successors;
-use super::{Error, Manifests, Observer};
+use super::{Error, Manifests};
 use crate::manifest::{Compared, Extract, Extractor, Hides, Management, Relation};
 use crate::model::commit::CommitId;
 use crate::model::conventions::NamespaceRules;
@@ -21,110 +21,7 @@ use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
 use crate::plan::History;
 use crate::plan::history::{Absent, Questions};
-use crate::settings;
-use crate::source::{self, Repository, Scope, Unread, UnreadReason, directory};
-
-/// Plain files, and what is known of them.
-#[derive(Clone)]
-pub struct Files {
-    /// Where they are.
-    pub directory: PathBuf,
-    /// The commit that they stand for.
-    pub commit: Option<CommitId>,
-    /// The repository of that commit.
-    pub repository: Option<Address>,
-    /// What they are compared with.
-    pub base: Option<Base>,
-}
-
-/// What the commit that was applied last was rendered to.
-#[derive(Clone)]
-pub struct Base {
-    /// Where it is.
-    pub directory: PathBuf,
-    /// The commit.
-    pub commit: CommitId,
-}
-
-/// What vouches for plain files.
-pub(super) struct Rendered {
-    pub(super) directory: PathBuf,
-    pub(super) repository: Rc<Repository>,
-    pub(super) base: Option<Base>,
-}
-
-impl Files {
-    /// Those of a directory; the directory and the commit of a base go together, and with a commit and a
-    /// repository that has both.
-    ///
-    /// # Errors
-    ///
-    /// [`settings::Error::Alone`] if one is there without another.
-    pub fn new(
-        directory: PathBuf,
-        commit: Option<CommitId>,
-        repository: Option<Address>,
-        base: (Option<PathBuf>, Option<CommitId>),
-    ) -> Result<Self, settings::Error> {
-        const BASE: &str = "--base-directory";
-        let alone = |missing| Err(settings::Error::Alone(BASE, missing));
-        let base = match base {
-            (None, None) => None,
-            (None, Some(_)) => return Err(settings::Error::Alone("--base-commit", BASE)),
-            (Some(_), None) => return alone("--base-commit"),
-            (Some(_), Some(_)) if commit.is_none() => return alone("--commit"),
-            (Some(_), Some(_)) if repository.is_none() => {
-                return alone("REPO, which has both commits");
-            }
-            (Some(directory), Some(commit)) => Some(Base { directory, commit }),
-        };
-        Ok(Self {
-            directory,
-            commit,
-            repository,
-            base,
-        })
-    }
-
-    /// Opens the repository that vouches for them, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be reached or does not have the commit, or the base is no directory.
-    pub(super) fn vouched(&self, observe: Observer<'_>) -> Result<Option<Rendered>, Error> {
-        let (Some(address), Some(commit)) = (&self.repository, &self.commit) else {
-            return Ok(None);
-        };
-        let repository = address.open(observe)?;
-        repository.resolve(commit.as_str())?;
-        if let Some(base) = &self.base {
-            directory::check(&base.directory)?;
-        }
-        Ok(Some(Rendered {
-            directory: self.directory.clone(),
-            repository: Rc::new(repository),
-            base: self.base.clone(),
-        }))
-    }
-}
-
-impl Rendered {
-    /// Where a commit was rendered to, if that is known.
-    pub(super) fn directory_of(&self, commit: &CommitId, ours: &CommitId) -> Option<&Path> {
-        if commit == ours {
-            return Some(&self.directory);
-        }
-        let base = self.base.as_ref().filter(|base| base.commit == *commit)?;
-        Some(&base.directory)
-    }
-
-    /// The commit whose render tells what was there when a role was written, if there is one.
-    pub(super) fn standing_for(&self, since: &CommitId, ours: &CommitId) -> Option<&CommitId> {
-        let base = &self.base.as_ref()?.commit;
-        let is_before = |a, b| self.repository.ancestry(a, b) == Ancestry::Ancestor;
-        (base != ours && is_before(since, base) && is_before(base, ours)).then_some(base)
-    }
-}
+use crate::source::{Scope, Unread, UnreadReason, directory};
 
 /// Two renders.
 struct Comparison<'a> {
@@ -465,16 +362,4 @@ impl<'a> Comparison<'a> {
         });
         parts.next().or_else(|| unread.next())
     }
-}
-
-/// Reads the files of a commit that was rendered.
-pub(super) fn read_at<T: Send>(
-    rendered: &Rendered,
-    (commit, ours): (&CommitId, &CommitId),
-    look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
-) -> Result<Vec<(RepoPath, T)>, source::Error> {
-    let Some(directory) = rendered.directory_of(commit, ours) else {
-        return Ok(vec![]);
-    };
-    Ok(directory::read(directory, &Scope::default(), None, look)?.files)
 }

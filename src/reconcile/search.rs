@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::doubts::Doubts;
-use super::elsewhere;
+use super::mentions::mentions_any;
 use super::successors::Successors;
 use crate::manifest::{Compared, Extractor, Management, Names, Relation};
 use crate::model::commit::CommitId;
@@ -364,9 +364,8 @@ impl<'a> Search<'a> {
         for (path, now) in &self.broken {
             if self.is_new_place(service_account, loss, (path, now))? {
                 let name = BTreeSet::from([service_account.name.as_str()]);
-                let is_so = |bytes: &[u8]| {
-                    elsewhere::mentions_any(bytes, &name) && !self.extractor.is_readable(bytes)
-                };
+                let is_so =
+                    |bytes: &[u8]| mentions_any(bytes, &name) && !self.extractor.is_readable(bytes);
                 return Ok(Absence::Unreadable {
                     path: path.clone(),
                     fault: doubts.dated(path, "it does not parse", &is_so)?,
@@ -424,7 +423,7 @@ impl<'a> Search<'a> {
         (path, now): (&RepoPath, &[u8]),
     ) -> Result<bool, source::Error> {
         let name = BTreeSet::from([service_account.name.as_str()]);
-        if !elsewhere::mentions_any(now, &name)
+        if !mentions_any(now, &name)
             || !matches!(self.repository.content(self.ours, path)?, Content::File(_))
         {
             return Ok(false);
@@ -439,7 +438,7 @@ impl<'a> Search<'a> {
             let before = change.before.map(|blob| self.repository.blob(blob, path));
             let before = before.transpose()?;
             let could_hold_it_before = |before: &[u8]| {
-                let may_hold_it = !came_with_loss || elsewhere::mentions_any(before, &name);
+                let may_hold_it = !came_with_loss || mentions_any(before, &name);
                 may_hold_it && !self.extractor.is_readable(before)
             };
             if !before.as_deref().is_some_and(could_hold_it_before) {

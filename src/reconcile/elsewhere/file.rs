@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Files, Role};
-use crate::manifest::{self, Declaration, Extractor, Hides, Management};
+use crate::manifest::{Declaration, Extractor, Hides, Management};
 use crate::model::conventions::NamespaceRules;
 use crate::model::location::RepoPath;
 use crate::model::service_account::ServiceAccountRef;
+use crate::reconcile::mentions::mentions_any;
 
 /// What such a file says.
 #[derive(Default)]
@@ -192,32 +193,4 @@ fn suspicious(declaration: &Declaration, names_role: bool) -> String {
         (_, Some(arn)) => format!("line {line}: its role-arn annotation is `{arn}`"),
         (_, None) => format!("line {line}: it has no role-arn annotation"),
     }
-}
-
-/// Whether one of the names of Kubernetes objects is written in it.
-pub(in crate::reconcile) fn mentions_any(bytes: &[u8], names: &BTreeSet<&str>) -> bool {
-    words(&manifest::narrow(bytes)).any(|word| named(word, names).is_some())
-}
-
-/// Which of the names of Kubernetes objects are written in it.
-pub(in crate::reconcile) fn mentioned<'n>(
-    bytes: &[u8],
-    names: &BTreeSet<&'n str>,
-) -> BTreeSet<&'n str> {
-    let bytes = manifest::narrow(bytes);
-    let named = words(&bytes).filter_map(|word| named(word, names));
-    named.collect()
-}
-
-fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
-    bytes.split(move |byte| !is_part(byte))
-}
-
-fn named<'n>(word: &[u8], names: &BTreeSet<&'n str>) -> Option<&'n str> {
-    let word = std::str::from_utf8(word).unwrap_or_default();
-    let found = names.get(word);
-    found
-        .or_else(|| names.get(word.trim_matches(['.', '-'])))
-        .copied()
 }

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::Extractor;
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
-use crate::reconcile::manifests::scope;
+use crate::reconcile::place::scope;
 use crate::reconcile::survey::Survey;
 use crate::reconcile::{Declarations, Error, Manifests};
 use crate::settings::ClusterSettings;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use super::super::elsewhere::mentions_any;
+use super::super::mentions::mentions_any;
 use super::super::successors::has_of;
 use super::{Change, Search, Successors};
 use crate::manifest::{Compared, Relation};

@@ -80,7 +80,16 @@ fn circle(mut uses: BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
 #[test]
 fn no_file_of_these_modules_uses_one_that_uses_it() {
     for module in [
-        "apply", "cli", "desired", "iam", "manifest", "model", "report", "settings", "source",
+        "apply",
+        "cli",
+        "desired",
+        "iam",
+        "manifest",
+        "model",
+        "reconcile",
+        "report",
+        "settings",
+        "source",
         "terminal",
     ] {
         let uses = uses_within(module);
