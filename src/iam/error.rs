@@ -152,9 +152,10 @@ impl Error {
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
             }
-            Kind::Unusable => {
+            Kind::Unusable if ["line break", "character"].iter().any(|w| self.message.contains(w)) => {
                 "correct it where it is set, then run again; a line break at the end of a secret that was pasted is the usual reason".to_owned()
             }
+            Kind::Unusable => "correct it where it is set, then run again".to_owned(),
             Kind::Unavailable => {
                 "check the network and AWS_ENDPOINT_URL, then run again: a run starts from what IAM has".to_owned()
             }
@@ -199,5 +200,37 @@ impl fmt::Display for Error {
             write!(f, " on role `{role}`")?;
         }
         write!(f, ": {}", self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Kind};
+
+    fn hint(message: &str) -> String {
+        let error = Error {
+            action: "sts:GetCallerIdentity",
+            role: None,
+            kind: Kind::Unusable,
+            message: message.to_owned(),
+            source: None,
+        };
+        error.hint().unwrap_or_default()
+    }
+
+    #[test]
+    fn i128_a_line_break_is_the_reason_only_where_there_is_one() {
+        let broken = hint("AWS_SECRET_ACCESS_KEY ends with a line break");
+        assert!(broken.contains("line break"), "{broken}");
+        for message in [
+            "AWS_CA_BUNDLE: `ca.pem` cannot be read",
+            "AWS_REGION is blank",
+        ] {
+            let other = hint(message);
+            assert!(
+                !other.contains("line break") && other.contains("correct it"),
+                "{other}"
+            );
+        }
     }
 }

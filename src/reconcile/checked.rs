@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::manifests::Origin;
 use super::place::scope;
-use super::{ClusterManifests, Error, Manifests};
+use super::{Error, Manifests};
 use crate::manifest;
 use crate::model::location::RepoPath;
 use crate::report::checked::{Checked, Counts};
@@ -17,11 +17,7 @@ impl Manifests {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn checked(
-        &self,
-        cluster: &ClusterSettings,
-        found: &ClusterManifests,
-    ) -> Result<Checked, Error> {
+    pub fn checked(&self, cluster: &ClusterSettings) -> Result<Checked, Error> {
         let scope = scope(&cluster.paths, &cluster.naming().conventions.ignore);
         let known = |path: &RepoPath| self.counted.get(path);
         let files: Vec<(RepoPath, usize)> = match self.origin() {
@@ -49,10 +45,10 @@ impl Manifests {
                 counted.flatten().collect()
             }
         };
-        let mut accounts: BTreeMap<&RepoPath, usize> = BTreeMap::new();
-        for declared in found.resolved.declared.values() {
-            *accounts.entry(&declared.location.path).or_default() += 1;
-        }
+        // One that stands in several files counts in each of them.
+        let found = self.snapshot.files.iter();
+        let accounts = found.map(|(path, extract)| (path, extract.declarations.len()));
+        let accounts: BTreeMap<&RepoPath, usize> = accounts.collect();
         let files = files.into_iter().filter(|(path, _)| scope.covers(path));
         let files: Vec<(RepoPath, Counts)> = files
             .map(|(path, documents)| {

@@ -28,7 +28,7 @@ pub fn lint(
             Ok(Section {
                 cluster,
                 account: settings.naming().account.clone(),
-                checked: Some(manifests.checked(settings, &declared)?),
+                checked: Some(manifests.checked(settings)?),
                 diagnostics: declared.diagnostics,
                 ..Section::default()
             })

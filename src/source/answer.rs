@@ -240,10 +240,19 @@ pub(super) fn check(url: &str) -> String {
     }
 }
 
+/// How a message says that a token was not shown, as nobody asked for it.
+pub(super) const UNASKED: &str = "the host did not ask for";
+
 /// What to show to the host in place of what was shown.
 pub(super) fn entitle(url: &str, tried: &str) -> String {
     if url.starts_with("ssh://") {
         return "give a key that may read the repository (--ssh-key, or an ssh agent)".to_owned();
+    }
+    if tried.contains(UNASKED) {
+        return format!(
+            "{}: a host asks for a token where a repository needs one",
+            check(url)
+        );
     }
     let of_a_job = ["GITHUB_TOKEN", "CI_JOB_TOKEN"].into_iter();
     let why = of_a_job.filter(|name| tried.contains(&format!("credential from {name}")));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 use url::Url;
 
+use super::answer::UNASKED;
 use super::answer::UNSUPPORTED;
 use super::user_config::ConfigVariables;
 
@@ -184,6 +185,15 @@ impl<'a> Attempts<'a> {
         }
     }
 
+    /// The tokens that may be shown.
+    fn tokens(&self) -> Vec<&'static str> {
+        let tokens = self.all.iter().filter_map(|attempt| match attempt {
+            Attempt::Token(token) => Some(token.source),
+            _ => None,
+        });
+        tokens.collect()
+    }
+
     /// What was tried, for a message.
     pub(super) fn tried(&self) -> String {
         let mut given = self.given.borrow().clone();
@@ -192,6 +202,10 @@ impl<'a> Attempts<'a> {
         let is_in_url = self.url.scheme() == "https" && !self.url.username().is_empty();
         match given.as_slice() {
             [] if is_in_url => "the credential from the URL".to_owned(),
+            [] if !self.tokens().is_empty() => format!(
+                "access without a credential: {UNASKED} {}, which is set",
+                self.tokens().join(" or ")
+            ),
             [] if self.withheld.is_empty() => {
                 "access without a credential, and none was found".to_owned()
             }
@@ -222,6 +236,40 @@ impl Attempt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i127_a_token_that_the_host_did_not_ask_for_is_not_called_missing() {
+        let url = Url::parse("https://git.example.com/a").expect("a URL");
+        let token = |server: Option<&str>| Token {
+            server: server.map(Server::new),
+            source: "IRSA_GITOPS_GIT_TOKEN",
+            secret: "secret".to_owned(),
+        };
+        let tried = |tokens: Vec<Token>| {
+            let credentials = Credentials {
+                tokens,
+                ..Credentials::default()
+            };
+            Attempts::new(&url, &credentials).tried()
+        };
+        let said = tried(vec![token(None)]);
+        assert!(
+            said.contains("did not ask for IRSA_GITOPS_GIT_TOKEN"),
+            "{said}"
+        );
+        let hint = crate::source::answer::entitle(url.as_str(), &said);
+        assert!(
+            hint.contains("check the URL") && !hint.contains("give a token"),
+            "{hint}"
+        );
+        // Without one, or with another host's, it is to be given.
+        for tokens in [vec![], vec![token(Some("https://other.example.com"))]] {
+            let said = tried(tokens);
+            assert!(said.contains("none was found"), "{said}");
+            let hint = crate::source::answer::entitle(url.as_str(), &said);
+            assert!(hint.contains("give a token"), "{hint}");
+        }
+    }
 
     #[test]
     fn s21_a_token_is_for_one_host_and_one_port_of_it() {

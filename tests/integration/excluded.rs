@@ -292,6 +292,13 @@ fn m84_lint_says_what_it_checked() {
     );
     assert!(run.stdout.ends_with("no problem found\n"), "{}", run.stdout);
     assert!(!run.stdout.contains("nothing to do"), "{}", run.stdout);
+    // A copy counts where it stands.
+    let copy = service_account("bar", "a");
+    world.repository.write("old/d.yaml", copy);
+    world.repository.commit("a copy");
+    let checked = &world.run(&["lint"]).ends(0).json()["clusters"][0]["checked"];
+    assert_eq!(checked["directories"][0]["serviceAccounts"], 2);
+    assert_eq!(checked["directories"][2]["serviceAccounts"], 1);
     // What is out of scope or ignored is no part of it.
     let run = world.run(&["lint", "--path", "apps,old", "--exclude", "old"]);
     let checked = &run.ends(0).json()["clusters"][0]["checked"];
