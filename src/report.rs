@@ -332,14 +332,18 @@ impl Section {
 }
 
 impl Inspected {
-    /// Last use and what is attached, in words.
-    fn in_words(&self) -> String {
+    /// Last use, unless a reason has said it already, and what is attached, in words.
+    fn in_words(&self, reason: &str) -> String {
         let attached = match self.attached.as_deref() {
             None => "unknown".to_owned(),
             Some([]) => "nothing".to_owned(),
             Some(names) => names.join(", "),
         };
-        format!("{}; attached: {attached}", self.last_use)
+        let used = self.last_use.to_string();
+        match reason.contains(&used) {
+            true => format!("attached: {attached}"),
+            false => format!("{used}; attached: {attached}"),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::place::Place;
-use super::{Entry, Inspected, Report, Section, action_word, difference, outcome_word};
+use super::{Entry, Report, Section, action_word, difference, outcome_word};
 use crate::apply::Outcome;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::plan::{Action, ReasonCode};
@@ -179,7 +179,9 @@ fn of_change(entry: &Entry, section: &Section, seen: &mut BTreeMap<String, usize
     let replaced = section
         .replaced_by(entry)
         .map(|old| format!("takes the place of {old} and has none of its policies"));
-    let inspected = section.inspected(entry).map(Inspected::in_words);
+    let inspected = section
+        .inspected(entry)
+        .map(|inspected| inspected.in_words(&entry.why()));
     let parts = trouble.into_iter().chain(details);
     for part in parts.chain(replaced).chain(inspected) {
         message.push_str("; ");

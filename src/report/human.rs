@@ -131,7 +131,7 @@ fn changes(
             )?;
         }
         if let Some(inspected) = section.inspected(entry) {
-            writeln!(out, "      {}", line(&inspected.in_words()))?;
+            writeln!(out, "      {}", line(&inspected.in_words(&entry.why())))?;
         }
         if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
             trouble(failure, out)?;

@@ -108,6 +108,11 @@ fn i71_a_removal_says_who_loses_access_until_when_and_what_is_attached() {
     ] {
         assert!(sync.contains(fact), "{fact}: {sync}");
     }
+    // Each fact is told once.
+    let human = world
+        .print(&["plan", "--base", "base", "--mode", "sync"])
+        .stdout;
+    assert_eq!(human.matches("last used").count(), 1, "{human}");
     // The file is not there at that commit.
     assert!(!sync.contains("/blob/"), "{sync}");
     // The default mode takes nothing away, and says so.
