@@ -30,6 +30,14 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "SSH_AUTH_SOCK",
         "the ssh agent, for ssh URLs without `--ssh-key`",
     ),
+    (
+        "GIT_CONFIG_GLOBAL`, `GIT_CONFIG_SYSTEM`, `GIT_CONFIG_NOSYSTEM`, `GIT_CONFIG_COUNT",
+        "where Git's configuration is, as git has it",
+    ),
+    (
+        "GIT_SSL_CAINFO",
+        "refused, as what it adds would be ignored; `SSL_CERT_FILE` is read",
+    ),
     ("https_proxy", "proxy for https URLs of Git, and for AWS"),
     ("all_proxy", "the same for AWS; Git does not read it"),
     (
@@ -53,7 +61,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "file that `--format github` appends its summary to",
     ),
     (
-        "GITHUB_SERVER_URL`, `GITHUB_REPOSITORY`, `GITHUB_RUN_ID",
+        "GITHUB_SERVER_URL`, `GITHUB_REPOSITORY`, `GITHUB_RUN_ID`, `GITHUB_SHA",
         "host and run of a workflow, for the links of a report",
     ),
     (
@@ -61,7 +69,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "where the action comes from, for the links of SARIF to this reference",
     ),
     (
-        "CI_SERVER_URL`, `CI_JOB_URL`, `CI_COMMIT_SHA",
+        "CI_SERVER_URL`, `CI_JOB_URL`, `CI_COMMIT_SHA`, `CI_SERVER_PORT",
         "host, page and commit of a job on GitLab, for the same",
     ),
     ("CI", "nobody is asked before a write, even on a terminal"),

@@ -3,7 +3,7 @@
 //! # Architecture in one page
 //!
 //! Data flows one way. What comes from Git and what comes from IAM meet in the plan, and only what
-//! stands in a plan is ever written:
+//! stands in a plan is ever written, beside the lock of the run that writes it:
 //!
 //! ```text
 //! cli ──────────────> reconcile ───────────────────────────────────────────────> report
@@ -26,6 +26,7 @@
 //! | [`report`] | all of the above | text for people and machines | terminals, files |
 //! | [`permissions`] | a cluster | the IAM policy that a job needs | what a job does |
 //! | [`settings`] | what the user wrote | validated settings | environment, files |
+//! | [`diagnostic`], [`exit`] | | the codes of findings and of endings, each with its words | any stage |
 //! | `environment` | variables | tokens and settings for Git, the pipeline that runs | arguments, any stage |
 //! | `manual` | the definitions of arguments | help, manual page, completions, reference | any stage |
 //! | `terminal` | texts, events, signals | what a person sees; an answer, a stop | arguments, what becomes of a role |
@@ -41,7 +42,8 @@
 //!
 //! **Third-party types stop at their module**: `git2`, `gix_pack` and `walkdir` in `source`, `serde_yaml`,
 //! `granit_parser` and `k8s_openapi` in `manifest` (and `serde_yaml` in `settings`, for its file),
-//! the AWS SDK in `iam::aws`, `clap` in `cli` and `manual`, `indicatif` and `anstream` in `terminal`. `tests/integration/architecture.rs` holds these rules.
+//! the AWS SDK in `iam::aws`, `clap` in `cli` and `manual`, `indicatif` and `anstream` in `terminal`
+//! (whose colours `cli` chooses), others as `tests/integration/architecture.rs` says and holds.
 //!
 //! **Fail closed.** The reach of a fault is what it leaves unknown: a bad ServiceAccount is held, a
 //! file that does not parse the removals that it may hide, an incomplete listing stops all writing.

@@ -12,21 +12,24 @@
 //! wanted     owned, equal                         in sync
 //! wanted     owned, differs                       update; held in mode create-only
 //! wanted     owned, quarantined                   restore; held in mode create-only
+//! wanted     owned, quarantined, order unknown    held
 //! wanted     foreign                              held
 //! held       any                                  held
 //! unmanaged  owned                                as below
 //! no         owned, mode is not sync              orphan
 //! no         owned, sync, absence explained       quarantine
 //! no         owned, sync, absence unexplained     held, until it is retired by its name ([`retire`])
-//! no         owned, sync, asked for elsewhere     held
+//! no         owned, sync, may be declared          held: elsewhere, in what is not understood, by an error that names it
+//! no         owned, sync, read by other pipelines  orphan
 //! no         quarantined, time is not over        orphan
 //! no         quarantined, something attached      held
 //! no         quarantined, nothing attached        delete
 //! any other  absent or foreign                    nothing
 //! ```
 //!
-//! Steps over the plan come after it, each of which can stand in its way: the fence ([`fence`]) and
-//! the guards ([`guard`]).
+//! Steps over the plan come after it, each of which can stand in its way: the fence ([`fence`]), the guards
+//! ([`guard`], which also hold single roles whose audience no provider accepts), and the names that several
+//! clusters give (`shared_name`).
 
 use std::collections::BTreeMap;
 

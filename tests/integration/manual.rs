@@ -175,3 +175,29 @@ fn p36_the_policy_of_a_job_shows_no_flag_that_changes_nothing() {
     );
     cli.env("IRSA_GITOPS_AUDIENCE", "other").run().ends(0);
 }
+
+/// No variable is read in silence: what the code reads beside flags is told of.
+#[test]
+fn p34_every_variable_that_is_read_is_told_of() {
+    let sources = [
+        include_str!("../../src/environment.rs"),
+        include_str!("../../src/environment/git.rs"),
+        include_str!("../../src/environment/pipeline.rs"),
+        include_str!("../../src/terminal/console.rs"),
+    ];
+    let reference = include_str!("../../docs/reference.md");
+    let mut names = 0;
+    for read in sources
+        .iter()
+        .flat_map(|text| text.split('"').skip(1).step_by(2))
+    {
+        let is_name = read.len() > 1 && read.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        if is_name {
+            // A proxy may be named in either case.
+            let is_told = |name: &str| reference.contains(&format!("`{name}`"));
+            assert!(is_told(read) || is_told(&read.to_lowercase()), "{read}");
+            names += 1;
+        }
+    }
+    assert!(names > 20, "{names}");
+}
