@@ -186,6 +186,16 @@ fn a_run_without_faults_brings_every_role_its_fate() {
     }
 }
 
+/// So many removals need to be allowed.
+#[test]
+fn removals_of_a_schedule_are_allowed_whatever_their_number() {
+    for going in [Fate::Quarantine, Fate::Delete] {
+        let fates = [[Fate::InSync; 1].as_slice(), &[going; 7]].concat();
+        let start = timeline(&fates, Record::Then);
+        assert!(paused(run(&start, &account(&start, Record::Then))).is_some());
+    }
+}
+
 #[test]
 fn every_single_fault_at_every_call_converges() {
     let mut played = 0;

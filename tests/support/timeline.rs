@@ -91,6 +91,13 @@ pub struct Line {
     pub declares: Vec<Declares>,
 }
 
+impl Line {
+    /// Whether the last commit takes the role away.
+    fn goes(&self) -> bool {
+        self.before != Before::Absent && self.declares.last() == Some(&Declares::No)
+    }
+}
+
 /// What the runs of a line of commits start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
@@ -239,7 +246,7 @@ impl Timeline {
         }
     }
 
-    /// What the runs do: whoever looked at their plans allows any removal.
+    /// What the runs do: whoever looked at the plan of the last one allows its removals.
     pub fn terms(&self) -> Terms {
         Terms {
             mode: Mode::Sync,
@@ -251,7 +258,7 @@ impl Timeline {
             now: "2026-11-24T12:00:00Z".parse().expect("valid"),
             allowed: Allowed {
                 empty: true,
-                removals: Some(self.lines.len()),
+                removals: Some(self.lines.iter().filter(|line| line.goes()).count()),
                 issuer_change: None,
             },
             rewrite: Rewrite::Refused,
