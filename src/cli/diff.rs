@@ -83,7 +83,7 @@ pub(super) fn run(args: &DiffArgs, console: &Console) -> Result<Report, Error> {
         cache: cache.as_ref(),
     };
     let before = Manifests::at_base(&repository, &old, &paths, reading)?;
-    let after = Manifests::at(&repository, &new, &paths, reading)?;
+    let after = Manifests::at(&repository, &new, &paths, reading)?.of_clusters(&clusters);
     let sections = compare::compare(&clusters, names, &before, &after)?;
     let heed = match args.exit_code {
         true => Heed::ThisChange,

@@ -164,6 +164,11 @@ fn m132_the_first_one_that_goes_to_another_cluster_of_the_run_is_that_ones() {
         }
         world.repository.remove("blue/a.yaml");
         world.repository.commit("from the first one");
+        // What a pull request is told is what comes of it.
+        let diff = world.run(&[&["diff", "HEAD~1..HEAD"], &config[..]].concat());
+        let promised = if is_held { "held" } else { "orphan" };
+        let promised = format!("k8s-sa_bar_a {promised}");
+        assert!(has(&diff, &promised), "{text}: {:?}", diff.changes());
         let run = world.sync(&config);
         let change = match is_held {
             true => "k8s-sa_bar_a held",
