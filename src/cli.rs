@@ -190,7 +190,6 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
     let deliver = |report: &ReportArgs, word, work: &dyn Fn() -> Result<Report, error::Error>| {
         report.deliver(word, run, console, work)
     };
-    let program = Cli::command();
     match command {
         Command::Lint(args) => deliver(&args.report, Word::Lint, &|| lint::run(args, console)),
         Command::Diff(args) => deliver(&args.report, Word::Diff, &|| diff::run(args, console)),
@@ -207,8 +206,10 @@ fn dispatch(command: &Command, run: &Invocation, console: &Console) -> Exit {
         Command::Explain(args) => end(explain::run(args, run, console)),
         Command::Roles(args) => end(roles::run(args, run, console)),
         Command::IamPolicy(args) => end(iam_policy::run(args, console)),
-        Command::Completions { shell } => end(print(manual::completions(program, *shell), console)),
-        Command::Man => end(print(manual::page::page(program), console)),
+        Command::Completions { shell } => {
+            end(print(manual::completions(Cli::command(), *shell), console))
+        }
+        Command::Man => end(print(manual::page::page(Cli::command()), console)),
     }
 }
 

@@ -28,3 +28,29 @@ fn named<'n>(word: &[u8], names: &BTreeSet<&'n str>) -> Option<&'n str> {
         .or_else(|| names.get(word.trim_matches(['.', '-'])))
         .copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i117_a_name_is_a_word_and_no_part_of_one() {
+        for (text, is_named) in [
+            ("name: web\n", true),
+            ("{\"name\":\"web\"}", true),
+            ("the pods of web.", true),
+            ("name: web-api", false),
+            ("name: webhook", false),
+            ("x.web", false),
+        ] {
+            let wide: Vec<u8> = std::iter::once('\u{feff}')
+                .chain(text.chars())
+                .flat_map(|character| (character as u16).to_le_bytes())
+                .collect();
+            for bytes in [text.as_bytes(), &wide] {
+                let names = BTreeSet::from(["web"]);
+                assert_eq!(mentions_any(bytes, &names), is_named, "{text}");
+            }
+        }
+    }
+}

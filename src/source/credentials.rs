@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 use url::Url;
 
-use super::answer::UNASKED;
-use super::answer::UNSUPPORTED;
+use super::answer::{UNASKED, UNSUPPORTED};
 use super::user_config::ConfigVariables;
 
 /// What may be used to authenticate with a Git host.

@@ -64,10 +64,9 @@ impl Delivery<'_> {
     ///
     /// With the first that cannot be opened.
     pub(crate) fn open(&self) -> Result<Vec<File>, (&Path, io::Error)> {
-        let open = |output: &Output| output.open();
         let mut files = Vec::new();
         for output in self.outputs {
-            files.push(open(output).map_err(|error| (&*output.path, error))?);
+            files.push(output.open().map_err(|error| (&*output.path, error))?);
         }
         Ok(files)
     }

@@ -1,10 +1,13 @@
 //! Where a ServiceAccount stands that no manifest declares: in a file with an error, or without the
 //! annotation. Whoever declared it again and forgot something is told that, and not that it is nowhere.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::Extractor;
 use crate::model::location::{Location, RepoPath};
 use crate::model::service_account::ServiceAccountRef;
+use crate::reconcile::mentions::mentions_any;
 use crate::reconcile::place::scope;
 use crate::reconcile::survey::Survey;
 use crate::reconcile::{Declarations, Error, Manifests};
@@ -33,7 +36,8 @@ impl Mention {
         let (Some(repository), Some(commit)) = (&manifests.repository, manifests.commit()) else {
             return Ok(None);
         };
-        let is_named = |bytes: &[u8]| has_word(bytes, service_account.name.as_str());
+        let name = BTreeSet::from([service_account.name.as_str()]);
+        let is_named = |bytes: &[u8]| mentions_any(bytes, &name);
         for found in &survey.diagnostics {
             let is_of_file = found.severity == Severity::Error && found.service_account.is_none();
             if let Some(at) = found.location.as_ref().filter(|_| is_of_file)
@@ -77,31 +81,6 @@ impl Mention {
         match self {
             Self::Broken(at, _) => format!("maybe at {at}, which has an error"),
             Self::Bare(path, key) => format!("not declared: {path} has it without {key}"),
-        }
-    }
-}
-
-/// Whether a name stands in a text, not only as a part of another one.
-fn has_word(bytes: &[u8], name: &str) -> bool {
-    let is_part = |b: &u8| b.is_ascii_alphanumeric() || b"-.".contains(b);
-    let mut words = bytes.split(|b| !is_part(b));
-    words.any(|word| word == name.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i117_a_name_is_a_word_and_no_part_of_one() {
-        for (text, is_named) in [
-            ("name: web\n", true),
-            ("{\"name\":\"web\"}", true),
-            ("name: web-api", false),
-            ("name: webhook", false),
-            ("x.web", false),
-        ] {
-            assert_eq!(has_word(text.as_bytes(), "web"), is_named, "{text}");
         }
     }
 }
