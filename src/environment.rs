@@ -72,7 +72,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "CI_SERVER_URL`, `CI_JOB_URL`, `CI_COMMIT_SHA`, `CI_SERVER_PORT",
         "host, page and commit of a job on GitLab, for the same",
     ),
-    ("CI", "nobody is asked before a write, even on a terminal"),
+    (
+        "CI",
+        "nobody is asked before a write, even on a terminal (`false` and `0`: as if it were not set)",
+    ),
     (
         "COLUMNS",
         "how wide the columns of `roles` and the help may be",
