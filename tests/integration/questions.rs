@@ -152,11 +152,13 @@ fn i81_nobody_is_asked_who_is_not_there_or_said_yes() {
     let run = Terminal::run(place.cli(&["apply"])).end().ends(0);
     is_not_asked(&run);
     assert!(account(&place).to_string().contains(&commit));
-    // A variable that is empty is one that is not set.
-    let place = world();
-    asked(place.cli(&["apply"]).env("CI", ""))
-        .answer("no\n")
-        .ends(5);
+    // A variable that is empty is one that is not set, and whoever sets this one to no is no CI.
+    for unset in ["", "false", "0"] {
+        let place = world();
+        asked(place.cli(&["apply"]).env("CI", unset))
+            .answer("no\n")
+            .ends(5);
+    }
 }
 
 /// A role that is there and trusts the ServiceAccount, but is not ours.
