@@ -129,6 +129,7 @@
 //!         run: "1".to_owned(),
 //!         timeout: Duration::from_secs(600),
 //!         lease: SignedDuration::from_secs(60),
+//!         settle: Duration::ZERO,
 //!         since: Timestamp::now(),
 //!     };
 //!     let bounds = Bounds { saved: None, approve: None, log: None, turn: &turn, stop: &stop, observe };

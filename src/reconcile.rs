@@ -136,6 +136,8 @@ pub enum Event<'a> {
     Reading,
     /// Another run writes to a cluster, and is waited for.
     Waiting(&'a str),
+    /// Everything is written, and IAM is given time to show it.
+    Settling,
     /// So many roles are to be written.
     Writing(usize),
     /// A change was carried out, or not.

@@ -1,7 +1,6 @@
 //! What the verbs that write share: who is asked first, where each write is announced, how a run takes
 //! turns with others, and how it is stopped.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,6 +42,16 @@ pub(super) struct WriteArgs {
         env = "IRSA_GITOPS_LOCK_LEASE"
     )]
     lock_lease: SignedDuration,
+    /// How long the lock is kept after the last write, until IAM shows it to everybody; 5s where nothing queues the runs
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "0s",
+        value_parser = settings::duration,
+        help_heading = "Changes",
+        env = "IRSA_GITOPS_LOCK_SETTLE"
+    )]
+    lock_settle: SignedDuration,
     /// Append one JSON line before and after each write to this file, synced
     #[arg(
         long,
@@ -76,18 +85,6 @@ impl WriteArgs {
         self.audit_log.as_ref().map(open).transpose()
     }
 
-    /// The turn of a run which begins now.
-    fn turn(&self) -> Turn {
-        // The standard library's own seed, which is random in every process.
-        let random = RandomState::new().build_hasher().finish();
-        Turn {
-            run: format!("{random:016x}"),
-            timeout: self.lock_timeout.unsigned_abs(),
-            lease: self.lock_lease,
-            since: jiff::Timestamp::now(),
-        }
-    }
-
     /// Carries out the work within its bounds, and says what came of it.
     pub(super) fn carry_out(
         &self,
@@ -100,7 +97,9 @@ impl WriteArgs {
             manifests.report(command, writing.clusters, sections, Heed::Nothing, caught)
         };
         let signals = Signals::listen().map_err(Error::Runtime)?;
-        let (watcher, turn) = (Watcher::new(console), self.turn());
+        let now = jiff::Timestamp::now();
+        let turn = Turn::new(now, self.lock_timeout, self.lock_lease, self.lock_settle);
+        let watcher = Watcher::new(console);
         let approve = |sections: Vec<Section>| -> Agreed<'_> {
             watcher.pause();
             // What apply is about to do reads as a plan.

@@ -1,5 +1,6 @@
 //! One writer at a time: the locks of a run's clusters, held while it works.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -27,8 +28,30 @@ pub struct Turn {
     pub timeout: Duration,
     /// How long a lock holds that is not renewed.
     pub lease: SignedDuration,
+    /// How long a lock is kept after the last write, so that reads of IAM show it to whoever is next.
+    pub settle: Duration,
     /// When the run began.
     pub since: Timestamp,
+}
+
+impl Turn {
+    /// The turn of a run that began then.
+    pub fn new(
+        since: Timestamp,
+        timeout: SignedDuration,
+        lease: SignedDuration,
+        settle: SignedDuration,
+    ) -> Self {
+        // The standard library's own seed, which is random in every process.
+        let random = RandomState::new().build_hasher().finish();
+        Self {
+            run: format!("{random:016x}"),
+            timeout: timeout.unsigned_abs(),
+            lease,
+            settle: settle.unsigned_abs(),
+            since,
+        }
+    }
 }
 
 /// A cluster whose lock is held, and a writer of its own for the lock: one that is not halted with the
@@ -68,6 +91,15 @@ pub(super) async fn alone<W: IamWriter>(
         }
         Err(error) => Err(error),
     };
+    // Until work begins that can fail as a whole, nothing is written.
+    if result.is_ok() && !run.turn.settle.is_zero() {
+        (run.observe)(Event::Settling);
+        tokio::select! {
+            () = keep(&mut locked) => {}
+            () = run.stop.requested() => {}
+            () = tokio::time::sleep(run.turn.settle) => {}
+        }
+    }
     let give_back = async {
         for Locked { held, cluster, iam } in locked {
             held.give_back(cluster, iam).await;

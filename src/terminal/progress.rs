@@ -78,6 +78,13 @@ impl<'a> Watcher<'a> {
         let mut shown = self.shown.borrow_mut();
         match (event, &*shown) {
             (Event::Connecting, _) => *shown = Some(Progress::spinner(console, "connecting")),
+            (Event::Settling, _) => {
+                *shown = None;
+                *shown = Some(Progress::spinner(
+                    console,
+                    "waiting until IAM shows what was written",
+                ));
+            }
             (Event::Reading, _) => *shown = Some(Progress::spinner(console, "reading roles")),
             (Event::Waiting(text), _) if console.is_watched() => {
                 *shown = None;

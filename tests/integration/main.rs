@@ -97,6 +97,7 @@ mod support {
     pub mod git_host;
     pub mod iam_server;
     pub mod interleaving;
+    pub mod limits;
     pub mod memory;
     pub mod repository;
     pub mod scenes;

@@ -43,6 +43,7 @@ pub fn settings() -> ClusterSettings {
 pub fn turn() -> Turn {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     Turn {
+        settle: Duration::ZERO,
         run: RUNS.fetch_add(1, Ordering::Relaxed).to_string(),
         timeout: Duration::from_secs(600),
         lease: jiff::SignedDuration::from_secs(60),

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::interleaving::{Case, Limits, Play, Played, Step, play, told};
+use super::interleaving::{Case, Play, Played, Step, play, told};
+use super::limits::Limits;
 use super::turns::hashed;
 use super::watch::{Rule, judge};
 

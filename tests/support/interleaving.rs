@@ -19,8 +19,9 @@ use irsa_gitops::settings::ClusterSettings;
 use tokio::time::Instant;
 
 use super::cluster::settings;
+use super::limits::{Limits, PLAIN};
 use super::timeline::{LEASE, Timeline};
-use super::turns::{Account, Call, Client, Denied, Turn, hashed};
+use super::turns::{Account, Call, Client, Turn, hashed};
 use super::watch::Watch;
 
 /// How long a call takes to arrive, at most.
@@ -45,36 +46,6 @@ impl Case {
         *self.runs.iter().max().expect("a run")
     }
 }
-
-/// What may happen in an interleaving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// So often a run may be left for another one although it could go on; without it, at any call.
-    pub preemptions: Option<usize>,
-    /// So many writes may be hidden from a read.
-    pub behind: usize,
-    /// So many reads may be behind.
-    pub lagging: usize,
-    /// So many runs may be killed.
-    pub kills: usize,
-    /// So many runs may stand still for a while.
-    pub freezes: usize,
-    /// So often time may pass while a call is on its way.
-    pub delays: usize,
-    /// What nobody may do.
-    pub denied: Denied,
-}
-
-/// Nothing but calls in any order.
-pub const PLAIN: Limits = Limits {
-    preemptions: None,
-    behind: 0,
-    lagging: 0,
-    kills: 0,
-    freezes: 0,
-    delays: 0,
-    denied: Denied::Nothing,
-};
 
 /// One step of an interleaving.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -171,11 +142,18 @@ static SETTINGS: LazyLock<ClusterSettings> = LazyLock::new(settings);
 type Work<'a> = Pin<Box<dyn Future<Output = End> + 'a>>;
 
 /// A run of the program, and how it tells that it ended.
-async fn run(timeline: &Timeline, commit: usize, name: String, client: Client) -> End {
+async fn run(
+    timeline: &Timeline,
+    commit: usize,
+    name: String,
+    client: Client,
+    settle: Duration,
+) -> End {
     let turn = Turns {
         run: name,
         timeout: Duration::from_secs(600),
         lease: LEASE,
+        settle,
         since: "2026-11-24T12:00:00Z".parse().expect("valid"),
     };
     let bounds = Bounds {
@@ -425,7 +403,13 @@ fn play_from(
         let work = case.runs.iter().enumerate().map(|(number, commit)| {
             let client = account.client(number);
             let name = format!("{whose}-{number}");
-            Some(Box::pin(run(&case.timeline, *commit, name, client)) as Work<'_>)
+            Some(Box::pin(run(
+                &case.timeline,
+                *commit,
+                name,
+                client,
+                case.limits.settle,
+            )) as Work<'_>)
         });
         let mut play = Play {
             case,

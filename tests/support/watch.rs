@@ -33,11 +33,6 @@ pub enum Rule {
     NewestEnds,
     /// No lock is left, unless a run is killed or stands still.
     LeavesNoLock,
-    /// The same as `Newest`, `Done` and `NewestEnds` for runs that did not meet, while reads lag: one that
-    /// begins within seconds of another's end is told by no lock that there was one.
-    ReadsShow,
-    /// The same as `SaysSo` for them.
-    ReadsShowOrSaysSo,
     /// The next run of the newest commit ends with 0, and the roles are as it declares them.
     NextConverges,
 }
@@ -50,8 +45,6 @@ pub struct Watch {
     /// Which roles were as each run's commit declares them, while it ran.
     so: Vec<Vec<bool>>,
     has_begun: Vec<bool>,
-    /// Whether a run found that another one holds the lock.
-    have_met: bool,
     /// Whether a run of the newest commit has written.
     newest_wrote: bool,
     /// Who wrote to a role or the record last, and who did before.
@@ -66,7 +59,6 @@ impl Watch {
         Self {
             so: so.collect(),
             has_begun: vec![false; case.runs.len()],
-            have_met: false,
             newest_wrote: false,
             writer: None,
             earlier: BTreeSet::new(),
@@ -91,7 +83,6 @@ impl Watch {
             }
         }
         if !is_written {
-            self.have_met |= call.is_about_lock() && call.action == "iam:CreateRole";
             return;
         }
         for (so, commit) in self.so.iter_mut().zip(&case.runs) {
@@ -161,15 +152,7 @@ pub fn judge(case: &Case, played: &Played) -> Wrongs {
             .filter(|(_, run)| **run == newest)
     };
     let mut wrongs: Wrongs = vec![];
-    let have_met = played.watch.have_met || case.limits.lagging == 0;
-    let mut find = |rule, what: String| {
-        let rule = match rule {
-            Rule::Newest | Rule::Done | Rule::NewestEnds if !have_met => Rule::ReadsShow,
-            Rule::SaysSo if !have_met => Rule::ReadsShowOrSaysSo,
-            rule => rule,
-        };
-        wrongs.push((rule, format!("{what} {endings:?}")));
-    };
+    let mut find = |rule, what: String| wrongs.push((rule, format!("{what} {endings:?}")));
     if !wrong.is_empty() {
         let what = format!("roles {wrong:?} are not as the newest commit declares");
         if endings.iter().all(is_done) && !has_doubt {
