@@ -53,7 +53,7 @@ const TYPOS: [Code; 3] = [Code::Misspelled, Code::WrongKind, Code::InvalidList];
 
 /// Changes whenever something may be found in a file, a document or a directory in which there was
 /// nothing before.
-pub const VERSION: &str = "5";
+pub const VERSION: &str = "6";
 
 /// How much of a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,9 +249,18 @@ impl Extractor {
         memory: &impl Memory,
     ) -> bool {
         let (mut others, mut has_typo) = (0, false);
+        let mut is_json = false;
         let mut chunks = document::split(text, &self.search).peekable();
         while let Some(chunk) = chunks.next() {
             let (text, found) = (chunk.text, chunk.found);
+            if is_json {
+                if found != Found::Nothing {
+                    reader.unreadable(chunk.behind_json());
+                    reader.claim(chunk.offset, text.as_bytes());
+                }
+                continue;
+            }
+            is_json = chunk.begins_as_json();
             if found != Found::Nothing {
                 let before = reader.extract.diagnostics.len();
                 let (offset, doubts) = (chunk.offset, reader.extract.doubts.len());

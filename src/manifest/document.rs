@@ -80,7 +80,7 @@ impl Chunk<'_> {
     /// Reads what is in it: one document of YAML, any number of JSON values, or nothing. `visit` sees each
     /// when it is read. Returned is what ended the reading before the end.
     pub(super) fn read(mut self, visit: &mut Visit<'_>) -> Option<Fault> {
-        match self.fault.take().or_else(|| self.forbidden_character()) {
+        match self.fault.take().or_else(|| self.no_document()) {
             Some(fault) => Some(fault),
             None if self.is_like_json() => self.read_like_json(visit),
             None => self.read_yaml(visit).err(),
@@ -92,18 +92,30 @@ impl Chunk<'_> {
     pub(super) fn check(mut self) -> Option<Fault> {
         let (text, offset) = (self.text, self.offset);
         let check = || yaml::check(text, offset).map_err(|fault| explained(fault, text, offset));
-        match self.fault.take().or_else(|| self.forbidden_character()) {
+        match self.fault.take().or_else(|| self.no_document()) {
             Some(fault) => Some(fault),
             None if self.is_like_json() => self.check_like_json(check),
             None => check().err(),
         }
     }
 
-    fn forbidden_character(&self) -> Option<Fault> {
+    /// What no parser has to be asked about.
+    fn no_document(&self) -> Option<Fault> {
         let mut characters = self.text.char_indices();
-        let (at, c) = characters.find(|(_, c)| is_forbidden(*c))?;
-        let message = format!("control character U+{:04X}", u32::from(c));
-        Some(Fault::new(Code::InvalidYaml, self.offset + at, message))
+        if let Some((at, c)) = characters.find(|(_, c)| is_forbidden(*c)) {
+            let message = format!("control character U+{:04X}", u32::from(c));
+            return Some(Fault::new(Code::InvalidYaml, self.offset + at, message));
+        }
+        let mut lines = self.text.split_inclusive('\n').scan(0, |end, line| {
+            *end += line.len();
+            Some((*end - line.len(), line.trim()))
+        });
+        let (at, _) = lines
+            .find(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            .filter(|(_, line)| *line == "..." || line.starts_with("... "))?;
+        let message = "the end of a document where none began; kubectl reads no further";
+        let fault = Fault::new(Code::InvalidYaml, self.offset + at, message);
+        Some(fault.hint("remove the line"))
     }
 
     /// Reads a chunk that starts with `{`. At the start of a file kubectl takes it for any number of JSON
@@ -129,9 +141,22 @@ impl Chunk<'_> {
         }
     }
 
+    /// Whether kubectl reads the file as JSON, and so none of the chunks behind this one: up to version 1.32
+    /// it ends with an error where it comes to their `---`.
+    pub(super) fn begins_as_json(&self) -> bool {
+        self.offset <= BYTE_ORDER_MARK.len_utf8() && self.is_like_json()
+    }
+
+    /// What is wrong with a chunk behind such a one.
+    pub(super) fn behind_json(&self) -> Fault {
+        let message = "kubectl stops at the `---` above this, as the file begins as JSON";
+        let fault = Fault::new(Code::InvalidJson, self.offset, message);
+        fault.hint("begin the file with a line `---`, so that all of it is read as YAML")
+    }
+
     /// How many values JSON finds in a later chunk, and its fault, if it is not one value and no more.
     fn no_json(&self) -> Option<(usize, Option<Fault>)> {
-        if self.offset <= BYTE_ORDER_MARK.len_utf8() {
+        if self.begins_as_json() {
             return None;
         }
         let (count, fault) = json::check(self.text, self.offset);
