@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Action, Change};
 use crate::desired::Resolved;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::location::RepoPath;
+use crate::model::location::{Location, RepoPath};
 
 /// A role that goes and the one that comes in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,50 +32,62 @@ impl Rename<'_> {
     }
 }
 
+/// A change, and where its ServiceAccount was declared before, or is now.
+type Placed<'a> = (&'a Change, Location);
+
 /// Something that two ServiceAccounts have in common if one is the other's new name.
 type Trait = fn(&Change, &RepoPath) -> Vec<u8>;
 
-/// From what proves the most to what proves the least.
-const TRAITS: [Trait; 3] = [
-    |_, path| path.as_bytes().to_vec(),
-    |change, _| change.service_account.name.to_string().into_bytes(),
-    |_, path| file_name(path).to_vec(),
+/// From what proves the most to what proves the least, which by itself proves too little: whether a single
+/// one that goes and a single one that comes are taken for one though others go or come.
+const TRAITS: [(Trait, bool); 4] = [
+    (|_, path| path.as_bytes().to_vec(), true),
+    (
+        |change, _| change.service_account.name.to_string().into_bytes(),
+        true,
+    ),
+    (|_, path| file_name(path).to_vec(), true),
+    (
+        |change, _| change.service_account.namespace.to_string().into_bytes(),
+        false,
+    ),
 ];
 
-/// What proves little: it counts where nothing else goes or comes.
-const NAMESPACE: Trait = |change, _| change.service_account.namespace.to_string().into_bytes();
+/// How much like each other two names have to be, from 0 to 1, to be the old and the new one: `api` and
+/// `api-gateway` are, `cart` and `catalog` are not.
+const LIKE: f64 = 0.8;
 
 /// Pairs the roles that go with those that come, by where their ServiceAccounts were declared before and
-/// are now: in the same file, under the same name in another namespace, or in a file of the same name; a
-/// single one that goes and a single one that comes, in the same namespace. Where there are several to
-/// choose from, nothing is said.
+/// are now: in the same file, under the same name in another namespace, in a file of the same name, or in
+/// the same namespace. Where there are several to choose from, their places in a file tell, or their
+/// names; if these do not, nothing is said.
 pub fn renames<'a>(changes: impl Iterator<Item = &'a Change>, base: &Resolved) -> Vec<Rename<'a>> {
-    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    let (mut gone, mut come): (Vec<Placed<'_>>, Vec<Placed<'_>>) = (Vec::new(), Vec::new());
     for change in changes {
         let before = base.declared.get(&change.service_account);
-        let before = before.map(|declared| declared.location.path.clone());
-        let now = change.location.as_ref().map(|at| at.path.clone());
-        match (&change.action, before, now) {
-            (Action::Orphan | Action::Quarantine(_) | Action::Delete(_), Some(path), _) => {
-                gone.push((change, path));
+        let before = before.map(|declared| declared.location.clone());
+        match (&change.action, before, &change.location) {
+            (Action::Orphan | Action::Quarantine(_) | Action::Delete(_), Some(place), _) => {
+                gone.push((change, place));
             }
-            (Action::Create(_), None, Some(path)) => come.push((change, path)),
+            (Action::Create(_), None, Some(place)) => come.push((change, place.clone())),
             _ => {}
         }
     }
     let is_single = (gone.len(), come.len()) == (1, 1);
-    let last_resort = is_single.then_some(NAMESPACE);
     let mut found = Vec::new();
-    for of in TRAITS.into_iter().chain(last_resort) {
-        let mut alike: BTreeMap<Vec<u8>, (Vec<&Change>, Vec<&Change>)> = BTreeMap::new();
-        for (change, path) in &gone {
-            alike.entry(of(change, path)).or_default().0.push(change);
+    for (of, proves) in TRAITS {
+        let mut alike: BTreeMap<Vec<u8>, (Vec<Placed<'_>>, Vec<Placed<'_>>)> = BTreeMap::new();
+        for (change, place) in &gone {
+            let group = alike.entry(of(change, &place.path)).or_default();
+            group.0.push((change, place.clone()));
         }
-        for (change, path) in &come {
-            alike.entry(of(change, path)).or_default().1.push(change);
+        for (change, place) in &come {
+            let group = alike.entry(of(change, &place.path)).or_default();
+            group.1.push((change, place.clone()));
         }
         for (old, new) in alike.into_values() {
-            if let ([old], [new]) = (&old[..], &new[..]) {
+            for (old, new) in pairs(&old, &new, proves || is_single) {
                 gone.retain(|(change, _)| change.role != old.role);
                 come.retain(|(change, _)| change.role != new.role);
                 found.push(Rename { old, new });
@@ -84,6 +96,51 @@ pub fn renames<'a>(changes: impl Iterator<Item = &'a Change>, base: &Resolved) -
     }
     found.sort_by(|a, b| a.new.role.cmp(&b.new.role));
     found
+}
+
+/// Those of a group that are one another's old and new name. In a group that proves too little they have to
+/// be alike even if there is no choice.
+fn pairs<'a>(
+    old: &[Placed<'a>],
+    new: &[Placed<'a>],
+    proves: bool,
+) -> Vec<(&'a Change, &'a Change)> {
+    if let ([(old, _)], [(new, _)], true) = (old, new, proves) {
+        return vec![(*old, *new)];
+    }
+    let by_line = |all: &[Placed<'a>]| -> BTreeMap<Location, &'a Change> {
+        all.iter()
+            .map(|(change, at)| (at.clone(), *change))
+            .collect()
+    };
+    let (old_by_line, new_by_line) = (by_line(old), by_line(new));
+    // Files in which nothing else has changed.
+    if old_by_line.keys().eq(new_by_line.keys()) && old_by_line.len() == old.len() {
+        return old_by_line
+            .into_values()
+            .zip(new_by_line.into_values())
+            .collect();
+    }
+    let best = |of: &Change, among: &[Placed<'a>]| -> Option<&'a Change> {
+        let likeness = among.iter().map(|(other, _)| (likeness(of, other), *other));
+        let mut like: Vec<(f64, &Change)> = likeness.filter(|(like, _)| *like >= LIKE).collect();
+        like.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let is_tied = like.len() > 1 && like[0].0 <= like[1].0;
+        like.first().filter(|_| !is_tied).map(|(_, change)| *change)
+    };
+    let pair = |(change, _): &Placed<'a>| {
+        let other = best(change, new)?;
+        let back = best(other, old)?;
+        (back.role == change.role).then_some((*change, other))
+    };
+    old.iter().filter_map(pair).collect()
+}
+
+/// How much the names of two ServiceAccounts are like each other.
+fn likeness(a: &Change, b: &Change) -> f64 {
+    let (a, b) = (&a.service_account, &b.service_account);
+    let of = |a: &str, b: &str| strsim::jaro_winkler(a, b);
+    of(a.name.as_str(), b.name.as_str()) * of(a.namespace.as_str(), b.namespace.as_str())
 }
 
 fn file_name(path: &RepoPath) -> &[u8] {

@@ -61,6 +61,7 @@ mod record;
 mod record_faults;
 mod redaction;
 mod remembered;
+mod renames;
 mod rendered;
 mod replay;
 mod replies;

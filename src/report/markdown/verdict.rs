@@ -91,10 +91,11 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
             .collect();
         (!names.is_empty()).then(|| named(&names))
     };
-    let renamed = ours.iter().find_map(|(section, entry)| {
+    let renamed = ours.iter().filter_map(|(section, entry)| {
         let old = section.replaced_by(entry)?;
-        Some((old, &entry.change.role))
+        Some((old.to_string(), entry.change.role.to_string()))
     });
+    let (old, new): (Vec<String>, Vec<String>) = renamed.unzip();
     let deleted = whose(&|change| matches!(change.action, Action::Delete(_)));
     if let Some(whose) = deleted {
         return Some(format!(
@@ -107,10 +108,17 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
         let until = until.map_or(String::new(), |until| {
             format!(" until {}", until.strftime("%Y-%m-%d %H:%M UTC"))
         });
-        let new = renamed.map_or(String::new(), |(_, new)| {
-            let new = code(new.as_str());
-            format!("; the new role {new} has none of the policies of the old one")
-        });
+        let new = match &new[..] {
+            [] => String::new(),
+            [new] => format!(
+                "; the new role {} has none of the policies of the old one",
+                code(new)
+            ),
+            new => format!(
+                "; the new roles {} have none of the policies of the old ones",
+                named(new)
+            ),
+        };
         return Some(format!(
             "pods of {whose} lose access {when}, a revert restores them{until}{new}"
         ));
@@ -119,12 +127,22 @@ fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
     if let Some(whose) = held {
         return Some(format!("{whose}: held until that is put right"));
     }
-    if let Some((old, new)) = renamed {
-        return Some(format!(
-            "{} takes the place of {} and has none of its policies",
-            code(new.as_str()),
-            code(old.as_str())
-        ));
+    match (&old[..], &new[..]) {
+        ([], _) | (_, []) => {}
+        ([old], [new]) => {
+            return Some(format!(
+                "{} takes the place of {} and has none of its policies",
+                code(new),
+                code(old)
+            ));
+        }
+        (old, new) => {
+            return Some(format!(
+                "{} take the places of {} and have none of their policies",
+                named(new),
+                named(old)
+            ));
+        }
     }
     let opened = whose(&|change| match &change.action {
         Action::Update(update) => {
