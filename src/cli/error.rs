@@ -184,10 +184,10 @@ impl Error {
     }
 
     /// What was found before it, where that may tell why.
-    pub(super) fn found(&self) -> Option<&Section> {
+    pub(super) fn found(&self) -> &[Section] {
         match self {
             Self::Run(error) => error.found(),
-            _ => None,
+            _ => &[],
         }
     }
 

@@ -97,7 +97,7 @@ impl ReportArgs {
             let error = error.named(run);
             error.print(run, console);
             Report {
-                clusters: error.found().into_iter().cloned().collect(),
+                clusters: error.found().to_vec(),
                 ..Report::of_error(command, error.exit(), error.stopped(run))
             }
         });

@@ -24,7 +24,7 @@ use crate::settings::ClusterSettings;
 ///
 /// # Errors
 ///
-/// If anything cannot be read, or something stands in the way.
+/// If anything cannot be read, or a guard refuses; what it refuses is in the error.
 pub async fn plan<R: IamReader>(
     clusters: &[ClusterSettings],
     manifests: &Manifests,
@@ -33,11 +33,13 @@ pub async fn plan<R: IamReader>(
     mut saved: Option<&mut SavedPlan>,
     connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
 ) -> Result<Vec<Section>, Error> {
-    let mut surveys = Vec::new();
+    let (mut surveys, mut refused) = (Vec::new(), None);
     for cluster in clusters {
         let iam = connect(cluster).await?;
         let survey = survey_for(Purpose::Plan, cluster, manifests, terms, &iam).await?;
-        surveys.push(survey.to_show(base.is_some())?);
+        let (survey, by_guard) = survey.to_show(base.is_some());
+        surveys.push(survey);
+        refused = refused.or(by_guard);
     }
     survey::settle(surveys.iter_mut())?;
     for (cluster, survey) in clusters.iter().zip(&mut surveys) {
@@ -51,7 +53,10 @@ pub async fn plan<R: IamReader>(
     let sections = surveys.into_iter().map(|survey| survey.section(|_| None));
     let mut sections: Vec<Section> = sections.collect();
     review::inspect(clusters, &mut sections, terms, connect).await?;
-    Ok(sections)
+    match refused {
+        Some(refusal) => Err(Error::Guarded(refusal.into(), sections)),
+        None => Ok(sections),
+    }
 }
 
 /// Makes IAM match. Every cluster is planned before the first write to any of them. If anything is to

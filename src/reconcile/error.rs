@@ -31,7 +31,7 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// The same of a cluster of which all else was found out: that may tell why.
     #[error("{0}")]
-    Guarded(Refusal, Box<Section>),
+    Guarded(Box<Refusal>, Vec<Section>),
     /// Nobody: a newer commit has been applied already.
     #[error(transparent)]
     Superseded(#[from] Box<Superseded>),
@@ -154,10 +154,10 @@ impl Error {
     }
 
     /// What was found before it, where that may tell why.
-    pub fn found(&self) -> Option<&Section> {
+    pub fn found(&self) -> &[Section] {
         match self {
-            Self::Guarded(_, found) => Some(found),
-            _ => None,
+            Self::Guarded(_, found) => found,
+            _ => &[],
         }
     }
 
@@ -167,7 +167,8 @@ impl Error {
             Self::Settings(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Iam(error) => error.hint(),
-            Self::Refused(refusal) | Self::Guarded(refusal, _) => Some(refusal.hint()),
+            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Guarded(refusal, _) => Some(refusal.hint()),
             Self::Superseded(superseded) => Some(superseded.hint()),
             Self::NoServiceAccount(role, _) if role.as_str().contains('=') => Some(
                 "this is a role of the program itself, which says what was applied to a cluster: no verb changes it by name".to_owned(),

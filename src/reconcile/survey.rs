@@ -13,6 +13,7 @@ use crate::model::cluster::Cluster;
 use crate::model::commit::CommitId;
 use crate::model::role::{RoleLabel, RoleName};
 use crate::model::tags;
+use crate::plan::guard::Refusal;
 use crate::plan::saved::SavedPlan;
 use crate::plan::{
     self, Action, Answer, Decision, Facts, Mode, Need, Obstacle, Origin, Plan, Provider, Purpose,
@@ -221,23 +222,31 @@ impl Survey {
         match obstacle {
             Obstacle::Refused(refusal) if !self.diagnostics.is_empty() => {
                 self.plan.changes.clear();
-                Err(Error::Guarded(refusal, Box::new(self.section(|_| None))))
+                Err(Error::Guarded(refusal.into(), vec![self.section(|_| None)]))
             }
             obstacle => Err(obstacle.into()),
         }
     }
 
-    /// The same for a plan that is only looked at: one that is superseded says so.
-    ///
-    /// # Errors
-    ///
-    /// Anything else that stands in the way.
-    pub fn to_show(mut self, is_under_review: bool) -> Result<Self, Error> {
-        if let Some(Obstacle::Superseded(superseded)) = &mut self.obstacle {
-            superseded.is_under_review = is_under_review;
-            return Ok(self);
+    /// The same for a plan that is only looked at: one that is superseded says so, and what a guard has
+    /// against it comes out beside it.
+    pub fn to_show(mut self, is_under_review: bool) -> (Self, Option<Refusal>) {
+        match self.obstacle.take() {
+            Some(Obstacle::Refused(refusal)) => {
+                // The issuer that roles trust is a drift only if it is not the cluster's old one.
+                if matches!(refusal, Refusal::IssuerChange { .. }) {
+                    let of_roles = &self.plan.diagnostics;
+                    self.diagnostics.retain(|found| !of_roles.contains(found));
+                }
+                return (self, Some(refusal));
+            }
+            Some(Obstacle::Superseded(mut superseded)) => {
+                superseded.is_under_review = is_under_review;
+                self.obstacle = Some(Obstacle::Superseded(superseded));
+            }
+            None => {}
         }
-        self.allowed()
+        (self, None)
     }
 
     /// The cluster, in the account that it turned out to be in.

@@ -1,5 +1,7 @@
 //! What reviewers work with: diffs, bases, saved plans, reports in files, the IAM policy.
 
+use serde_json::json;
+
 use crate::support::cli::{Cli, Run, role, roles, state};
 use crate::support::repository::service_account;
 use crate::support::world::World;
@@ -400,4 +402,53 @@ fn roles_lists_what_is_owned_in_every_format() {
         page.contains("&lt;b&gt;") && !page.contains("<b>") && !page.contains("http"),
         "{page}"
     );
+}
+
+#[test]
+fn c92_a_plan_that_a_guard_refuses_is_shown_all_the_same() {
+    let names: Vec<String> = (0..9).map(|n| format!("app-{n}")).collect();
+    let files: Vec<(String, String)> = names
+        .iter()
+        .map(|name| (format!("{name}.yaml"), service_account("bar", name)))
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(p, t)| (&**p, &**t)).collect();
+    let world = World::with(&files);
+    world.run(&["apply"]).ends(0);
+    world.edit(|state| {
+        role(state, 0)["attachedPolicies"] = json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
+    });
+    world.repository.git(&["tag", "base"]);
+    for name in &names[..6] {
+        world.repository.remove(&format!("{name}.yaml"));
+    }
+    world.repository.commit("Remove six");
+    let before = std::fs::read(world.iam()).expect("a file");
+    let plan = ["plan", "--mode", "sync", "--base", "base", "--out", "saved"];
+    let run = world.run(&plan).ends(5);
+    let refused: Vec<String> = names[..6]
+        .iter()
+        .map(|name| format!("k8s-sa_bar_{name} quarantine"))
+        .collect();
+    assert_eq!(run.changes(), refused);
+    let document = run.json();
+    let error = document["error"]["message"].as_str().unwrap_or_default();
+    assert!(
+        error.starts_with("6 of 9 roles would be retired"),
+        "{error}"
+    );
+    assert_eq!(document["summary"]["quarantine"], 6);
+    assert!(!world.repository.path().join("saved").exists());
+    let comment = world.print(&[&plan[..5], &["--format", "markdown"]].concat());
+    let text = comment.ends(5).stdout;
+    for wanted in [
+        "**Stopped:**",
+        "`k8s-sa_bar_app-5`",
+        "ReadOnlyAccess",
+        "Remove six",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let run = world.run(&["apply", "--mode", "sync"]).ends(5);
+    assert_eq!(run.changes(), [""; 0]);
+    assert_eq!(std::fs::read(world.iam()).expect("a file"), before);
 }
