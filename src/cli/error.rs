@@ -7,7 +7,7 @@ use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::iam;
 use crate::model::location::RepoPath;
-use crate::model::shell::REST;
+use crate::model::shell::{self, REST};
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
@@ -246,7 +246,8 @@ impl Error {
             Self::Run(reconcile::Error::Iam(_)) => None,
             _ => std::error::Error::source(self),
         };
-        let hint = self.hint().map(|hint| run.complete(&hint, None));
-        Stopped::new(self.to_string(), cause, hint)
+        let blaming = |text: &str| shell::blaming(text, |flag| run.variable(flag));
+        let hint = self.hint().map(|hint| blaming(&run.complete(&hint, None)));
+        Stopped::new(blaming(&self.to_string()), cause, hint)
     }
 }

@@ -89,20 +89,51 @@ fn consent(asks: bool) -> &'static str {
     }
 }
 
-/// Adds to an error about an unknown argument what it may be meant as.
+/// The variable that a value was taken from, as the flag is not among the arguments; `shown` is the flag as
+/// clap shows it, with the name of its value.
+fn variable(verb: &clap::Command, shown: &str, arguments: &[OsString]) -> Option<String> {
+    let flag = shown.split(' ').next()?;
+    let is_given = arguments.iter().any(|argument| {
+        let argument = argument.to_string_lossy();
+        argument
+            .strip_prefix(flag)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    let long = flag.strip_prefix("--")?;
+    let argument = verb
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(long))?;
+    let variable = argument.get_env().filter(|_| !is_given)?;
+    Some(variable.to_string_lossy().into_owned())
+}
+
+/// Adds to an error about an unknown argument what it may be meant as, and to one about a value whose it is.
 pub(crate) fn advise(
     mut error: clap::Error,
     program: &clap::Command,
     arguments: &[OsString],
 ) -> clap::Error {
+    let is_of_value = matches!(
+        error.kind(),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation
+    );
     let is_word = |argument: &&OsString| !argument.to_string_lossy().starts_with('-');
     let verb = arguments.iter().skip(1).find(is_word);
     let verb = verb.and_then(|verb| program.find_subcommand(verb));
     let given = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (_, Some(ContextValue::String(given))) if is_of_value => given.clone(),
         (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) => given.clone(),
         _ => return error,
     };
     let Some(verb) = verb else { return error };
+    if is_of_value {
+        if let Some(variable) = variable(verb, &given, arguments) {
+            let advice = format!("the value is that of {variable}");
+            let advice = ContextValue::StyledStrs(vec![advice.into()]);
+            error.insert(ContextKind::Suggested, advice);
+        }
+        return error;
+    }
     let has = |flag: &&str| verb.get_arguments().any(|arg| arg.get_long() == Some(flag));
     let name = given.split('=').next().unwrap_or_default();
     let known = FLAGS

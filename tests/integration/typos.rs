@@ -191,3 +191,30 @@ fn i54_a_directory_that_is_there_is_read() {
         .run()
         .ends(0);
 }
+
+#[test]
+fn i54_a_value_of_a_variable_blames_the_variable() {
+    let world = world();
+    let plan = |name: &str, value: &str, more: &[&str]| {
+        let arguments = [&["plan"], more].concat();
+        world.cli(&arguments).env(name, value).run().stderr
+    };
+    for (name, value) in [
+        ("IRSA_GITOPS_ACCOUNT", "12"),
+        ("IRSA_GITOPS_BASE", "nope"),
+        ("IRSA_GITOPS_PATH", "nope"),
+        ("IRSA_GITOPS_REVISION", "nope"),
+        ("IRSA_GITOPS_REGION", "x"),
+        ("IRSA_GITOPS_TAG", "x"),
+        ("IRSA_GITOPS_PRUNE_AFTER", "x"),
+        ("IRSA_GITOPS_MODE", "x"),
+    ] {
+        let error = plan(name, value, &[]);
+        assert!(error.contains(name), "{name}: {error}");
+        // A flag is its own fault, whatever the variable says.
+        let flag = name.trim_start_matches("IRSA_GITOPS_").to_lowercase();
+        let flag = format!("--{}", flag.replace('_', "-"));
+        let error = plan(name, value, &[&flag, "?"]);
+        assert!(!error.contains(name), "{name}: {error}");
+    }
+}
