@@ -104,6 +104,8 @@ pub enum UnreadReason {
     /// A symbolic link to a directory of the same revision: what is there is read under its own path
     /// only, if that is in scope.
     LinkedDirectory(RepoPath),
+    /// A symbolic link into a submodule of the same revision, which is at this path.
+    LinkedSubmodule(RepoPath),
     /// A Git LFS pointer where a manifest is expected.
     LfsPointer,
 }

@@ -69,6 +69,9 @@ impl Manifests {
                 UnreadReason::LinkedDirectory(target) => {
                     What::Unread("it is a symbolic link", Some(target))
                 }
+                UnreadReason::LinkedSubmodule(target) => {
+                    What::Unread("it is a symbolic link into a submodule", Some(target))
+                }
                 UnreadReason::LfsPointer => What::Lfs,
             },
         });

@@ -30,6 +30,10 @@ pub(super) fn not_read(unread: &Unread) -> Diagnostic {
             "a symbolic link is not followed",
             "commit what it leads to in its place, remove it, or leave it out with --path or --exclude",
         ),
+        UnreadReason::LinkedSubmodule(_) => (
+            "a symbolic link into a submodule is not followed",
+            "if it leads to manifests, render them into this repository",
+        ),
         UnreadReason::LfsPointer => (
             "this is a Git LFS pointer, and its content is not here",
             "keep manifests out of Git LFS, or leave it out with --path or --exclude",
@@ -37,7 +41,7 @@ pub(super) fn not_read(unread: &Unread) -> Diagnostic {
     };
     let severity = match &unread.reason {
         // Another repository's, which is not part of this one.
-        UnreadReason::Submodule => Severity::Note,
+        UnreadReason::Submodule | UnreadReason::LinkedSubmodule(_) => Severity::Note,
         _ => Severity::Error,
     };
     Diagnostic::new(Code::NotRead, severity, what)

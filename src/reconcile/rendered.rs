@@ -354,7 +354,9 @@ impl<'a> Comparison<'a> {
             let fault = match &unread.reason {
                 UnreadReason::LfsPointer => "its content is in Git LFS",
                 UnreadReason::Submodule => "it is a submodule",
-                UnreadReason::Symlink | UnreadReason::LinkedDirectory(_) => "it is a symbolic link",
+                UnreadReason::Symlink
+                | UnreadReason::LinkedDirectory(_)
+                | UnreadReason::LinkedSubmodule(_) => "it is a symbolic link",
             };
             // Of a link it is not known what it led to.
             let hides = self.scope.leaves_unknown(unread) && is_new(&unread.path);

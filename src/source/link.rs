@@ -5,7 +5,7 @@
 //! commit, to a directory there without manifests, or to a name that no directory is likely to have,
 //! such as `notes.md`. A link to a directory that is in scope is harmless, because that directory is read.
 //! Every other link is not read: it leads to a directory out of scope, out of the repository, into a
-//! submodule, or nowhere.
+//! submodule, or nowhere. What is in a submodule is another repository's, and so is a link to it.
 
 use std::collections::HashMap;
 
@@ -73,6 +73,8 @@ struct Links<'r> {
 enum Target {
     File(RepoPath, Oid),
     Directory(RepoPath, Oid),
+    /// Into the submodule that is there.
+    Submodule(RepoPath),
 }
 
 /// A walk along a path, through the links that it leads to.
@@ -88,7 +90,7 @@ struct Walk {
 /// Whether a walk goes on after a step.
 enum Step {
     GoesOn,
-    EndsAt(RepoPath, Oid),
+    EndsAt(Target),
 }
 
 impl Walk {
@@ -116,10 +118,11 @@ impl Walk {
 impl Links<'_> {
     /// What a link stands for; `None` if it is harmless.
     fn stands_for(&mut self, link: &RepoPath, id: Oid, scope: &Scope) -> Option<Meaning> {
-        let hidden = Meaning::Hidden(UnreadReason::Symlink);
+        let hidden = Meaning::Hidden;
         let Some(text) = self.text(id) else {
-            return Some(hidden);
+            return Some(hidden(UnreadReason::Symlink));
         };
+        let may_hide = is_manifest(link) || !is_named_like_a_file(&text);
         match self.target(link, &text) {
             Some(Target::File(path, id)) => {
                 let is_read_there = is_manifest(&path) && scope.covers(&path);
@@ -127,8 +130,11 @@ impl Links<'_> {
             }
             Some(Target::Directory(path, id)) => self
                 .holds_manifests(id)
-                .then_some(Meaning::Hidden(UnreadReason::LinkedDirectory(path))),
-            None => (is_manifest(link) || !is_named_like_a_file(&text)).then_some(hidden),
+                .then_some(hidden(UnreadReason::LinkedDirectory(path))),
+            Some(Target::Submodule(path)) => {
+                may_hide.then_some(hidden(UnreadReason::LinkedSubmodule(path)))
+            }
+            None => may_hide.then_some(hidden(UnreadReason::Symlink)),
         }
     }
 
@@ -155,8 +161,8 @@ impl Links<'_> {
                 b"" | b"." => {}
                 b".." => walk.leave()?,
                 name => {
-                    if let Step::EndsAt(path, id) = self.enter(&mut walk, name)? {
-                        return Some(Target::File(path, id));
+                    if let Step::EndsAt(target) = self.enter(&mut walk, name)? {
+                        return Some(target);
                     }
                 }
             }
@@ -179,7 +185,11 @@ impl Links<'_> {
             ObjectType::Blob if is_kind(&entry, SYMLINK) => walk.follow(&self.text(entry.id())?)?,
             ObjectType::Blob if walk.parts.is_empty() => {
                 let path = RepoPath::new(joined(directory, name));
-                return Some(Step::EndsAt(path, entry.id()));
+                return Some(Step::EndsAt(Target::File(path, entry.id())));
+            }
+            ObjectType::Commit => {
+                let path = RepoPath::new(joined(directory, name));
+                return Some(Step::EndsAt(Target::Submodule(path)));
             }
             _ => return None,
         }

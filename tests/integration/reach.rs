@@ -167,6 +167,51 @@ fn g50_submodules_and_links_hold_what_they_may_have_taken_in_since() {
     assert!(reason(&run, 0).contains("vendor"), "{}", reason(&run, 0));
 }
 
+/// A link into a submodule is as little known as that, and as little of this repository.
+#[test]
+fn g50_a_link_into_a_submodule_is_a_note_and_holds_what_may_have_gone_there() {
+    for link in ["apps/again.yaml", "apps/again"] {
+        let world = World::new(&["a", "b"]);
+        let repository = &world.repository;
+        let root = repository.path();
+        let point_to = |commit: char| {
+            let entry = format!("160000,{},vendor", commit.to_string().repeat(40));
+            repository.git(&["update-index", "--add", "--cacheinfo", &entry]);
+            repository.git(&["commit", "--quiet", "--message", "a submodule"]);
+        };
+        let add_link = || symlink("../vendor/apps/a", root.join(link)).expect("a link");
+        let plan = ["plan", "--mode", "sync", "--path", "apps"];
+        point_to('1');
+        add_link();
+        repository.git(&["add", link]);
+        repository.git(&["commit", "--quiet", "--message", "a link"]);
+        world.sync(&plan[3..]).ends(0);
+        let severity = &world.run(&["lint"]).ends(0).json()["clusters"][0]["diagnostics"][0];
+        assert_eq!(severity["severity"], "note");
+        repository.git(&["rm", "--quiet", "apps/a.yaml"]);
+        repository.git(&["commit", "--quiet", "--message", "Remove a"]);
+        // Neither the link nor the submodule is what it was before the removal: then it is held.
+        assert_eq!(world.run(&plan).changes(), ["k8s-sa_bar_a quarantine"]);
+        point_to('2');
+        let run = world.run(&plan).ends(7);
+        assert_eq!(run.changes(), ["k8s-sa_bar_a held"]);
+        assert!(reason(&run, 0).contains(link), "{}", reason(&run, 0));
+    }
+    let world = World::new(&["a", "b"]);
+    let (repository, root) = (&world.repository, world.repository.path());
+    let entry = format!("160000,{},vendor", "1".repeat(40));
+    repository.git(&["update-index", "--add", "--cacheinfo", &entry]);
+    repository.git(&["commit", "--quiet", "--message", "a submodule"]);
+    world.sync(&[]).ends(0);
+    // The ServiceAccount's own file is there from now on, under its path.
+    repository.git(&["rm", "--quiet", "apps/a.yaml"]);
+    symlink("../vendor/a.yaml", root.join("apps/a.yaml")).expect("a link");
+    repository.git(&["add", "apps/a.yaml"]);
+    repository.git(&["commit", "--quiet", "--message", "a link"]);
+    let run = world.sync(&[]).ends(7);
+    assert_eq!(run.changes()[0], "k8s-sa_bar_a held");
+}
+
 #[test]
 fn g50_a_link_to_a_directory_holds_what_that_may_have_taken_in_since() {
     let world = World::new(&["a", "b"]);
