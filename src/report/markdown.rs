@@ -252,9 +252,7 @@ impl Page<'_> {
         if !opened.contains(&of_part) {
             text.push_str(match piece.part {
                 Part::Urgent | Part::Findings => "\n",
-                Part::Roles => {
-                    "\n| | role | ServiceAccount | where | why |\n|---|---|---|---|---|\n"
-                }
+                Part::Roles => "\n| | ServiceAccount | role | why |\n|---|---|---|---|\n",
                 Part::Differences => "",
             });
         }

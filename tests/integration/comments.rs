@@ -86,7 +86,7 @@ fn i71_a_new_role_shows_whom_it_lets_in_and_links_to_its_file() {
     // A job that merged by itself knows a commit that its host does not have.
     let elsewhere = world.cli(&["plan", "--base", "base", "--format", "markdown"]);
     let elsewhere = elsewhere.env("GITHUB_SHA", "0".repeat(40)).run().stdout;
-    assert!(elsewhere.contains("| `apps/new.yaml:1` |"), "{elsewhere}");
+    assert!(elsewhere.contains("<br>`apps/new.yaml:1` |"), "{elsewhere}");
     assert!(!elsewhere.contains("/blob/"), "{elsewhere}");
 }
 
@@ -170,11 +170,11 @@ fn i71_what_somebody_else_did_gets_no_comment_and_stands_apart_in_one() {
     };
     let in_order = [
         "**This change**",
-        "| create | `k8s-sa_bar_new` |",
+        "| create | `bar/new`<br>",
         "**Pending on the base**",
-        "| create | `k8s-sa_bar_pending` |",
+        "| create | `bar/pending`<br>",
         "<details><summary>Drift: 1 role edited by somebody",
-        "| update | `k8s-sa_bar_a` |",
+        "| update | `bar/a`<br>",
         "<details><summary>Found before this change, too",
         "unquoted-scalar",
     ];

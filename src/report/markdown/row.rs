@@ -28,7 +28,7 @@ impl Page<'_> {
                 true => code(&place.to_string()),
                 false => self.linked(&place),
             };
-            shown.replace('|', "\\|")
+            format!("<br>{}", shown.replace('|', "\\|"))
         });
         let mut why = self.why(section, entry);
         if let Some(Outcome::Failed(failure) | Outcome::Unknown(failure)) = &entry.outcome {
@@ -38,9 +38,9 @@ impl Page<'_> {
             }
         }
         format!(
-            "| {what} | {} | {} | {place} | {why} |\n",
-            short_cell(change.role.as_str()),
+            "| {what} | {}{place} | {} | {why} |\n",
             short_cell(&change.service_account.to_string()),
+            short_cell(change.role.as_str()),
         )
     }
 

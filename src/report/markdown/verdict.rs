@@ -10,12 +10,15 @@ const NAMED: usize = 3;
 
 /// The line, in Markdown.
 pub(super) fn of(report: &Report) -> String {
-    if report.error.is_some() {
-        let facts = std::iter::once("stopped".to_owned()).chain(counts(report));
+    let is_stopped = report.error.is_some();
+    let stopped = is_stopped.then(|| "stopped".to_owned());
+    let is_empty = report
+        .clusters
+        .iter()
+        .all(|section| section.entries.is_empty());
+    if !matches!(report.command, Command::Plan | Command::Diff) || (is_stopped && is_empty) {
+        let facts = stopped.into_iter().chain(counts(report));
         return facts.collect::<Vec<_>>().join(", ");
-    }
-    if !matches!(report.command, Command::Plan | Command::Diff) {
-        return counts(report).join(", ");
     }
     let ours: Vec<(&Section, &Entry)> = report
         .clusters
@@ -23,7 +26,7 @@ pub(super) fn of(report: &Report) -> String {
         .flat_map(|section| section.entries.iter().map(move |entry| (section, entry)))
         .filter(|(section, entry)| section.is_of_this_change(entry))
         .collect();
-    let mut facts = Vec::new();
+    let mut facts = Vec::from_iter(stopped);
     let superseded = report.superseded().count();
     if superseded > 0 {
         facts.push(format!("{} superseded", plural(superseded, "cluster")));
@@ -81,6 +84,8 @@ fn roles(ours: &[(&Section, &Entry)]) -> Vec<String> {
 fn worst(report: &Report, ours: &[(&Section, &Entry)]) -> Option<String> {
     let is_reviewed = ours.iter().any(|(section, _)| section.has_base());
     let when = match is_reviewed {
+        // What a guard refuses happens when somebody says that it may.
+        _ if report.error.is_some() => "once that is allowed",
         true => "on merge",
         false => "on apply",
     };

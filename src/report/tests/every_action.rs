@@ -326,22 +326,22 @@ fn markdown() {
       `write "true"`
     - **warning** `security-drift`: `` somebody else may assume `k8s-sa_bar_drifted` ``
 
-    | | role | ServiceAccount | where | why |
-    |---|---|---|---|---|
-    | restore: unknown | `k8s-sa_bar_back` | `bar/back` | [`apps/back.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/back.yaml#L3) | `declared again; quarantined since an unknown time`; `the reply was lost`; hint: `try again` |
-    | held | `k8s-sa_bar_held` | `bar/held` | [`apps/held.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/held.yaml#L3) | ``\u{1b}[2J ::error::x \u{23}#[error]y \| `@org/team` <img onerror=x> {0}\r\nz`` |
-    | create: done | `k8s-sa_bar_added` | `bar/added` | [`apps/added.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/added.yaml#L3) | `made, as there was no such role` |
-    | quarantine: not-attempted | `k8s-sa_bar_gone` | `bar/gone` | `apps/gone.yaml` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
-    | orphan | `k8s-sa_bar_left` | `bar/left` |  | `no manifest declares its ServiceAccount; the role is left in place` |
-    | delete: done | `k8s-sa_bar_old` | `bar/old` | `apps/gone.yaml` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
+    | | ServiceAccount | role | why |
+    |---|---|---|---|
+    | restore: unknown | `bar/back`<br>[`apps/back.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/back.yaml#L3) | `k8s-sa_bar_back` | `declared again; quarantined since an unknown time`; `the reply was lost`; hint: `try again` |
+    | held | `bar/held`<br>[`apps/held.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/held.yaml#L3) | `k8s-sa_bar_held` | ``\u{1b}[2J ::error::x \u{23}#[error]y \| `@org/team` <img onerror=x> {0}\r\nz`` |
+    | create: done | `bar/added`<br>[`apps/added.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/added.yaml#L3) | `k8s-sa_bar_added` | `made, as there was no such role` |
+    | quarantine: not-attempted | `bar/gone`<br>`apps/gone.yaml` | `k8s-sa_bar_gone` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
+    | orphan | `bar/left` | `k8s-sa_bar_left` | `no manifest declares its ServiceAccount; the role is left in place` |
+    | delete: done | `bar/old`<br>`apps/gone.yaml` | `k8s-sa_bar_old` | removed by commit [`a1b2a1b2a1b2`](https://github.com/acme/apps/commit/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2) of `Ann` (`2026-01-02T03:04:05Z`): `Remove it`; last use unknown |
 
     - `../../x:7` **note** `not-read`: `a submodule`
 
     <details><summary>Drift: 1 role edited by somebody, not by Git</summary>
 
-    | | role | ServiceAccount | where | why |
-    |---|---|---|---|---|
-    | update: failed | `k8s-sa_bar_drifted` | `bar/drifted` | [`apps/drifted.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/drifted.yaml#L3) | ``tag `team` is missing``; `iam:UpdateRole: AccessDenied`; hint: `try again` |
+    | | ServiceAccount | role | why |
+    |---|---|---|---|
+    | update: failed | `bar/drifted`<br>[`apps/drifted.yaml:3`](https://github.com/acme/apps/blob/a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2a1b2/apps/drifted.yaml#L3) | `k8s-sa_bar_drifted` | ``tag `team` is missing``; `iam:UpdateRole: AccessDenied`; hint: `try again` |
 
     <details><summary>What differs in <code>k8s-sa_bar_drifted</code></summary>
 
