@@ -383,6 +383,20 @@ mod tests {
     }
 
     #[test]
+    fn m145_what_else_is_wrong_is_told_beside_an_error() {
+        let other = "arn:aws:iam::123456789012:role/k8s-sa_bar_other";
+        let mut invalid = declaration("bar/foo", other, 1);
+        invalid.management = Management::Invalid;
+        let codes = |declaration| -> Vec<Code> {
+            let resolved = resolve(&[declaration], &Naming::default());
+            resolved.diagnostics.iter().map(|d| d.code).collect()
+        };
+        assert_eq!(codes(invalid.clone()), [Code::RoleArnMismatch]);
+        invalid.role_arn = declaration("bar/foo", FOO, 1).role_arn;
+        assert_eq!(codes(invalid), []);
+    }
+
+    #[test]
     fn the_order_of_declarations_changes_nothing() {
         let mut declarations = vec![
             declaration("bar/foo", FOO, 1),

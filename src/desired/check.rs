@@ -36,15 +36,14 @@ pub(super) fn accept(
     Ok(Managed { role, audience })
 }
 
-/// What is wrong with the role-arn annotation of a ServiceAccount that is held for its manifest, if
-/// that is no ARN at all: only here it is known what it should be.
+/// What is wrong with the role-arn annotation of a ServiceAccount that is held for its manifest, so that
+/// both can be put right at once: only here it is known what it should be.
 pub(super) fn role_arn_fault(declaration: &Declaration, naming: &Naming) -> Option<Diagnostic> {
     declaration.role_arn.as_ref()?;
     let role = role_name::of(naming, &declaration.service_account).ok()?;
-    let fault = check_role_arn(declaration, naming, &role).err()?;
-    [Code::InvalidRoleArn, Code::UnrenderedTemplate]
-        .contains(&fault.code)
-        .then_some(*fault)
+    check_role_arn(declaration, naming, &role)
+        .err()
+        .map(|fault| *fault)
 }
 
 fn check_role_arn(
