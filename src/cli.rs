@@ -222,7 +222,7 @@ fn print(text: impl AsRef<[u8]>, console: &Console) -> Result<Exit, error::Error
 fn end(result: Result<Exit, error::Error>, run: &Invocation, console: &Console) -> Exit {
     result.unwrap_or_else(|error| {
         let error = error.named(run);
-        error.print(run, console);
+        console.stop(&error.stopped(run));
         error.exit()
     })
 }

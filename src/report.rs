@@ -259,6 +259,12 @@ impl Report {
         self.error.clone().or_else(shown)
     }
 
+    /// The same, of every cluster.
+    pub fn all_stopped(&self) -> Vec<Stopped> {
+        let late = self.superseded().map(|(_, superseded)| superseded.into());
+        self.error.clone().into_iter().chain(late).collect()
+    }
+
     /// The sections of which nothing may be carried out, and why.
     pub fn superseded(&self) -> impl Iterator<Item = (&Section, &Superseded)> {
         let sections = self.clusters.iter();

@@ -12,10 +12,9 @@ use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
 use crate::report::ending::Caught;
-use crate::report::{Section, Stopped};
+use crate::report::{Command, Report, Stopped};
 use crate::settings;
 use crate::source;
-use crate::terminal::console::Console;
 
 /// What names the file with the web identity token.
 const TOKEN_PATH: [&str; 2] = ["--token-path", "IRSA_GITOPS_TOKEN_PATH"];
@@ -183,11 +182,12 @@ impl Error {
         Self::Inside { part, command }
     }
 
-    /// What was found before it, where that may tell why.
-    pub(super) fn found(&self) -> &[Section] {
+    /// Its report, with what was found before it.
+    pub(super) fn report(&self, command: Command, run: &Invocation) -> Report {
+        let report = Report::of_error(command, self.exit(), self.stopped(run));
         match self {
-            Self::Run(error) => error.found(),
-            _ => &[],
+            Self::Run(error) => error.fill(report),
+            _ => report,
         }
     }
 
@@ -227,15 +227,6 @@ impl Error {
                 ),
             }),
             Self::Open { .. } | Self::Runtime(_) | Self::Output(_) | Self::Stopped(_) => None,
-        }
-    }
-
-    /// Says it on standard error.
-    pub(super) fn print(&self, run: &Invocation, console: &Console) {
-        let stopped = self.stopped(run);
-        console.print_error(&format!("error: {}\n", stopped.message));
-        if let Some(hint) = &stopped.hint {
-            console.print_error(&format!("hint: {hint}\n"));
         }
     }
 

@@ -93,18 +93,17 @@ impl ReportArgs {
             Ok(files) => (work(), files),
             Err(error) => (Err(error), vec![]),
         };
-        let mut report = report.unwrap_or_else(|error| {
-            let error = error.named(run);
-            error.print(run, console);
-            Report {
-                clusters: error.found().to_vec(),
-                ..Report::of_error(command, error.exit(), error.stopped(run))
-            }
-        });
+        let mut report = report.unwrap_or_else(|error| error.named(run).report(command, run));
         report.complete(&|text, cluster| run.complete(text, cluster));
         if self.all {
             report.listing = Listing::All;
         }
-        delivery.deliver(&report, files, console)
+        let exit = delivery.deliver(&report, files, console);
+        // Whoever watches a terminal sees what is printed last.
+        report
+            .all_stopped()
+            .iter()
+            .for_each(|stopped| console.stop(stopped));
+        exit
     }
 }

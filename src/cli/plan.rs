@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use super::args::{ChangeArgs, ClusterArgs, IamArgs};
 use super::error::Error;
 use super::input;
-use super::invocation::Invocation;
 use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
 use crate::manual::tail;
@@ -134,14 +133,8 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let sections = super::runtime()?.block_on(planning);
     let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
     drop(watcher);
-    let late = sections
-        .iter()
-        .filter_map(|section| section.superseded.clone());
-    let late: Vec<Error> = late.map(|superseded| Box::new(superseded).into()).collect();
-    for error in &late {
-        error.print(&Invocation::default(), console);
-    }
-    if let (Some(path), false) = (&args.out, late.is_empty()) {
+    let is_late = sections.iter().any(|section| section.superseded.is_some());
+    if let (Some(path), false) = (&args.out, !is_late) {
         let path = path.display().to_string();
         let note = "nothing was saved there, as the plan is superseded";
         console.print_error(&format!("note: --out {}: {note}\n", line(&path)));

@@ -135,9 +135,14 @@ fn count_of(roles: &[RoleLabel]) -> String {
     }
 }
 
+/// The first of them: a plan shows all.
 fn list(roles: &[RoleLabel]) -> String {
-    let names: Vec<&str> = roles.iter().map(RoleLabel::as_str).collect();
-    names.join(", ")
+    const SHOWN: usize = 10;
+    let names: Vec<&str> = roles.iter().take(SHOWN).map(RoleLabel::as_str).collect();
+    match roles.len() - names.len() {
+        0 => names.join(", "),
+        rest => format!("{} and {rest} more", names.join(", ")),
+    }
 }
 
 fn directories(places: &BTreeMap<String, usize>) -> String {
@@ -171,7 +176,7 @@ impl Refusal {
                 roles.len()
             ),
             Self::IssuerChange { old, .. } => format!(
-                "while both clusters are in use give --oidc-provider twice; if the old one is gone, use --allow-issuer-change {old}"
+                "while both clusters are in use give --oidc-provider twice; if the old one is gone, use --allow-issuer-change {old}; or correct --oidc-provider"
             ),
             Self::TamperedPlan(_) | Self::StalePlan(_) => {
                 "make a new plan, have it looked at, and apply that one".to_owned()

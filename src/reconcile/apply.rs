@@ -3,6 +3,7 @@
 
 use super::approval::Approval;
 use super::bounds::Bounds;
+use super::error::Guarded;
 use super::exclusive::{self, Run};
 use super::review;
 use super::survey::{self, Survey, survey_for};
@@ -54,7 +55,12 @@ pub async fn plan<R: IamReader>(
     let mut sections: Vec<Section> = sections.collect();
     review::inspect(clusters, &mut sections, terms, connect).await?;
     match refused {
-        Some(refusal) => Err(Error::Guarded(refusal.into(), sections)),
+        Some(refusal) => Err(Error::Guarded(Box::new(Guarded {
+            refusal,
+            repository: manifests.repository().to_owned(),
+            commit: manifests.commit().cloned(),
+            sections,
+        }))),
         None => Ok(sections),
     }
 }

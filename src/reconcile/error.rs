@@ -6,13 +6,27 @@ use crate::exit::Exit;
 use crate::iam;
 use crate::model::arn::{AwsAccountId, InvalidArn};
 use crate::model::cluster::{ClusterName, RolePrefix};
+use crate::model::commit::CommitId;
 use crate::model::role::{InvalidRole, RoleName};
 use crate::model::service_account::{InvalidName, ServiceAccountRef};
 use crate::plan::guard::Refusal;
 use crate::plan::{Obstacle, Superseded};
-use crate::report::Section;
+use crate::report::{Report, Section};
 use crate::settings;
 use crate::source;
+
+/// What a guard refused, as far as it was found out.
+#[derive(Debug)]
+pub struct Guarded {
+    /// Why.
+    pub refusal: Refusal,
+    /// The repository that was read.
+    pub repository: String,
+    /// The commit that was read.
+    pub commit: Option<CommitId>,
+    /// What was found about each cluster.
+    pub sections: Vec<Section>,
+}
 
 /// A run that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +43,9 @@ pub enum Error {
     /// The state of the account: going on would do harm.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The same of a cluster of which all else was found out: that may tell why.
-    #[error("{0}")]
-    Guarded(Box<Refusal>, Vec<Section>),
+    /// The same, with what is refused and all that was found besides: that may tell why.
+    #[error("{}", .0.refusal)]
+    Guarded(Box<Guarded>),
     /// Nobody: a newer commit has been applied already.
     #[error(transparent)]
     Superseded(#[from] Box<Superseded>),
@@ -153,11 +167,16 @@ impl Error {
         }
     }
 
-    /// What was found before it, where that may tell why.
-    pub fn found(&self) -> &[Section] {
+    /// The report of the error, with what was found before it.
+    pub fn fill(&self, report: Report) -> Report {
         match self {
-            Self::Guarded(_, found) => found,
-            _ => &[],
+            Self::Guarded(guarded) => Report {
+                repository: Some(guarded.repository.clone()),
+                commit: guarded.commit.clone(),
+                clusters: guarded.sections.clone(),
+                ..report
+            },
+            _ => report,
         }
     }
 
@@ -168,7 +187,7 @@ impl Error {
             Self::Source(error) => error.hint(),
             Self::Iam(error) => error.hint(),
             Self::Refused(refusal) => Some(refusal.hint()),
-            Self::Guarded(refusal, _) => Some(refusal.hint()),
+            Self::Guarded(guarded) => Some(guarded.refusal.hint()),
             Self::Superseded(superseded) => Some(superseded.hint()),
             Self::NoServiceAccount(role, _) if role.as_str().contains('=') => Some(
                 "this is a role of the program itself, which says what was applied to a cluster: no verb changes it by name".to_owned(),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::compare::renamed;
+use super::error::Guarded;
 use super::{ClusterManifests, Declarations, Error, Manifests, Terms};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::iam::{self, IamReader, Kind, OidcProvider};
@@ -222,7 +223,12 @@ impl Survey {
         match obstacle {
             Obstacle::Refused(refusal) if !self.diagnostics.is_empty() => {
                 self.plan.changes.clear();
-                Err(Error::Guarded(refusal.into(), vec![self.section(|_| None)]))
+                Err(Error::Guarded(Box::new(Guarded {
+                    refusal,
+                    repository: self.facts.run.repository.clone(),
+                    commit: self.facts.run.commit.clone(),
+                    sections: vec![self.section(|_| None)],
+                })))
             }
             obstacle => Err(obstacle.into()),
         }

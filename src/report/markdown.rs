@@ -269,7 +269,9 @@ impl Page<'_> {
             Group::Pending => {
                 "\n**Pending on the base**: merged already, and not applied yet\n".to_owned()
             }
-            Group::Drift => folding(&format!("Drift: {roles} edited by somebody, not by Git")),
+            Group::Drift => folding(&format!(
+                "Drift: {roles} changed by somebody or by settings, not by Git"
+            )),
             Group::Before => folding("Found before this change, too"),
         }
     }

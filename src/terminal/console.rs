@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::report::Stopped;
 use crate::report::human::Medium;
 
 /// How logs are written.
@@ -107,6 +108,14 @@ impl Console {
         let colours = self.colours(&stderr);
         // Nowhere is left to complain to.
         let _ = anstream::AutoStream::new(stderr.lock(), colours).write_all(text.as_bytes());
+    }
+
+    /// Says why a run could not go on, or what it shows may not be carried out.
+    pub(crate) fn stop(&self, stopped: &Stopped) {
+        self.print_error(&format!("error: {}\n", stopped.message));
+        if let Some(hint) = &stopped.hint {
+            self.print_error(&format!("hint: {hint}\n"));
+        }
     }
 
     fn colours(&self, stream: &impl anstream::stream::RawStream) -> ColorChoice {

@@ -173,7 +173,7 @@ fn i71_what_somebody_else_did_gets_no_comment_and_stands_apart_in_one() {
         "| create | `bar/new`<br>",
         "**Pending on the base**",
         "| create | `bar/pending`<br>",
-        "<details><summary>Drift: 1 role edited by somebody",
+        "<details><summary>Drift: 1 role changed by somebody",
         "| update | `bar/a`<br>",
         "<details><summary>Found before this change, too",
         "unquoted-scalar",

@@ -431,6 +431,7 @@ fn c92_a_plan_that_a_guard_refuses_is_shown_all_the_same() {
         .collect();
     assert_eq!(run.changes(), refused);
     let document = run.json();
+    assert_eq!(document["commit"], world.repository.head());
     let error = document["error"]["message"].as_str().unwrap_or_default();
     assert!(
         error.starts_with("6 of 9 roles would be retired"),
@@ -441,6 +442,7 @@ fn c92_a_plan_that_a_guard_refuses_is_shown_all_the_same() {
     let comment = world.print(&[&plan[..5], &["--format", "markdown"]].concat());
     let text = comment.ends(5).stdout;
     for wanted in [
+        "### irsa-gitops plan: stopped, nothing is written on merge: 6 roles to quarantine; pods of `bar/app-0`",
         "**Stopped:**",
         "`k8s-sa_bar_app-5`",
         "ReadOnlyAccess",
@@ -451,4 +453,17 @@ fn c92_a_plan_that_a_guard_refuses_is_shown_all_the_same() {
     let run = world.run(&["apply", "--mode", "sync"]).ends(5);
     assert_eq!(run.changes(), [""; 0]);
     assert_eq!(std::fs::read(world.iam()).expect("a file"), before);
+}
+
+#[test]
+fn c92_where_nothing_is_left_the_plan_says_what_removed_it() {
+    let world = world();
+    world.run(&["apply"]).ends(0);
+    world.repository.git(&["rm", "--quiet", "-r", "."]);
+    world.repository.write("README.md", "Nothing of ours.\n");
+    world.repository.commit("Remove all");
+    let run = world.run(&["plan", "--mode", "sync"]).ends(5);
+    let gone = ["k8s-sa_bar_a quarantine", "k8s-sa_bar_b quarantine"];
+    assert_eq!(run.changes(), gone);
+    assert!(run.stdout.contains("Remove all"), "{}", run.stdout);
 }

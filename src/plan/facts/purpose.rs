@@ -8,7 +8,7 @@ use crate::plan::{Plan, fence, guard};
 pub enum Purpose {
     /// To tell everything, also of what no run carries out.
     Explanation,
-    /// To show a plan, also one that is superseded.
+    /// To show a plan, also one that is superseded or that a guard refuses.
     Plan,
     /// To write.
     Apply,
@@ -25,8 +25,7 @@ impl Facts {
     pub(super) fn is_stopped_anyway(&self) -> bool {
         let is_superseded = || fence::check(&mut Plan::default(), self).is_err();
         match self.purpose {
-            Purpose::Explanation => false,
-            Purpose::Plan => guard::finds_nothing(self, &self.allowed),
+            Purpose::Explanation | Purpose::Plan => false,
             Purpose::Apply => guard::finds_nothing(self, &self.allowed) || is_superseded(),
         }
     }

@@ -10,15 +10,24 @@ const NAMED: usize = 3;
 
 /// The line, in Markdown.
 pub(super) fn of(report: &Report) -> String {
+    let does = what_it_does(report);
+    if report.error.is_none() {
+        return does;
+    }
+    let stopped = match report.clusters.iter().any(Section::has_base) {
+        true => "stopped, nothing is written on merge",
+        false => "stopped",
+    };
+    match does.as_str() {
+        "" => stopped.to_owned(),
+        does => format!("{stopped}: {does}"),
+    }
+}
+
+fn what_it_does(report: &Report) -> String {
     let is_stopped = report.error.is_some();
-    let stopped = is_stopped.then(|| "stopped".to_owned());
-    let is_empty = report
-        .clusters
-        .iter()
-        .all(|section| section.entries.is_empty());
-    if !matches!(report.command, Command::Plan | Command::Diff) || (is_stopped && is_empty) {
-        let facts = stopped.into_iter().chain(counts(report));
-        return facts.collect::<Vec<_>>().join(", ");
+    if !matches!(report.command, Command::Plan | Command::Diff) {
+        return counts(report).join(", ");
     }
     let ours: Vec<(&Section, &Entry)> = report
         .clusters
@@ -26,7 +35,10 @@ pub(super) fn of(report: &Report) -> String {
         .flat_map(|section| section.entries.iter().map(move |entry| (section, entry)))
         .filter(|(section, entry)| section.is_of_this_change(entry))
         .collect();
-    let mut facts = Vec::from_iter(stopped);
+    if is_stopped && ours.is_empty() {
+        return counts(report).join(", ");
+    }
+    let mut facts = Vec::new();
     let superseded = report.superseded().count();
     if superseded > 0 {
         facts.push(format!("{} superseded", plural(superseded, "cluster")));

@@ -337,7 +337,7 @@ fn markdown() {
 
     - `../../x:7` **note** `not-read`: `a submodule`
 
-    <details><summary>Drift: 1 role edited by somebody, not by Git</summary>
+    <details><summary>Drift: 1 role changed by somebody or by settings, not by Git</summary>
 
     | | ServiceAccount | role | why |
     |---|---|---|---|
