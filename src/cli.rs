@@ -127,6 +127,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             tracing::error!("internal error: {panic}");
         }
     }));
+    for stray in &invocation.strays {
+        console.print_error(&format!("warning: {}\n", sanitize::line(stray)));
+    }
     // A panic is a bug; whatever was under way is over, and the exit code says so.
     let work = || dispatch(&cli.command, &invocation, &console);
     let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {

@@ -26,7 +26,7 @@ mod identity;
 mod values;
 
 pub use conventions::shared;
-pub use error::{Error, Required, closest, describe_cluster, did_you_mean};
+pub use error::{Error, Required, describe_cluster, did_you_mean};
 pub use file::ConfigFile;
 pub use flags::clusters;
 pub use identity::{Identity, distinct};

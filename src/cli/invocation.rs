@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::environment;
+use crate::manual::advice;
 use crate::model::redact;
 use crate::model::shell::{Argument, Flags};
 use crate::report::context::Context;
@@ -30,6 +31,8 @@ pub(super) struct Invocation {
     flags: Flags,
     /// Where its report is read.
     pub(super) context: Context,
+    /// What is to be said of variables that nobody reads.
+    pub(super) strays: Vec<String>,
 }
 
 impl Invocation {
@@ -47,6 +50,7 @@ impl Invocation {
         let mut invocation = Self {
             verb: verb.to_owned(),
             context: environment::context(scope(given)),
+            strays: advice::strays(program, std::env::vars_os()),
             ..Self::default()
         };
         let own = program.find_subcommand(verb);

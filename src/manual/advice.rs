@@ -1,9 +1,16 @@
-//! Arguments that other tools have, and what says the same here.
+//! Arguments that other tools have, and variables that nobody has: what says the same here.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::environment;
+use crate::model::text::closest;
+
+/// What the variables of flags begin with.
+const OURS: &str = "IRSA_GITOPS_";
 
 /// Flags of kubectl, terraform, git and aws, and what they are here: a flag that the verb must have
 /// for the advice to be of use, if it needs one, and the advice.
@@ -87,6 +94,49 @@ fn consent(asks: bool) -> &'static str {
         }
         false => "nothing is asked and nothing is written: leave it out",
     }
+}
+
+/// What to say of variables that look like ours and are none: a value that nobody reads, such as that of a
+/// permissions boundary, is missed later.
+pub(crate) fn strays(
+    program: &clap::Command,
+    set: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<String> {
+    let verbs = || {
+        program
+            .get_subcommands()
+            .flat_map(clap::Command::get_arguments)
+    };
+    let of_flags = verbs()
+        .chain(program.get_arguments())
+        .filter_map(clap::Arg::get_env);
+    let of_flags = of_flags.map(|name| name.to_string_lossy().into_owned());
+    let others = environment::VARIABLES
+        .iter()
+        .flat_map(|(names, _)| names.split("`, `"));
+    let known: BTreeSet<String> = of_flags.chain(others.map(str::to_owned)).collect();
+    let ours = known.iter().filter_map(|name| name.strip_prefix(OURS));
+    let ours: Vec<&str> = ours.collect();
+    let mut strays: Vec<String> = set
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| !known.contains(name))
+        .filter_map(|name| {
+            let rest = name.strip_prefix(OURS)?;
+            let flag = rest.to_lowercase().replace('_', "-");
+            let is_flag = verbs().any(|argument| argument.get_long() == Some(&flag));
+            let advice = match closest(rest, ours.iter().copied()) {
+                _ if is_flag => format!("; it is a flag only: --{flag}"),
+                Some(like) => format!("; did you mean {OURS}{like}?"),
+                None => String::new(),
+            };
+            Some(format!(
+                "{name} is no variable of irsa-gitops, and nothing reads it{advice}"
+            ))
+        })
+        .collect();
+    strays.sort();
+    strays
 }
 
 /// The variable that a value was taken from, as the flag is not among the arguments; `shown` is the flag as

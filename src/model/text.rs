@@ -1,4 +1,4 @@
-//! Texts that are too long to be shown whole.
+//! Texts that are too long to be shown whole, or wrong.
 
 /// At most so many characters of a text, and an ellipsis behind them where more were left out.
 pub fn cut(text: &str, longest: usize) -> String {
@@ -6,6 +6,15 @@ pub fn cut(text: &str, longest: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// The one of some names that a wrong one was most likely meant to be.
+pub fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |name: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
+    names
+        .into_iter()
+        .filter(|name| likeness(name) > 0.8)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 #[cfg(test)]

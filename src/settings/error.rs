@@ -181,15 +181,6 @@ pub fn did_you_mean(like: Option<&str>) -> String {
     like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"))
 }
 
-/// The one of some names that a wrong one was most likely meant to be.
-pub fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
-    names
-        .into_iter()
-        .filter(|name| likeness(name) > 0.8)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-}
-
 impl Error {
     /// What is wrong with the value of a flag.
     pub fn invalid<E>(flag: &'static str) -> impl Fn(E) -> Self

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
 
-use super::{ClusterInput, Error, Required, closest};
+use super::{ClusterInput, Error, Required};
+use crate::model::text::closest;
 
 /// The clusters of a `--config` file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{ClusterInput, ConfigFile, Error, closest};
+use super::{ClusterInput, ConfigFile, Error};
 use crate::model::cluster::Issuer;
+use crate::model::text::closest;
 
 /// The clusters that flags and a configuration file describe together; `names` are the values of
 /// `--cluster-name`, names or, beside a file, patterns with `*` and `?`.

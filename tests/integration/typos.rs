@@ -218,3 +218,36 @@ fn i54_a_value_of_a_variable_blames_the_variable() {
         assert!(!error.contains(name), "{name}: {error}");
     }
 }
+
+#[test]
+fn i131_a_variable_that_nobody_reads_is_told() {
+    let world = world();
+    let says = |name: &str, value: &str| {
+        let run = world.cli(&["lint"]).env(name, value).run().ends(0);
+        run.stderr
+    };
+    for (name, advice) in [
+        (
+            "IRSA_GITOPS_PERMISSION_BOUNDARY",
+            "did you mean IRSA_GITOPS_PERMISSIONS_BOUNDARY?",
+        ),
+        ("IRSA_GITOPS_PATHS", "did you mean IRSA_GITOPS_PATH?"),
+        (
+            "IRSA_GITOPS_ALLOW_REMOVALS",
+            "it is a flag only: --allow-removals",
+        ),
+        ("IRSA_GITOPS_WHATEVER", "nothing reads it"),
+    ] {
+        let said = says(name, "1");
+        assert!(
+            said.starts_with(&format!("warning: {name} is no variable")),
+            "{said}"
+        );
+        assert!(said.trim_end().ends_with(advice), "{said}");
+        assert_eq!(says(name, ""), "", "what is empty is not set");
+    }
+    // What is read by another verb, or stands for no flag, is known.
+    for known in ["IRSA_GITOPS_AUDIT_LOG", "IRSA_GITOPS_GIT_TOKEN"] {
+        assert_eq!(says(known, "x"), "");
+    }
+}

@@ -9,9 +9,10 @@ use crate::model::cluster::{Cluster, ClusterName, Naming};
 use crate::model::redact;
 use crate::model::role::{CurrentRoles, RoleName, RolePath};
 use crate::model::service_account::{ServiceAccountName, ServiceAccountRef};
+use crate::model::text::closest;
 use crate::plan::ownership::{self, Ownership};
 use crate::reconcile::{Declarations, Error, Manifests};
-use crate::settings::{ClusterSettings, closest};
+use crate::settings::ClusterSettings;
 
 /// What Kubernetes writes before namespace and name in the subject of a token.
 const SUBJECT: &str = "system:serviceaccount:";
