@@ -229,6 +229,23 @@ impl Repository {
         commit.is_ok_and(|commit| commit.parent_count() > 1)
     }
 
+    /// Whether a branch of a remote has a commit, as these branches were fetched last; `None` if there are
+    /// none.
+    pub fn is_published(&self, commit: &CommitId) -> Option<bool> {
+        let objects = self.objects();
+        let branches = self.git.references_glob("refs/remotes/*").ok()?;
+        let tips = branches.filter_map(|branch| branch.ok()?.resolve().ok()?.target());
+        let tips: Vec<Oid> = tips.collect();
+        let id = Oid::from_str(commit.as_str()).ok()?;
+        let is_reached = || {
+            let mut walk = objects.revwalk()?;
+            walk.push(id)?;
+            tips.iter().try_for_each(|tip| walk.hide(*tip))?;
+            Ok::<_, git2::Error>(walk.next().is_none())
+        };
+        (!tips.is_empty()).then(|| is_reached().unwrap_or(false))
+    }
+
     /// The commit since which what is at a path is what it is, seen along first parents; `None` if it
     /// is not in this clone, or too far back.
     ///

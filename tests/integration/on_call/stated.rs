@@ -416,3 +416,58 @@ fn i125_what_was_removed_is_among_the_near_names() {
         run.stderr
     );
 }
+
+/// What is applied has to reach the branch, or it supersedes every later run.
+#[test]
+fn i132_what_is_not_published_is_to_be_pushed_first() {
+    let (world, commit) = quarantined();
+    let remote = world.file("remote.git").display().to_string();
+    world
+        .repository
+        .git(&["clone", "--quiet", "--bare", ".", &remote]);
+    world.repository.git(&["remote", "add", "origin", &remote]);
+    world.repository.git(&["fetch", "--quiet", "origin"]);
+    let told = answer(&world, &["bar/a"]);
+    let run = lines(&told, "run");
+    let revert = format!("git revert {}\ngit push\nirsa-gitops apply", &commit[..12]);
+    assert!(run.starts_with(&revert), "{run}");
+    assert!(hint(&told).contains("push or merge it"), "{told:#}");
+    world.repository.git(&["revert", "--no-edit", "HEAD"]);
+    let told = answer(&world, &["bar/a"]);
+    assert!(
+        hint(&told).contains("is on no branch of a remote"),
+        "{told:#}"
+    );
+    let branch = world.repository.git(&["branch", "--show-current"]);
+    world
+        .repository
+        .git(&["push", "--quiet", "origin", branch.trim()]);
+    let told = answer(&world, &["bar/a"]);
+    assert!(!hint(&told).contains("is on no branch"), "{told:#}");
+    assert!(
+        lines(&told, "run").starts_with("irsa-gitops apply"),
+        "{told:#}"
+    );
+}
+
+/// Where the commit that removed it is not there, an apply restores nothing.
+#[test]
+fn i132_in_a_shallow_clone_history_is_fetched_first() {
+    let (world, _) = quarantined();
+    for n in 0..3 {
+        world.repository.write("note.txt", format!("{n}"));
+        world.repository.commit("Another matter");
+    }
+    let from = format!("file://{}", world.repository.path().display());
+    let shallow = world.file("shallow").display().to_string();
+    git(
+        world.directory.path(),
+        &["clone", "--quiet", "--depth", "1", &from, "shallow"],
+    );
+    let told = answer(&world, &["bar/a", "--repo", &shallow]);
+    says(&told, false, "quarantined");
+    let run = lines(&told, "run");
+    let fetch = format!("git -C {shallow} fetch --unshallow\nirsa-gitops explain bar/a");
+    assert!(run.starts_with(&fetch), "{told:#}");
+    assert!(!run.contains("apply"), "{told:#}");
+}

@@ -5,10 +5,12 @@ use super::super::fate::Fate;
 use super::super::mention::Mention;
 use super::Known;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::commit::CommitId;
 use crate::model::service_account::ServiceAccountRef;
 use crate::model::shell::{command, quoted};
 use crate::plan::fence::Why;
 use crate::plan::{Action, Cause, Change, Reason, Superseded};
+use crate::reconcile::Declarations as _;
 use crate::reconcile::explain::drift::Drift;
 use crate::settings::describe_cluster;
 
@@ -19,6 +21,9 @@ pub(super) struct Advice {
     pub(super) run: Vec<String>,
     pub(super) cloud_trail: Vec<String>,
 }
+
+/// Why an apply of a commit that nobody else has does harm.
+const PUBLISH: &str = "push or merge it before it is applied: every later run is superseded (9) by a commit that its branch never gets";
 
 impl Advice {
     fn saying(hint: impl Into<String>) -> Self {
@@ -61,7 +66,21 @@ impl Known<'_> {
             let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
             advice.hint = Some(format!("no run writes anything now: {obstacle}{hint}"));
         }
+        let applies = |command: &String| command.starts_with("irsa-gitops apply");
+        if advice.run.iter().any(applies) && self.is_published() == Some(false) {
+            let commit = self.manifests.commit().map_or("", CommitId::short);
+            let hint = advice.hint.unwrap_or_default();
+            advice.hint = Some(format!(
+                "{hint}; commit {commit} is on no branch of a remote: {PUBLISH}"
+            ));
+        }
         advice
+    }
+
+    /// Whether others have the commit, where it is known what they have.
+    fn is_published(&self) -> Option<bool> {
+        let repository = self.manifests.repository.as_ref()?;
+        repository.is_published(self.manifests.commit()?)
     }
 
     /// What is said of manifests may be out of date, so that nothing rests on it.
@@ -327,25 +346,35 @@ impl Known<'_> {
 
     /// Has the commit taken back that removed it: by a command where there is a work tree for it.
     fn reverting(&self, hint: &str, apply: String) -> Advice {
+        let repository = self.manifests.repository.as_ref();
         let Some(removal) = self.removal() else {
-            return Advice::saying(hint).running(vec![apply]);
+            let unshallow = repository.filter(|repository| repository.is_shallow());
+            return match unshallow.and_then(|_| self.git("fetch --unshallow")) {
+                Some(fetch) => {
+                    let again = command(&format!("explain {}", self.service_account));
+                    Advice::saying(format!(
+                        "{hint}; which commit removed it is not in this shallow clone"
+                    ))
+                    .running(vec![fetch, again])
+                }
+                None => Advice::saying(hint).running(vec![apply]),
+            };
         };
-        let (id, repository) = (&removal.commit.id, self.manifests.repository.as_ref());
+        let id = &removal.commit.id;
         // Which side of a merge stays has to be said: that of the branch that was merged into.
         let parent = match repository.is_some_and(|repository| repository.is_merge(id)) {
             true => "-m 1 ",
             false => "",
         };
         let revert = format!("revert {parent}{}", id.short());
-        let checkout = repository.and_then(|repository| repository.checkout());
-        match (checkout, repository) {
-            (Some(checkout), _) => {
-                let checkout = checkout.display().to_string();
-                let place = match checkout.as_str() {
-                    "." => String::new(),
-                    elsewhere => format!("-C {} ", quoted(elsewhere)),
-                };
-                Advice::saying(hint).running(vec![format!("git {place}{revert}"), apply])
+        match (self.git(&revert), repository) {
+            (Some(revert), _) if self.is_published().is_none() => {
+                Advice::saying(hint).running(vec![revert, apply])
+            }
+            (Some(revert), _) => {
+                let push = self.git("push");
+                let run = [Some(revert), push, Some(apply)].into_iter().flatten();
+                Advice::saying(format!("{hint}; {PUBLISH}")).running(run.collect())
             }
             (None, Some(repository)) => Advice::saying(format!(
                 "{hint}; in a work tree of {}, `git {revert}`; apply what came of it",
@@ -353,6 +382,16 @@ impl Known<'_> {
             )),
             (None, None) => Advice::saying(hint).running(vec![apply]),
         }
+    }
+
+    /// A command of Git for the work tree, if there is one.
+    fn git(&self, command: &str) -> Option<String> {
+        let checkout = self.manifests.repository.as_ref()?.checkout()?;
+        let checkout = checkout.display().to_string();
+        Some(match checkout.as_str() {
+            "." => format!("git {command}"),
+            elsewhere => format!("git -C {} {command}", quoted(elsewhere)),
+        })
     }
 
     /// The command that tells which issuer the cluster has.
