@@ -30,6 +30,7 @@ VALUES = {
     "${{ github.event.merge_group.base_sha || 'HEAD^1' }}": "HEAD^1",
     "${{ runner.temp }}": ".",
     "${given[@]}": None,
+    "$@": None,
 }
 # What a recipe for several clusters finds in the repository.
 CONFIG = """clusters:
@@ -82,6 +83,14 @@ def simple_commands(script):
             words.append(word)
 
 
+# An input of a workflow that is started by hand: the flag that it becomes, or nothing.
+INPUT = re.compile(
+    r"\$\{\{ inputs\.(?P<input>[a-z-]+) && "
+    r"(?:format\('(?P<flag>--(?P=input))=\{0\}', inputs\.(?P=input)\)|'(?P<switch>--(?P=input))' \|\| '') \}\}"
+)
+GIVEN = {"--allow-removals": "1", "--allow-issuer-change": "oidc.example.com/old"}
+
+
 def commands(text, documents):
     """The arguments of every irsa-gitops command of a recipe."""
     for quoted in re.findall(r"`irsa-gitops ([^`]*)`", re.sub(r"\n *# ", " ", text)):
@@ -100,7 +109,13 @@ def commands(text, documents):
             given = mapping["with"]
             for name in given.keys() - yaml.safe_load(ACTION.read_text())["inputs"].keys():
                 problems.append(f"{ACTION} has no input {name}")
-            yield [given["command"], *given.get("arguments", "").splitlines()]
+            lines = given.get("arguments", "").splitlines()
+            always = [line for line in lines if not INPUT.fullmatch(line)]
+            yield [given["command"], *always]
+            # Each flag that somebody may give by hand, by itself.
+            for flag in filter(None, map(INPUT.fullmatch, lines)):
+                name = flag["switch"] or flag["flag"] + "=" + GIVEN[flag["flag"]]
+                yield [given["command"], *always, name]
         if "irsa-gitops" in str(mapping.get("image")) and "args" in mapping:
             yield mapping["args"]
 

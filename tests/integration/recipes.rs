@@ -189,3 +189,42 @@ fn p33_comments_and_notes_are_found_by_the_marker_of_the_report() {
     // The comment of GitHub and the note of GitLab.
     assert_eq!(comments, 2);
 }
+
+/// A guard that refused is let pass by hand, and nowhere does a flag stay set.
+#[test]
+fn p45_every_flag_of_a_guard_can_be_given_once() {
+    let flags = [
+        "allow-removals",
+        "allow-empty",
+        "allow-issuer-change",
+        "accept-history-rewrite",
+    ];
+    let (text, apply) = recipe("apply.yml");
+    let inputs = &apply["on"]["workflow_dispatch"]["inputs"];
+    let (gitlab, _) = recipe("irsa-gitops.gitlab-ci.yml");
+    for flag in flags {
+        assert!(inputs[flag]["description"].is_string(), "{flag}");
+        assert!(text.contains(&format!("'--{flag}")), "{flag}");
+        let variable = flag.replace('-', "_").to_uppercase();
+        assert!(gitlab.contains(&format!("${{{variable}:+")), "{flag}");
+    }
+}
+
+/// What is wrong with a manifest does not keep a reviewer from the plan.
+#[test]
+fn p46_a_plan_is_there_whatever_lint_says() {
+    let (_, gitlab) = recipe("irsa-gitops.gitlab-ci.yml");
+    let script = gitlab["irsa-gitops-plan"]["script"]
+        .as_sequence()
+        .expect("a script");
+    let at = |what: &str| {
+        let found = script
+            .iter()
+            .position(|line| line.as_str().is_some_and(|l| l.starts_with(what)));
+        found.unwrap_or_else(|| panic!("no {what}"))
+    };
+    assert!(at("irsa-gitops plan") < at("irsa-gitops lint"));
+    assert!(at("irsa-gitops lint") < at("(exit \"$code\")"));
+    let (_, fleet) = recipe("fleet.yml");
+    assert_eq!(runs(&fleet, "lint").len(), 1);
+}
