@@ -163,12 +163,13 @@ impl Extractor {
         // A version that is no text had no objects.
         let before = std::str::from_utf8(before).unwrap_or_default();
         let (last, search) = (&check.last, &self.search);
-        let cut = cut::cut(before, readable, last, default, search).or_else(|| match relation {
+        let half = match relation {
             Relation::Moved | Relation::Joined => {
                 cut::half(before, readable, last, default, search)
             }
             Relation::Same | Relation::Namesake => None,
-        });
+        };
+        let cut = half.or_else(|| cut::cut(before, readable, last, default, search));
         let defect = unreadable(&reader.extract, default)
             .or(check.defect.take())
             .or(ends_otherwise.then_some(Defect::NoLineBreak));

@@ -88,18 +88,18 @@ impl Manifests {
 
 impl Doubts<'_> {
     /// The first file that may hide a ServiceAccount, and why, and since which commit: it is not what it
-    /// was at the commit before it was lost.
+    /// was at the commit before it was lost. `gone_by` is the commit since which it is gone for good.
     pub(super) fn hiding(
         &self,
         service_account: &ServiceAccountRef,
         before: Option<&CommitId>,
-        lost_by: &CommitId,
+        gone_by: &CommitId,
     ) -> Result<Option<(RepoPath, String)>, source::Error> {
         for doubt in &self.all {
             let Some(fault) = doubt.fault(service_account) else {
                 continue;
             };
-            if !self.is_as_before(doubt, before, lost_by)? {
+            if !self.is_as_before(doubt, before, gone_by)? {
                 let is_so = |bytes: &[u8]| self.may_be_in(doubt, bytes, service_account);
                 let fault = self.dated(doubt.path, &fault, &is_so)?;
                 return Ok(Some((doubt.path.clone(), fault)));
@@ -177,7 +177,7 @@ impl Doubts<'_> {
         &self,
         doubt: &Doubt<'_>,
         before: Option<&CommitId>,
-        lost_by: &CommitId,
+        gone_by: &CommitId,
     ) -> Result<bool, source::Error> {
         let Some(before) = before else {
             return Ok(false);
@@ -185,7 +185,7 @@ impl Doubts<'_> {
         let same = |after: &CommitId, path: &RepoPath| self.repository.is_same(before, after, path);
         match &doubt.what {
             // What came later cannot be where the ServiceAccount went.
-            What::Lfs => same(lost_by, doubt.path),
+            What::Lfs => same(gone_by, doubt.path),
             What::Unread(_, Some(target)) => {
                 Ok(same(self.ours, doubt.path)? && same(self.ours, target)?)
             }

@@ -75,7 +75,7 @@ impl Manifests {
                 known.unwrap_or_else(|| repository.ancestry(since, ours)) == Ancestry::Ancestor
             };
             let since = role.since.as_ref().filter(is_here);
-            let hiding = doubts.hiding(whose, since, since.unwrap_or(ours))?;
+            let hiding = doubts.hiding(whose, since, ours)?;
             history
                 .hidden
                 .extend(hiding.map(|hidden| (whose.clone(), hidden)));

@@ -334,14 +334,19 @@ impl<'a> Search<'a> {
         };
         let mut removal: Option<Gone> = None;
         let mut fault = None;
+        // With any of these it may have gone elsewhere.
+        let mut lost_with = BTreeSet::from([loss.commit]);
         for file in &loss.files {
             fault = fault.or(self.fault_now(file)?);
             match self.fate(service_account, file, loss.commit)? {
-                // The smaller the number, the newer the commit.
-                Fate::Gone(gone) if removal.as_ref().is_none_or(|r| gone.commit < r.commit) => {
-                    removal = Some(gone);
+                Fate::Gone(gone) => {
+                    lost_with.insert(gone.commit);
+                    // The smaller the number, the newer the commit.
+                    removal = match removal {
+                        Some(other) if other.commit <= gone.commit => Some(other),
+                        _ => Some(gone),
+                    };
                 }
-                Fate::Gone(_) => {}
                 Fate::Broken(broken) => fault = fault.or(Some(broken)),
             }
         }
@@ -353,6 +358,7 @@ impl<'a> Search<'a> {
                 Some(Fate::Gone(gone))
                     if removal.as_ref().is_some_and(|r| gone.commit < r.commit) =>
                 {
+                    lost_with.insert(gone.commit);
                     removal = Some(gone);
                 }
                 Some(Fate::Broken(broken)) => {
@@ -362,7 +368,7 @@ impl<'a> Search<'a> {
             }
         }
         for (path, now) in &self.broken {
-            if self.is_new_place(service_account, loss, (path, now))? {
+            if self.is_new_place(service_account, &lost_with, (path, now))? {
                 let name = BTreeSet::from([service_account.name.as_str()]);
                 let is_so =
                     |bytes: &[u8]| mentions_any(bytes, &name) && !self.extractor.is_readable(bytes);
@@ -375,7 +381,9 @@ impl<'a> Search<'a> {
         }
         let lost_by = &self.commits[loss.commit];
         let before = self.repository.parent(lost_by);
-        if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), lost_by)? {
+        let gone_by = removal.as_ref().map_or(loss.commit, |gone| gone.commit);
+        let gone_by = &self.commits[gone_by];
+        if let Some((path, fault)) = doubts.hiding(service_account, before.as_ref(), gone_by)? {
             return Ok(Absence::Unreadable {
                 path,
                 fault,
@@ -414,12 +422,12 @@ impl<'a> Search<'a> {
     /// Whether a file that cannot be read may be where a ServiceAccount went when it was lost.
     ///
     /// What does not hold the name cannot; nor can what does not hold the annotation, unless it changed with
-    /// the loss, however it was edited since: the annotation may have been lost on the way. A file that could
-    /// not be read before either must have got the name then.
+    /// the loss, or with what made that final, however it was edited since: the annotation may have been lost
+    /// on the way. A file that could not be read before either must have got the name then.
     fn is_new_place(
         &self,
         service_account: &ServiceAccountRef,
-        loss: &Loss,
+        lost_with: &BTreeSet<usize>,
         (path, now): (&RepoPath, &[u8]),
     ) -> Result<bool, source::Error> {
         let name = BTreeSet::from([service_account.name.as_str()]);
@@ -430,8 +438,9 @@ impl<'a> Search<'a> {
         }
         let may_declare = self.extractor.may_declare(now);
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
-        for change in changes.iter().filter(|c| c.commit <= loss.commit) {
-            let came_with_loss = change.commit == loss.commit;
+        let first = lost_with.last().copied().unwrap_or_default();
+        for change in changes.iter().filter(|c| c.commit <= first) {
+            let came_with_loss = lost_with.contains(&change.commit);
             if !came_with_loss && !may_declare {
                 continue;
             }

@@ -8,7 +8,7 @@ use git2::{ObjectType, Oid};
 use super::blobs::read_blob;
 use super::error::damaged;
 use super::tree::{DIRECTORY, SUBMODULE, SYMLINK, joined, kind_of};
-use super::{Error, Repository, is_manifest};
+use super::{Error, Repository, is_manifest, link};
 use crate::model::commit::CommitId;
 use crate::model::history::{Ancestry, CommitInfo, SourceCommit};
 use crate::model::location::RepoPath;
@@ -213,6 +213,21 @@ impl Repository {
             return Ok(Content::Obstructed { path: here, by });
         }
         Ok(Content::Absent)
+    }
+
+    /// The file of a commit to which a link at a path there leads; `None` if that is no link, or leads
+    /// elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If the commit cannot be read.
+    pub fn linked(
+        &self,
+        commit: &CommitId,
+        path: &RepoPath,
+    ) -> Result<Option<(RepoPath, Blob)>, Error> {
+        let followed = link::followed(self.objects(), self.tree(commit)?, path);
+        Ok(followed.map(|(target, id)| (target, Blob(id))))
     }
 
     /// The first parent of a commit; `None` if it has none, or it is not in this clone.

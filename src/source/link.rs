@@ -53,6 +53,26 @@ pub(super) fn resolve(
     (manifests, unread)
 }
 
+/// The file of the commit with this tree to which a link at a path there leads; `None` if that is no link, or
+/// leads elsewhere.
+pub(super) fn followed(
+    objects: &Repository,
+    root: Oid,
+    path: &RepoPath,
+) -> Option<(RepoPath, Oid)> {
+    let known = HashMap::new();
+    let of_commit = Links {
+        objects,
+        root,
+        known,
+    };
+    let top = RepoPath::new(Vec::new());
+    match of_commit.target(&top, path.as_bytes())? {
+        Target::File(target, id) => (target != *path).then_some((target, id)),
+        Target::Directory(..) | Target::Submodule(_) => None,
+    }
+}
+
 /// What a link stands for, if that matters.
 enum Meaning {
     /// A manifest that is read in no other way.

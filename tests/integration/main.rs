@@ -77,6 +77,7 @@ mod schedules;
 mod selection;
 mod settings;
 mod sources;
+mod steps;
 mod superseded;
 mod tags;
 mod torn;

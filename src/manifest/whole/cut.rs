@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+mod beginning;
+
 use super::super::document;
 use super::super::scalar::Reading;
 use super::super::scan::Search;
@@ -111,18 +113,30 @@ pub(super) fn half(
     })
 }
 
-/// What is left of a ServiceAccount where a file ends inside its name or its namespace.
+/// What is left of a ServiceAccount where a file ends inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Half {
     namespace: Option<String>,
     name: Option<String>,
-    /// Whether it is the name that is cut, or the namespace.
-    is_name: bool,
+    ends_in: End,
+}
+
+/// Where a ServiceAccount is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Name,
+    Namespace,
+    /// Before one of them, or in something else.
+    Elsewhere,
 }
 
 impl Half {
     /// That of a text and of its last object. Whoever writes whole files ends them with a line break.
     pub(super) fn of(text: &str, last: &Last) -> Option<Self> {
+        Self::in_its_name(text, last).or_else(|| beginning::half(text))
+    }
+
+    fn in_its_name(text: &str, last: &Last) -> Option<Self> {
         let (end, value) = last.fields.last()?;
         let field = |path: &str| {
             let mut fields = last.fields.iter();
@@ -130,9 +144,9 @@ impl Half {
                 .find(|(other, _)| other == path)
                 .map(|(_, text)| text.clone())
         };
-        let is_name = match end.as_str() {
-            "/metadata/name" => true,
-            "/metadata/namespace" => false,
+        let ends_in = match end.as_str() {
+            "/metadata/name" => End::Name,
+            "/metadata/namespace" => End::Namespace,
             _ => return None,
         };
         let is_kind = field("/kind").is_none_or(|kind| kind == "ServiceAccount");
@@ -140,7 +154,7 @@ impl Half {
         is_cut.then(|| Self {
             namespace: field("/metadata/namespace"),
             name: field("/metadata/name"),
-            is_name,
+            ends_in,
         })
     }
 
@@ -151,7 +165,9 @@ impl Half {
             Some(left) if is_cut => left != whole && whole.starts_with(left.as_str()),
             Some(left) => left == whole,
         };
-        is(&self.namespace, namespace, !self.is_name) && is(&self.name, name, self.is_name)
+        let is_cut = |end| self.ends_in == end;
+        is(&self.namespace, namespace, is_cut(End::Namespace))
+            && is(&self.name, name, is_cut(End::Name))
     }
 }
 

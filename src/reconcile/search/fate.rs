@@ -39,6 +39,9 @@ pub(super) enum Fate {
     Broken(Broken),
 }
 
+/// The files that were looked at, and the commits with which something may have come into them.
+type Visited = BTreeSet<(RepoPath, usize)>;
+
 /// What is not whole.
 pub(super) struct Broken {
     /// Where that is.
@@ -85,13 +88,35 @@ impl Search<'_> {
         file: &Held,
         from: usize,
     ) -> Result<Fate, source::Error> {
+        self.fate_beyond(service_account, file, from, &mut Visited::new())
+    }
+
+    /// The same, but for what was seen to: files that took in objects of each other come in each other's place.
+    fn fate_beyond(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+        from: usize,
+        visited: &mut Visited,
+    ) -> Result<Fate, source::Error> {
         let path = &file.path;
         let unknown = "it is not known what became of it".to_owned();
         let mut broken = Broken::new(path.clone(), unknown, file);
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
         for Change { commit, after, .. } in changes.iter().rev().filter(|c| c.commit <= from) {
             let blob = *after;
-            let after = blob.map(|after| self.after(file, after)).transpose()?;
+            let mut after = blob.map(|after| self.after(file, after)).transpose()?;
+            let is_odd = |after: &Rc<Compared>| after.check_edited().is_err();
+            if after.as_ref().is_some_and(is_odd)
+                && let Some(linked) = self.linked_by(file, *commit)?
+            {
+                if linked.holds(service_account)
+                    && let Some(gone) = self.gone_behind_link(service_account, file)?
+                {
+                    return Ok(Fate::Gone(gone));
+                }
+                after = Some(linked);
+            }
             if let Some(Err(defect)) = after.as_ref().map(|after| after.check(service_account)) {
                 let content = blob.map(|blob| self.repository.blob(blob, path));
                 let content = content.transpose()?.unwrap_or_default();
@@ -103,7 +128,8 @@ impl Search<'_> {
             let is_gone = after.is_none();
             let remains = after.is_some_and(|after| after.holds(service_account));
             if !remains {
-                match self.successors(service_account, file, *commit, is_gone)? {
+                visited.insert((path.clone(), *commit));
+                match self.successors(service_account, file, (*commit, is_gone), visited)? {
                     Some(Fate::Broken(later)) => {
                         broken = later;
                         continue;
@@ -119,6 +145,30 @@ impl Search<'_> {
             }));
         }
         Ok(Fate::Broken(broken))
+    }
+
+    /// How a ServiceAccount went from the file to which a link leads, whose changes are not looked at: by the
+    /// commit since which that file is what it is.
+    fn gone_behind_link(
+        &self,
+        service_account: &ServiceAccountRef,
+        file: &Held,
+    ) -> Result<Option<Gone>, source::Error> {
+        let (Now::File(now), Some((target, _))) = (
+            self.now(file)?,
+            self.repository.linked(self.ours, &file.path)?,
+        ) else {
+            return Ok(None);
+        };
+        let since = self.repository.same_since(self.ours, &target)?;
+        let commit = since.and_then(|since| self.commits.iter().position(|id| *id == since.id));
+        Ok(commit
+            .filter(|_| !now.holds(service_account))
+            .map(|commit| Gone {
+                commit,
+                path: target,
+                remains: false,
+            }))
     }
 
     /// Whether what is in a file now may be what was lost. What came in its place is only that as long as it
@@ -145,8 +195,8 @@ impl Search<'_> {
         Ok(has_of(self.extractor, content, &before))
     }
 
-    /// What became of a file that was cut while another one still held the ServiceAccount; nothing of one that
-    /// was whole without it, or gone, when it lost it.
+    /// What became of a file that was cut, or that something else took the place of, while another one still
+    /// held the ServiceAccount; nothing of one that was whole without it, or gone, when it lost it.
     pub(super) fn torn(
         &self,
         service_account: &ServiceAccountRef,
@@ -156,9 +206,19 @@ impl Search<'_> {
         let mut changes = self.files.get(&file.path).into_iter().flatten();
         let change = changes.find(|change| change.commit == lost_by);
         let Some(left) = change.and_then(|change| change.after) else {
-            return Ok(None);
+            return Ok(match self.now(file)? {
+                Now::Obstructed(path, by) => {
+                    let fault = format!("it is {by} now");
+                    Some(Fate::Broken(Broken::new(path, fault, file)))
+                }
+                Now::Nothing | Now::File(_) => None,
+            });
         };
-        match self.after(file, left)?.is_torn(service_account) {
+        let left = match self.linked_by(file, lost_by)? {
+            Some(linked) => linked,
+            None => self.after(file, left)?,
+        };
+        match left.is_torn(service_account) {
             true => self.fate(service_account, file, lost_by).map(Some),
             false => Ok(None),
         }
@@ -170,8 +230,8 @@ impl Search<'_> {
         &self,
         service_account: &ServiceAccountRef,
         file: &Held,
-        commit: usize,
-        is_gone: bool,
+        (commit, is_gone): (usize, bool),
+        visited: &mut Visited,
     ) -> Result<Option<Fate>, source::Error> {
         let came = self.came(commit)?;
         let successors = match is_gone {
@@ -182,17 +242,17 @@ impl Search<'_> {
             false => came.of(service_account),
         };
         let mut found = None;
-        for (path, relation) in successors
-            .into_iter()
-            .filter(|(path, _)| **path != file.path && !self.ignore.ignores(path))
-        {
+        for (path, relation) in successors {
+            if self.ignore.ignores(path) || !visited.insert((path.clone(), commit)) {
+                continue;
+            }
             let new = Held {
                 path: path.clone(),
                 before: file.before,
                 relation,
             };
             let fate = match self.files.contains_key(path) {
-                true => self.fate(service_account, &new, commit)?,
+                true => self.fate_beyond(service_account, &new, commit, visited)?,
                 // Of what is out of scope only what it is now is known.
                 false => match self.now(&new)? {
                     Now::File(now)
@@ -252,11 +312,31 @@ impl Search<'_> {
         }
         let now = match self.repository.content(self.ours, &file.path)? {
             Content::Absent => Now::Nothing,
+            Content::Obstructed { path, .. }
+                if path == file.path
+                    && let Some(content) = self.linked(self.ours, &path)? =>
+            {
+                Now::File(Rc::new(self.compare(file, &content)?))
+            }
             Content::Obstructed { path, by } => Now::Obstructed(path, by),
             Content::File(now) => Now::File(Rc::new(self.compare(file, &now)?)),
         };
         self.now.borrow_mut().insert(file.clone(), now.clone());
         Ok(now)
+    }
+
+    /// What a link at a path of a commit leads to: it is that file.
+    fn linked(&self, commit: &CommitId, path: &RepoPath) -> Result<Option<Vec<u8>>, source::Error> {
+        let linked = self.repository.linked(commit, path)?;
+        let content = linked.map(|(target, blob)| self.repository.blob(blob, &target));
+        content.transpose()
+    }
+
+    /// The same of a commit, where that left a link.
+    fn linked_by(&self, file: &Held, commit: usize) -> Result<Option<Rc<Compared>>, source::Error> {
+        let content = self.linked(&self.commits[commit], &file.path)?;
+        let compared = content.map(|content| self.compare(file, &content));
+        Ok(compared.transpose()?.map(Rc::new))
     }
 
     /// A later version of a file that held ServiceAccounts.
