@@ -132,13 +132,18 @@ fn is_beginning(text: &[u8], of: &[u8]) -> bool {
     !text.is_empty() && of.starts_with(text)
 }
 
-/// Whether a text without a named object is a part of a ServiceAccount, and no template of one.
+/// Whether a text without a named object has a ServiceAccount at its top, and is no template of one. Further in,
+/// as in the patches of a kustomization, it is only spoken of.
 fn is_cut(text: &[u8]) -> bool {
+    let is_json = text.trim_ascii_start().starts_with(b"{");
     let is_kind = |at: usize| {
         let before = text[..at].trim_ascii_end();
         let before = before.strip_suffix(b"\"").unwrap_or(before);
         let before = before.trim_ascii_end();
-        before.ends_with(b"kind:") || before.ends_with(b"\"kind\":")
+        let key = before
+            .strip_suffix(b"\"kind\":")
+            .or(before.strip_suffix(b"kind:"));
+        key.is_some_and(|before| is_json || before.is_empty() || before.ends_with(b"\n"))
     };
     let is_template = memchr::memmem::find(text, b"{{").is_some();
     !is_template && memchr::memmem::find_iter(text, b"ServiceAccount").any(is_kind)

@@ -110,6 +110,30 @@ fn m110_what_is_cut_off_in_a_file_that_was_there_is_no_removal() {
     }
 }
 
+/// What only speaks of a ServiceAccount is none, and a kustomization has no name.
+#[test]
+fn m110_a_kustomization_that_comes_with_a_removal_holds_nobody() {
+    let kustomization =
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../base\n";
+    let patch =
+        "patches:\n- target:\n    kind: ServiceAccount\n    name: other\n  path: other.yaml\n";
+    let vars = "vars:\n- name: x\n  objref:\n    kind: ServiceAccount\n    apiVersion: v1\n";
+    for more in [patch, vars] {
+        for before in ["a.yaml", "kustomization.yaml"] {
+            let world = World::new(&["b"]);
+            let from = format!("apps/{before}");
+            world.repository.write(&from, service_account("bar", "a"));
+            world.repository.commit("a");
+            world.sync(&[]).ends(0);
+            world.repository.remove(&from);
+            let text = format!("{kustomization}{more}");
+            world.repository.write("overlay/kustomization.yaml", text);
+            world.repository.commit("an overlay");
+            is_removed(&world, before);
+        }
+    }
+}
+
 /// What is held is not let go because it is moved once more.
 #[test]
 fn m147_what_was_held_stays_so_when_it_moves_again() {

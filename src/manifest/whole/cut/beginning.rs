@@ -165,7 +165,7 @@ fn last_item(lines: &[&str]) -> Option<Vec<String>> {
     let items = &lines[items + 1..];
     let dash = indent_of(items.first()?);
     let is_start = |line: &&str| indent_of(line) == dash && line.trim_start().starts_with('-');
-    let start = items.iter().rposition(|line| is_start(line))?;
+    let start = items.iter().rposition(is_start)?;
     let dedented = |(index, line): (usize, &&str)| match index {
         0 => line[dash + 1..].trim_start().to_owned(),
         _ => line.get(dash + 2..).unwrap_or_default().to_owned(),
