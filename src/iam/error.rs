@@ -149,6 +149,9 @@ impl Error {
             Kind::Credentials if self.message.starts_with(HANGING) => {
                 "run that command by itself to see what it waits for".to_owned()
             }
+            Kind::Credentials if self.message.contains("credential_process") => {
+                "run that command by itself, and correct its line in ~/.aws/config".to_owned()
+            }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
             }
@@ -157,7 +160,7 @@ impl Error {
             }
             Kind::Unusable => "correct it where it is set, then run again".to_owned(),
             Kind::Unavailable => {
-                "check the network and AWS_ENDPOINT_URL, then run again: a run starts from what IAM has".to_owned()
+                "check the network, the region and AWS_ENDPOINT_URL, then run again: a run starts from what IAM has".to_owned()
             }
             Kind::Throttled => {
                 "somebody else uses up the account's rate of IAM calls; run again later, it goes on where this run stopped".to_owned()

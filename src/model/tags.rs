@@ -67,11 +67,11 @@ newtype! {
 pub enum InvalidTag {
     /// Whoever chose the key.
     #[error(
-        "`{0}` is not a tag key (1 to 128 letters, digits, spaces and `_.:/=+-@`, not starting with `aws:`)"
+        "`{0}` is not a tag key (1 to 128 letters, digits, spaces and `_.@:/=+-`, not starting with `aws:`)"
     )]
     Key(String),
     /// Whoever chose the value.
-    #[error("`{0}` is not a tag value (at most 256 letters, digits, spaces and `_.:/=+-@`)")]
+    #[error("`{0}` is not a tag value (at most 256 letters, digits, spaces and `_.@:/=+-`)")]
     Value(String),
 }
 

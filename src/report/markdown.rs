@@ -118,7 +118,13 @@ pub fn render(report: &Report, context: &Context, out: &mut dyn Write) -> io::Re
 fn stopped(word: &str, stopped: &Stopped) -> String {
     let hint = stopped.hint.as_ref();
     let hint = hint.map_or(String::new(), |hint| format!("\nHint: {}\n", code(hint)));
-    format!("\n**{word}:** {}\n{hint}", code(&stopped.message))
+    // Some messages begin with the word.
+    let said = format!("{}: ", word.to_lowercase());
+    let message = stopped
+        .message
+        .strip_prefix(&said)
+        .unwrap_or(&stopped.message);
+    format!("\n**{word}:** {}\n{hint}", code(message))
 }
 
 impl Group {

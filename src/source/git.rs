@@ -186,6 +186,15 @@ impl Repository {
         &self.label
     }
 
+    /// Where it is looked for something: a directory of this machine, or the URL of a clone.
+    pub(super) fn place(&self) -> String {
+        let checkout = self.git.workdir().filter(|_| self.checkout.is_some());
+        checkout.map_or_else(
+            || self.label.clone(),
+            |place| place.display().to_string().trim_end_matches('/').to_owned(),
+        )
+    }
+
     /// Where its files are checked out, as that was named; `None` for a bare one, or a clone of a URL.
     pub fn checkout(&self) -> Option<&Path> {
         self.checkout.as_deref()

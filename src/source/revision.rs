@@ -81,7 +81,7 @@ impl Repository {
         };
         if self.git.is_empty().unwrap_or(false) || (revision == "HEAD" && is_unborn()) {
             return Err(Error::NoCommit {
-                repository: self.label().to_owned(),
+                repository: self.place(),
             });
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Repository {
     fn missing(&self, revision: &str) -> Error {
         Error::Revision {
             revision: revision.to_owned(),
-            repository: self.label().to_owned(),
+            repository: self.place(),
             shallow: self.is_shallow(),
         }
     }

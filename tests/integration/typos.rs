@@ -251,3 +251,44 @@ fn i131_a_variable_that_nobody_reads_is_told() {
         assert_eq!(says(known, "x"), "");
     }
 }
+
+/// What is hidden for its likeness to a password is not what a message is about.
+#[test]
+fn i133_a_message_keeps_the_characters_that_it_lists() {
+    let world = world();
+    for (arguments, listed) in [
+        (["plan", "--cluster-name", "pr od"], "`_.@-/:`"),
+        (["plan", "--tag", "a?b=c"], "`_.@:/=+-`"),
+        (["plan", "--tag", "a=c?"], "`_.@:/=+-`"),
+    ] {
+        let error = world.print(&arguments).ends(2).stderr;
+        assert!(error.contains(listed), "{error}");
+    }
+}
+
+#[test]
+fn i133_what_is_not_there_is_looked_for_where_it_was() {
+    let world = world();
+    let origin = "https://github.com/acme/apps.git";
+    world.repository.git(&["remote", "add", "origin", origin]);
+    let error = world.print(&["plan", "--revision", "mian"]).ends(4).stderr;
+    let place = world.repository.path().canonicalize().expect("a directory");
+    let wanted = format!("error: `mian` is not in `{}`", place.display());
+    assert!(error.starts_with(&wanted), "{error}");
+}
+
+#[test]
+fn i133_half_an_access_key_is_named() {
+    let repository = Repository::with(&[("apps/a.yaml", &service_account("bar", "a"))]);
+    let [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    for (given, missing) in [(id, secret), (secret, id)] {
+        let run = Cli::new(repository.path(), &["plan"])
+            .env(given, "planted")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .run()
+            .ends(6);
+        let wanted = format!("{given} is set and {missing} is not");
+        assert!(run.stderr.contains(&wanted), "{}", run.stderr);
+        assert!(!run.stderr.contains("planted"), "{}", run.stderr);
+    }
+}

@@ -71,6 +71,17 @@ const ENDPOINTS: [&str; 3] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
+/// What is missing where the environment has one half of an access key, of which the SDK says nothing.
+fn half_a_key() -> Option<String> {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    match (is_set(id), is_set(secret)) {
+        (true, false) => Some(format!("{id} is set and {secret} is not")),
+        (false, true) => Some(format!("{secret} is set and {id} is not")),
+        _ => None,
+    }
+}
+
 /// Looks for variables that the SDK breaks down over, shows or ignores.
 pub(super) fn check_environment() -> Result<(), Unusable> {
     for name in VARIABLES {

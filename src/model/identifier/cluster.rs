@@ -44,7 +44,7 @@ pub enum InvalidCluster {
     #[error("`{0}` is not an audience (1 to 255 characters without white space, `*`, `?` or `$`)")]
     Audience(String),
     /// Whoever set the cluster name.
-    #[error("`{0}` is not a cluster name (1 to 100 letters, digits and `_.-/:@`)")]
+    #[error("`{0}` is not a cluster name (1 to 100 letters, digits and `_.@-/:`)")]
     Name(String),
     /// Whoever set the prefix.
     #[error(

@@ -137,7 +137,7 @@ impl fmt::Display for Kept {
             ),
             Self::DeclaredElsewhere(path) => write!(
                 f,
-                ", but `{path}` declares it now, which this run does not read, so nothing is pruned: list the cluster it moved to in --config, or, if that is nobody's, leave it out: {}",
+                ", but `{path}` declares it now, which this run does not read, so nothing is pruned: correct --path if this run is to read it, list the cluster it moved to in --config, or, if that is nobody's, leave it out: {}",
                 excluding(path)
             ),
             Self::BrokenElsewhere {

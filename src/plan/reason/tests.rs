@@ -78,7 +78,7 @@ fn why_a_role_is_not_declared_and_why_it_is_kept_are_one_sentence() {
         (
             Undeclared::Gone,
             Kept::DeclaredElsewhere("b/x.yaml".into()),
-            "no manifest declares its ServiceAccount, but `b/x.yaml` declares it now, which this run does not read, so nothing is pruned: list the cluster it moved to in --config, or, if that is nobody's, leave it out: --exclude /b/x.yaml",
+            "no manifest declares its ServiceAccount, but `b/x.yaml` declares it now, which this run does not read, so nothing is pruned: correct --path if this run is to read it, list the cluster it moved to in --config, or, if that is nobody's, leave it out: --exclude /b/x.yaml",
             "declared-elsewhere",
         ),
         (

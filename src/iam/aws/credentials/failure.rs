@@ -118,7 +118,9 @@ pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) 
         );
     }
     if kind == Kind::NoCredentials {
-        return format!("no credentials were found: {text}");
+        let half = super::half_a_key();
+        let half = half.map_or(String::new(), |half| format!("{half}: "));
+        return format!("no credentials were found: {half}{text}");
     }
     match &profile {
         Some((name, profile)) if access.web_identity.is_none() => {
