@@ -42,7 +42,27 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Diagnostic> {
     let changes = plan.changes.values();
     changes
         .flat_map(|change| of_change(change, facts))
+        .chain(of_record(facts))
         .collect()
+}
+
+/// Nobody is to assume the record's role, and no run writes its trust policy again.
+fn of_record(facts: &Facts) -> Option<Diagnostic> {
+    let record = facts.record()?;
+    let nobody = Allowed {
+        subject: String::new(),
+        audience: Demand::Any,
+        cluster: &facts.cluster,
+        former: None,
+    };
+    let intruders = nobody.intruders(&record.listed.trust_policy);
+    let message = format!(
+        "trust policy of the cluster's record `{}` lets somebody in: {}",
+        record.listed.name,
+        intruders.join("; ")
+    );
+    let finding = Diagnostic::error(Code::SecurityDrift, message);
+    (!intruders.is_empty()).then(|| finding.with_hint(closing(record.listed.name.as_str())))
 }
 
 fn of_change(change: &Change, facts: &Facts) -> Vec<Diagnostic> {
@@ -109,10 +129,14 @@ fn remedy(change: &Change, facts: &Facts) -> String {
             "irsa-gitops apply --mode upsert-only{REST} puts the declared trust policy back; {LOOK}"
         );
     }
+    closing(role.as_str())
+}
+
+/// How somebody lets nobody into a role that the run does not write to.
+fn closing(role: &str) -> String {
     let closed = trust_policy::quarantine();
     format!(
-        "this run leaves the role as it is; to let nobody in: aws iam update-assume-role-policy --role-name {} --policy-document '{}'; {LOOK}",
-        role.as_str(),
+        "this run leaves the role as it is; to let nobody in: aws iam update-assume-role-policy --role-name {role} --policy-document '{}'; {LOOK}",
         closed.as_str()
     )
 }

@@ -428,3 +428,27 @@ fn s26_an_edit_of_the_only_role_is_put_right() {
     assert_eq!(run.changes(), ["k8s-sa_bar_a update done"]);
     assert_eq!(run.codes(), ["security-drift"]);
 }
+
+#[test]
+fn c93_a_record_that_somebody_opened_is_told_like_a_role() {
+    let world = World::new(&["a"]);
+    world.run(&["apply"]).ends(0);
+    let record = "k8s-sa_=prod";
+    world.edit(|state| {
+        let roles = state["roles"].as_array_mut().expect("roles");
+        let opened = roles.iter_mut().find(|role| role["name"] == record);
+        opened.expect("a record")["trustPolicy"]["Statement"][0] = json!({
+            "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "arn:aws:iam::999999999999:root"},
+        });
+    });
+    for verb in [&["plan"][..], &["plan", "--mode", "sync"], &["apply"]] {
+        let run = world.run(verb).ends(7);
+        assert_eq!(run.codes(), ["security-drift"], "{}", run.stdout);
+        let found = &run.json()["clusters"][0]["diagnostics"][0];
+        let said = format!("{} {}", found["message"], found["hint"]);
+        for wanted in ["999999999999", record, "update-assume-role-policy"] {
+            assert!(said.contains(wanted), "{said}");
+        }
+    }
+}
