@@ -91,7 +91,7 @@ pub(super) async fn alone<W: IamWriter>(
         }
         Err(error) => Err(error),
     };
-    // Until work begins that can fail as a whole, nothing is written.
+    // Work that fails as a whole has written nothing.
     if result.is_ok() && !run.turn.settle.is_zero() {
         (run.observe)(Event::Settling);
         tokio::select! {

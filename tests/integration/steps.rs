@@ -75,6 +75,7 @@ fn m110_what_is_cut_off_in_a_file_that_was_there_is_no_removal() {
         "apiVersion: v1\nkind:",
         head,
         &format!("{head}metadata:\n"),
+        &format!("{head}metadata:\n  name:"),
         &format!("{head}metadata:\n  annotations:\n    eks.amaz"),
         &named,
         list,

@@ -81,8 +81,7 @@ fn yaml(text: &str) -> Option<Half> {
             _ => {}
         }
     }
-    let is_top_last = is_top(last);
-    if is_top_last {
+    if is_top(last) {
         match key_and_value(last) {
             Some(("kind", value)) => {
                 first.get_or_insert("kind");
@@ -120,7 +119,8 @@ fn yaml(text: &str) -> Option<Half> {
             indent_of(line) == indent
                 && key_and_value(line.trim_start()).is_some_and(|(key, _)| key == wanted)
         })?;
-        key_and_value(line.trim_start()).map(|(_, value)| value.to_owned())
+        let (_, value) = key_and_value(line.trim_start())?;
+        (!value.is_empty()).then(|| value.to_owned())
     };
     let (namespace, name) = (field("namespace"), field("name"));
     // With a name, a line that is no field tells that more was to come.
@@ -149,12 +149,13 @@ fn indent_of(line: &str) -> usize {
 /// A key and its value, without quotes and comments.
 fn key_and_value(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once(':')?;
-    let is_field = value.is_empty() || value.starts_with([' ', '\t', '\r']);
-    let value = value.split(" #").next().unwrap_or_default().trim();
-    let bare = |text: &'_ str| -> usize { text.len() - text.trim_start_matches(['"', '\'']).len() };
-    let quotes = bare(value);
-    let value = value[quotes..].trim_end_matches(['"', '\'']);
-    is_field.then_some((key.trim_matches(['"', '\'']), value))
+    let is_field = value.is_empty() || value.starts_with(char::is_whitespace);
+    let value = value.split(" #").next().unwrap_or_default();
+    is_field.then(|| (unquoted(key), unquoted(value)))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
 }
 
 /// The last item of a List, as if it stood by itself.
@@ -191,6 +192,8 @@ mod tests {
             "kind: Serv",
             "apiVersion: v1\nkind: ServiceAccount\n",
             "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n",
+            "kind: ServiceAccount\nmetadata:\n  name:",
+            "kind: ServiceAccount\nmetadata:\n  labels: {}\n  name: \n",
             &format!("apiVersion: v1\nkind: \"ServiceAccount\" # one\n{annotation}"),
             &format!(
                 "kind: ConfigMap\ndata: {{}}\n---\n# next\nkind: ServiceAccount\n{annotation}"
