@@ -146,6 +146,10 @@ fn i45_where_history_knows_two_the_account_decides() {
         let roles = state["roles"].as_array_mut().expect("roles");
         roles.retain(|role| role["name"] != "k8s-sa_bar_foo");
     });
-    let run = run(&["explain", "bar/foo"]).ends(2);
-    assert!(run.stderr.contains("`blue`, `green`"), "{}", run.stderr);
+    let ambiguous = run(&["explain", "bar/foo"]).ends(2).stderr;
+    assert!(ambiguous.contains("`blue`, `green`"), "{ambiguous}");
+    // What neither has, nor ever had, is wrong.
+    let wrong = run(&["explain", "bar/rset"]).ends(2).stderr;
+    assert!(!wrong.contains("several could be meant"), "{wrong}");
+    assert!(wrong.contains("did you mean `bar/rest`"), "{wrong}");
 }

@@ -237,7 +237,16 @@ pub(super) async fn only_one<'a, R: IamReader>(
     match (&owned[..], &candidates[..]) {
         ([only], _) => Ok(only.clone()),
         ([], []) => Err(unknown(what, clusters, manifests, &like)),
-        ([], several) | (several, _) => Err(ambiguous(several)),
+        ([], several) => {
+            for (cluster, one) in several {
+                if !manifests.versions(one, cluster)?.is_empty() {
+                    return Err(ambiguous(several));
+                }
+            }
+            // A name that no cluster has, nor ever had, is wrong and not ambiguous.
+            Err(unknown(what, clusters, manifests, &like))
+        }
+        (several, _) => Err(ambiguous(several)),
     }
 }
 
