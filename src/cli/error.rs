@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::invocation::Invocation;
 use crate::exit::Exit;
 use crate::iam;
+use crate::manual::advice;
 use crate::model::location::RepoPath;
-use crate::model::shell::{self, REST};
+use crate::model::shell::REST;
 use crate::plan::Superseded;
 use crate::plan::guard::Refusal;
 use crate::reconcile;
@@ -237,7 +238,7 @@ impl Error {
             Self::Run(reconcile::Error::Iam(_)) => None,
             _ => std::error::Error::source(self),
         };
-        let blaming = |text: &str| shell::blaming(text, |flag| run.variable(flag));
+        let blaming = |text: &str| advice::blaming(text, |flag| run.variable(flag));
         let hint = self.hint().map(|hint| blaming(&run.complete(&hint, None)));
         Stopped::new(blaming(&self.to_string()), cause, hint)
     }

@@ -31,8 +31,8 @@ const EXAMPLES: &[&str] = &[
 /// Show what apply would do, with read-only access to IAM
 ///
 /// Compares the manifests of a revision with IAM and lists every change with its reason. It is given
-/// an IAM client that has no method to write. A plan that is superseded is shown and marked so, and
-/// never saved.
+/// an IAM client that has no method to write. A plan that is superseded, or that a guard refuses, is
+/// shown and marked so, and never saved.
 #[derive(Debug, Args)]
 #[command(after_help = tail("plan", EXAMPLES))]
 pub(super) struct PlanArgs {
@@ -134,7 +134,7 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
     let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
     drop(watcher);
     let is_late = sections.iter().any(|section| section.superseded.is_some());
-    if let (Some(path), false) = (&args.out, !is_late) {
+    if let (Some(path), true) = (&args.out, is_late) {
         let path = path.display().to_string();
         let note = "nothing was saved there, as the plan is superseded";
         console.print_error(&format!("note: --out {}: {note}\n", line(&path)));

@@ -32,6 +32,9 @@ pub(super) const NO_PROFILE: &str = "there is no profile ";
 /// How the message starts if whatever gives credentials does not end.
 pub(super) const HANGING: &str = "none came within ";
 
+/// How the SDK calls what a `credential_process` runs.
+const PROCESS: &str = "external process";
+
 /// What a failed call means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -149,8 +152,8 @@ impl Error {
             Kind::Credentials if self.message.starts_with(HANGING) => {
                 "run that command by itself to see what it waits for".to_owned()
             }
-            Kind::Credentials if self.message.contains("credential_process") => {
-                "run that command by itself, and correct its line in ~/.aws/config".to_owned()
+            Kind::Credentials if self.message.contains(PROCESS) => {
+                "run the credential_process of the profile by itself; then renew what it gives, or correct its line in ~/.aws/config".to_owned()
             }
             Kind::Credentials => {
                 "renew the credentials (aws sso login, the job's OIDC token, AWS_PROFILE), then run again".to_owned()
@@ -211,10 +214,14 @@ mod tests {
     use super::{Error, Kind};
 
     fn hint(message: &str) -> String {
+        hint_of(Kind::Unusable, message)
+    }
+
+    fn hint_of(kind: Kind, message: &str) -> String {
         let error = Error {
             action: "sts:GetCallerIdentity",
             role: None,
-            kind: Kind::Unusable,
+            kind,
             message: message.to_owned(),
             source: None,
         };
@@ -235,5 +242,14 @@ mod tests {
                 "{other}"
             );
         }
+    }
+
+    #[test]
+    fn i133_a_broken_process_is_to_be_corrected_and_other_credentials_renewed() {
+        let failed = "profile `x`: external process exited with code exit status: 1";
+        let hint = hint_of(Kind::Credentials, failed);
+        assert!(hint.contains("credential_process"), "{hint}");
+        let hint = hint_of(Kind::Credentials, "the security token has expired");
+        assert!(hint.contains("renew"), "{hint}");
     }
 }

@@ -24,40 +24,6 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// An error or a hint with variables in the place of the flags that they stood for: where the text begins
-/// with a flag, and in advice to check or correct some.
-pub fn blaming(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
-    let is_word = |c: char| c.is_ascii_lowercase() || c == '-';
-    let named = |clause: &str| {
-        let mut out = String::new();
-        let mut left = clause;
-        while let Some(start) = left.find("--") {
-            let rest = &left[start..];
-            let (flag, behind) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
-            out.push_str(&left[..start]);
-            out.push_str(variable(flag).as_deref().unwrap_or(flag));
-            left = behind;
-        }
-        out + left
-    };
-    let is_advice = |clause: &str| {
-        let advice = clause.strip_prefix("or ").unwrap_or(clause);
-        ["check ", "correct "]
-            .iter()
-            .any(|verb| advice.starts_with(verb))
-    };
-    let first = match text.starts_with("--") {
-        true => text.find([' ', ':']).unwrap_or(text.len()),
-        false => 0,
-    };
-    let (first, rest) = text.split_at(first);
-    let clauses = rest.split("; ").map(|clause| match is_advice(clause) {
-        true => named(clause),
-        false => clause.to_owned(),
-    });
-    named(first) + &clauses.collect::<Vec<_>>().join("; ")
-}
-
 /// Which repository, cluster and IAM a run is about, as the arguments of each verb that takes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags(BTreeMap<String, Vec<Argument>>);
@@ -162,27 +128,6 @@ mod tests {
             ("it's", r"'it'\''s'"),
         ] {
             assert_eq!(quoted(text), word);
-        }
-    }
-
-    #[test]
-    fn i54_a_variable_is_blamed_in_the_place_of_its_flag() {
-        let variable = |flag: &str| (flag == "--path").then(|| "PATHS".to_owned());
-        for (text, blamed) in [
-            ("--path", "PATHS"),
-            ("--path: `x` is none", "PATHS: `x` is none"),
-            ("--path `x`: none", "PATHS `x`: none"),
-            ("--paths: none", "--paths: none"),
-            (
-                "check --path, --revision and x",
-                "check PATHS, --revision and x",
-            ),
-            ("say it; or correct --path", "say it; or correct PATHS"),
-            ("correct it; plan --path x", "correct it; plan --path x"),
-            ("use --path x", "use --path x"),
-            ("`--path x` is none", "`--path x` is none"),
-        ] {
-            assert_eq!(blaming(text, variable), blamed);
         }
     }
 

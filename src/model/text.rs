@@ -8,12 +8,20 @@ pub fn cut(text: &str, longest: usize) -> String {
     }
 }
 
+/// How much like each other two names have to be: `api` and `api-gateway` are, `cart` and `catalog` are not.
+pub const ALIKE: f64 = 0.8;
+
+/// How much like each other two names are, from 0 to 1, whatever their letters' case.
+pub fn likeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_lowercase(), &b.to_lowercase())
+}
+
 /// The one of some names that a wrong one was most likely meant to be.
 pub fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
+    let likeness = |name: &&str| likeness(wrong, name);
     names
         .into_iter()
-        .filter(|name| likeness(name) > 0.8)
+        .filter(|name| likeness(name) > ALIKE)
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 

@@ -168,7 +168,7 @@ impl Refusal {
             }
             Self::Empty(_) => "check --path, --revision and what was rendered; if all of them are to go, use --allow-empty".to_owned(),
             Self::ManyRemovals { roles, .. } => format!(
-                "look at every one of them; if they are to go, use --allow-removals {}",
+                "look at every one of them, as plan shows them; if they are to go, use --allow-removals {}",
                 roles.len()
             ),
             Self::ManyLosses { roles, .. } => format!(

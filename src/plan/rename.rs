@@ -7,6 +7,7 @@ use super::{Action, Change};
 use crate::desired::Resolved;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::location::{Location, RepoPath};
+use crate::model::text::{self, ALIKE};
 
 /// A role that goes and the one that comes in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +53,6 @@ const TRAITS: [(Trait, bool); 4] = [
         false,
     ),
 ];
-
-/// How much like each other two names have to be, from 0 to 1, to be the old and the new one: `api` and
-/// `api-gateway` are, `cart` and `catalog` are not.
-const LIKE: f64 = 0.8;
 
 /// Pairs the roles that go with those that come, by where their ServiceAccounts were declared before and
 /// are now: in the same file, under the same name in another namespace, in a file of the same name, or in
@@ -123,7 +120,7 @@ fn pairs<'a>(
     }
     let best = |of: &Change, among: &[Placed<'a>]| -> Option<&'a Change> {
         let likeness = among.iter().map(|(other, _)| (likeness(of, other), *other));
-        let mut like: Vec<(f64, &Change)> = likeness.filter(|(like, _)| *like >= LIKE).collect();
+        let mut like: Vec<(f64, &Change)> = likeness.filter(|(like, _)| *like > ALIKE).collect();
         like.sort_by(|a, b| b.0.total_cmp(&a.0));
         let is_tied = like.len() > 1 && like[0].0 <= like[1].0;
         like.first().filter(|_| !is_tied).map(|(_, change)| *change)
@@ -139,8 +136,8 @@ fn pairs<'a>(
 /// How much the names of two ServiceAccounts are like each other.
 fn likeness(a: &Change, b: &Change) -> f64 {
     let (a, b) = (&a.service_account, &b.service_account);
-    let of = |a: &str, b: &str| strsim::jaro_winkler(a, b);
-    of(a.name.as_str(), b.name.as_str()) * of(a.namespace.as_str(), b.namespace.as_str())
+    let names = text::likeness(a.name.as_str(), b.name.as_str());
+    names * text::likeness(a.namespace.as_str(), b.namespace.as_str())
 }
 
 fn file_name(path: &RepoPath) -> &[u8] {

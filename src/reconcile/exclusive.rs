@@ -35,7 +35,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The turn of a run that began then.
+    /// The turn of a run that began then, under a random name.
     pub fn new(
         since: Timestamp,
         timeout: SignedDuration,

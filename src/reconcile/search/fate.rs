@@ -105,18 +105,8 @@ impl Search<'_> {
         let changes = self.files.get(path).map_or(&[][..], Vec::as_slice);
         for Change { commit, after, .. } in changes.iter().rev().filter(|c| c.commit <= from) {
             let blob = *after;
-            let mut after = blob.map(|after| self.after(file, after)).transpose()?;
-            let is_odd = |after: &Rc<Compared>| after.check_edited().is_err();
-            if after.as_ref().is_some_and(is_odd)
-                && let Some(linked) = self.linked_by(file, *commit)?
-            {
-                if linked.holds(service_account)
-                    && let Some(gone) = self.gone_behind_link(service_account, file)?
-                {
-                    return Ok(Fate::Gone(gone));
-                }
-                after = Some(linked);
-            }
+            let after = blob.map(|blob| self.left_by(file, *commit, blob));
+            let after = after.transpose()?;
             if let Some(Err(defect)) = after.as_ref().map(|after| after.check(service_account)) {
                 let content = blob.map(|blob| self.repository.blob(blob, path));
                 let content = content.transpose()?.unwrap_or_default();
@@ -127,6 +117,9 @@ impl Search<'_> {
             }
             let is_gone = after.is_none();
             let remains = after.is_some_and(|after| after.holds(service_account));
+            if remains && let Some(gone) = self.gone_behind_link(service_account, file)? {
+                return Ok(Fate::Gone(gone));
+            }
             if !remains {
                 visited.insert((path.clone(), *commit));
                 match self.successors(service_account, file, (*commit, is_gone), visited)? {
@@ -214,10 +207,7 @@ impl Search<'_> {
                 Now::Nothing | Now::File(_) => None,
             });
         };
-        let left = match self.linked_by(file, lost_by)? {
-            Some(linked) => linked,
-            None => self.after(file, left)?,
-        };
+        let left = self.left_by(file, lost_by, left)?;
         match left.is_torn(service_account) {
             true => self.fate(service_account, file, lost_by).map(Some),
             false => Ok(None),
@@ -332,11 +322,20 @@ impl Search<'_> {
         content.transpose()
     }
 
-    /// The same of a commit, where that left a link.
-    fn linked_by(&self, file: &Held, commit: usize) -> Result<Option<Rc<Compared>>, source::Error> {
-        let content = self.linked(&self.commits[commit], &file.path)?;
-        let compared = content.map(|content| self.compare(file, &content));
-        Ok(compared.transpose()?.map(Rc::new))
+    /// What a commit left of a file that held ServiceAccounts, through a link that it may have become.
+    fn left_by(
+        &self,
+        file: &Held,
+        commit: usize,
+        left: Blob,
+    ) -> Result<Rc<Compared>, source::Error> {
+        let left = self.after(file, left)?;
+        if left.check_edited().is_err()
+            && let Some(content) = self.linked(&self.commits[commit], &file.path)?
+        {
+            return Ok(Rc::new(self.compare(file, &content)?));
+        }
+        Ok(left)
     }
 
     /// A later version of a file that held ServiceAccounts.
