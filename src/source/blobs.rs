@@ -7,7 +7,9 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::error::{damaged, reason};
 use super::listing::Named;
-use super::{Error, LFS_POINTER, MAX_FILE_SIZE, Snapshot, Unread, UnreadReason, pack, threads};
+use super::{
+    Error, LFS_POINTER, MAX_FILE_SIZE, Snapshot, Unread, UnreadReason, pack, packed, threads,
+};
 use crate::model::location::RepoPath;
 
 /// How many files a thread takes at a time.
@@ -55,7 +57,7 @@ pub(super) fn read<T: Send>(
         found.extend(reads);
         true
     };
-    let taken = pack::read(&pack::packs(git), &ids, &take)?;
+    let taken = packed::read(&pack::packs(git), &ids, &take)?;
     let left = taken.iter().zip(&places).filter(|(taken, _)| !**taken);
     let mut left: Vec<_> = left.map(|(_, places)| *places).collect();
     left.sort();

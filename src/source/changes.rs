@@ -139,7 +139,8 @@ impl Repository {
         look: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<BTreeMap<RepoPath, Rc<T>>, Error> {
         let root = self.tree(commit)?;
-        let listing = listing::list(self.objects(), (commit, root), scope, &|_| false)?;
+        let mut read = |id, path: &[u8]| self.directory(id, path);
+        let listing = listing::list(&mut read, (commit, root), scope, &|_| false)?;
         let (linked, _) = link::resolve(self.objects(), root, &listing.links, scope);
         let files: Vec<Named> = listing.blobs.into_iter().chain(linked).collect();
         let new = files.iter().filter(|file| !known.0.contains_key(*file));

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use super::blobs::{self, Read, read_content};
 use super::credentials::Credentials;
 use super::error::{damaged, reason};
-use super::listing::{self, Named};
+use super::listing::{self, Listing, Named};
 use super::remote::{self, Address, Phase};
 use super::tree::directories_above;
-use super::trees::{Tree, Trees};
+use super::trees::{Check, Tree, Trees};
 use super::user_config::UserConfig;
 use super::{Cache, Error, Remembered, Scope, Snapshot, link, pack, trusted};
 use crate::model::commit::{CommitId, TrailerKey};
@@ -215,9 +215,8 @@ impl Repository {
         remembered: Option<&Remembered<'_, T>>,
         extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Snapshot<T>, Error> {
-        let root = self.tree(commit)?;
         let is_empty = |id: &Oid| cache.is_some_and(|cache| cache.holds_nothing(id));
-        let listing = listing::list(&self.objects, (commit, root), scope, &is_empty)?;
+        let (listing, root) = self.list(commit, scope, &is_empty)?;
         let mut snapshot = Snapshot {
             repository: self.label.clone(),
             commit: Some(commit.clone()),
@@ -275,8 +274,7 @@ impl Repository {
         is_needed: &dyn Fn(&RepoPath) -> bool,
         extract: &(impl Fn(&RepoPath, &[u8]) -> Option<T> + Sync),
     ) -> Result<Vec<(RepoPath, T)>, Error> {
-        let root = self.tree(commit)?;
-        let listing = listing::list(&self.objects, (commit, root), scope, &|_| false)?;
+        let (listing, root) = self.list(commit, scope, &|_| false)?;
         let (linked, _) = link::resolve(&self.objects, root, &listing.links, scope);
         let mut blobs: Vec<Named> = listing.blobs.into_iter().chain(linked).collect();
         blobs.retain(|(path, _)| is_needed(path));
@@ -302,8 +300,7 @@ impl Repository {
     ///
     /// As [`Repository::read`], but that no blob is opened.
     pub fn names(&self, commit: &CommitId, scope: &Scope) -> Result<Vec<RepoPath>, Error> {
-        let root = self.tree(commit)?;
-        let listing = listing::list(&self.objects, (commit, root), scope, &|_| false)?;
+        let (listing, _) = self.list(commit, scope, &|_| false)?;
         let mut names: Vec<RepoPath> = listing.blobs.into_iter().map(|(path, _)| path).collect();
         names.sort();
         Ok(names)
@@ -320,14 +317,18 @@ impl Repository {
         Ok(found.map_err(|e| damaged(id, b"", &e))?.tree_id())
     }
 
-    /// Reads a directory.
+    /// Reads a directory of history.
     ///
     /// # Errors
     ///
     /// If it cannot be read.
     pub(super) fn directory(&self, id: Oid, path: &[u8]) -> Result<Tree, Error> {
         let mut trees = self.trees.borrow_mut();
-        let trees = trees.get_or_insert_with(|| Trees::new(&pack::packs(&self.git)));
+        let packs = || Trees::new(&pack::packs(&self.git), Check::Checksums);
+        self.directory_of(trees.get_or_insert_with(packs), id, path)
+    }
+
+    fn directory_of(&self, trees: &mut Trees, id: Oid, path: &[u8]) -> Result<Tree, Error> {
         if let Some(tree) = trees.read(id) {
             return Ok(tree);
         }
@@ -336,6 +337,20 @@ impl Repository {
         self.objects.find_tree(id).map_err(broken)?;
         let odb = self.objects.odb().map_err(broken)?;
         Ok(Tree::new(id, odb.read(id).map_err(broken)?.data()))
+    }
+
+    /// What is in scope at one commit, and the root directory of that.
+    fn list(
+        &self,
+        commit: &CommitId,
+        scope: &Scope,
+        is_empty: &impl Fn(&Oid) -> bool,
+    ) -> Result<(Listing, Oid), Error> {
+        let root = self.tree(commit)?;
+        let mut trees = Trees::new(&pack::packs(&self.git), Check::Ids);
+        let mut read = |id, path: &[u8]| self.directory_of(&mut trees, id, path);
+        let listing = listing::list(&mut read, (commit, root), scope, is_empty)?;
+        Ok((listing, root))
     }
 }
 

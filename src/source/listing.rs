@@ -1,9 +1,9 @@
 //! What is in scope at one commit, told by names and kinds alone: no blob is opened here.
 
-use git2::{Oid, Repository};
+use git2::Oid;
 
-use super::error::damaged;
-use super::tree::{DIRECTORY, SUBMODULE, SYMLINK, is_kind, joined, kind_of};
+use super::tree::{DIRECTORY, SUBMODULE, SYMLINK, joined, kind_of};
+use super::trees::{Entry, Tree};
 use super::{Error, MAX_ENTRIES, MAX_TREE_DEPTH, Scope, Unread, UnreadReason, is_manifest};
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
@@ -24,6 +24,9 @@ pub(super) struct Listing {
     pub(super) unread: Vec<Unread>,
 }
 
+/// Reads a directory, of which it is given the id and the path.
+pub(super) type ReadTree<'r> = &'r mut dyn FnMut(Oid, &[u8]) -> Result<Tree, Error>;
+
 /// An entry of a directory that is still to be sorted into the listing.
 struct Pending {
     path: RepoPath,
@@ -41,12 +44,12 @@ struct Pending {
 /// If a path of the scope is missing or is a file that is no manifest, if a directory cannot be read,
 /// or if there is more than this program reads.
 pub(super) fn list(
-    objects: &Repository,
+    read: ReadTree<'_>,
     (commit, root): (&CommitId, Oid),
     scope: &Scope,
     is_empty: &impl Fn(&Oid) -> bool,
 ) -> Result<Listing, Error> {
-    let start = |path: RepoPath| find(objects, (commit, root), &path);
+    let start = |path: RepoPath| find(read, (commit, root), &path);
     let starts = scope.roots().into_iter().map(start);
     let mut pending: Vec<Pending> = starts.collect::<Result<_, _>>()?;
     let mut listing = Listing::default();
@@ -66,7 +69,7 @@ pub(super) fn list(
             SYMLINK => listing.links.push((entry.path, entry.id)),
             DIRECTORY if is_empty(&entry.id) => {}
             DIRECTORY => {
-                enter(objects, &entry, is_empty, &mut pending)?;
+                enter(read, &entry, is_empty, &mut pending)?;
                 listing.directories.push((entry.path, entry.id));
             }
             _ if is_manifest(&entry.path) && is_empty(&entry.id) => {}
@@ -86,7 +89,7 @@ impl Listing {
 
 /// Finds what is at a path.
 fn find(
-    objects: &Repository,
+    read: ReadTree<'_>,
     (commit, root): (&CommitId, Oid),
     path: &RepoPath,
 ) -> Result<Pending, Error> {
@@ -107,44 +110,47 @@ fn find(
         if kind_of(at.mode) != DIRECTORY {
             return Err(missing());
         }
-        let tree = objects.find_tree(at.id);
-        let tree = tree.map_err(|error| damaged(at.id, at.path.as_bytes(), &error))?;
-        let entry = tree.iter().find(|entry| entry.name_bytes() == part);
+        let tree = read(at.id, at.path.as_bytes())?;
+        let entry = tree.entry(part, at.path.as_bytes())?;
         let entry = entry.ok_or_else(missing)?;
-        at = Pending {
-            path: RepoPath::new(joined(at.path.as_bytes(), part)),
-            id: entry.id(),
-            mode: entry.filemode(),
-            depth: at.depth + 1,
-        };
+        at = at.entry(&entry);
     }
     Ok(at)
 }
 
 /// Adds what is in a directory, without what is known to be empty.
 fn enter(
-    objects: &Repository,
+    read: ReadTree<'_>,
     directory: &Pending,
     is_empty: &impl Fn(&Oid) -> bool,
     pending: &mut Vec<Pending>,
 ) -> Result<(), Error> {
-    let Pending { path, id, .. } = directory;
-    let depth = directory.depth + 1;
-    if depth > MAX_TREE_DEPTH {
+    let path = &directory.path;
+    if directory.depth >= MAX_TREE_DEPTH {
         let (path, limit) = (path.clone(), MAX_TREE_DEPTH);
         return Err(Error::TooDeep { path, limit });
     }
-    let tree = objects.find_tree(*id);
-    let tree = tree.map_err(|error| damaged(*id, path.as_bytes(), &error))?;
-    // The cache knows nothing of submodules and links, whatever has their ids.
-    let is_listed = |entry: &git2::TreeEntry<'_>| {
-        is_kind(entry, SUBMODULE) || is_kind(entry, SYMLINK) || !is_empty(&entry.id())
-    };
-    pending.extend(tree.iter().filter(is_listed).map(|entry| Pending {
-        path: RepoPath::new(joined(path.as_bytes(), entry.name_bytes())),
-        id: entry.id(),
-        mode: entry.filemode(),
-        depth,
-    }));
+    let tree = read(directory.id, path.as_bytes())?;
+    let mut left = tree.content();
+    while let Some(entry) = tree.first(left, path.as_bytes())? {
+        left = &left[entry.length..];
+        // The cache knows nothing of submodules and links, whatever has their ids.
+        let is_other = matches!(kind_of(entry.mode), SUBMODULE | SYMLINK);
+        if is_other || !is_empty(&entry.id) {
+            pending.push(directory.entry(&entry));
+        }
+    }
     Ok(())
+}
+
+impl Pending {
+    /// What a directory holds.
+    fn entry(&self, entry: &Entry<'_>) -> Self {
+        Self {
+            path: RepoPath::new(joined(self.path.as_bytes(), entry.name)),
+            id: entry.id,
+            mode: entry.mode,
+            depth: self.depth + 1,
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! A list worked through by all processors.
+//! Work for all processors: a list, or what leads to more of itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The most threads that read; each has caches of its own.
 const MOST: usize = 8;
@@ -52,6 +52,94 @@ pub(super) fn in_pieces<C, T: Send, R: Send>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Works through items and what they lead to, the newest first; `work` adds that to the list it is given. Each
+/// thread works with what `start` makes.
+pub(super) fn spreading<C, T: Send>(
+    items: Vec<T>,
+    start: impl Fn() -> C + Sync,
+    work: impl Fn(&mut C, T, &mut Vec<T>) + Sync,
+) {
+    let shared = Shared {
+        stack: Mutex::new(Stack {
+            items,
+            busy: 0,
+            waiting: 0,
+        }),
+        changed: Condvar::new(),
+    };
+    let take_all = || {
+        let mut with = start();
+        while let Some((item, mut turn)) = shared.next() {
+            work(&mut with, item, &mut turn.more);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..available() {
+            // Where no thread can be started there is one helper less.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, take_all);
+        }
+        take_all();
+    });
+}
+
+/// What threads take from and add to.
+struct Shared<T> {
+    stack: Mutex<Stack<T>>,
+    changed: Condvar,
+}
+
+struct Stack<T> {
+    items: Vec<T>,
+    /// How many threads may still add something.
+    busy: usize,
+    /// How many threads wait for that.
+    waiting: usize,
+}
+
+/// The work on one item. What it leads to is there for all threads once it ends, by a panic, too: nobody
+/// waits for it then.
+struct Turn<'s, T> {
+    shared: &'s Shared<T>,
+    more: Vec<T>,
+}
+
+impl<T> Shared<T> {
+    fn stack(&self) -> MutexGuard<'_, Stack<T>> {
+        // Whoever holds the lock cannot panic.
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest item, once there is one; `None` if there will be none any more.
+    fn next(&self) -> Option<(T, Turn<'_, T>)> {
+        let mut stack = self.stack();
+        loop {
+            if let Some(item) = stack.items.pop() {
+                stack.busy += 1;
+                let (shared, more) = (self, Vec::new());
+                return Some((item, Turn { shared, more }));
+            }
+            if stack.busy == 0 {
+                return None;
+            }
+            stack.waiting += 1;
+            let waited = self.changed.wait(stack);
+            stack = waited.unwrap_or_else(PoisonError::into_inner);
+            stack.waiting -= 1;
+        }
+    }
+}
+
+impl<T> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        let mut stack = self.shared.stack();
+        stack.busy -= 1;
+        stack.items.append(&mut self.more);
+        if stack.waiting > 0 {
+            self.shared.changed.notify_all();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +153,33 @@ mod tests {
         assert_eq!(together.concat(), numbers);
         let alone = in_pieces(&(), || None, items(), 7, |(), piece| piece);
         assert_eq!(alone.concat(), numbers, "no helper can be had");
+    }
+
+    #[test]
+    fn what_work_leads_to_is_done_as_well() {
+        let seen = Mutex::new(Vec::new());
+        let work = |own: &mut usize, number: usize, more: &mut Vec<usize>| {
+            *own += 1;
+            seen.lock().expect("nobody panicked").push(number);
+            more.extend(
+                [2 * number, 2 * number + 1]
+                    .into_iter()
+                    .filter(|n| *n < 1000),
+            );
+        };
+        spreading(vec![1], || 0, work);
+        let mut seen = seen.into_inner().expect("nobody panicked");
+        seen.sort_unstable();
+        assert_eq!(seen, (1..1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nobody_waits_for_work_that_panicked() {
+        let work = |(): &mut (), number: usize, more: &mut Vec<usize>| {
+            assert!(number < 100, "as it was meant to");
+            more.push(number + 1);
+        };
+        let spread = || spreading(vec![0, 1, 2], || (), work);
+        assert!(std::panic::catch_unwind(spread).is_err());
     }
 }

@@ -1,21 +1,20 @@
 //! The directories of a history, which Git calls trees, one after the other.
 //!
 //! Those of neighbouring commits are differences from each other in a pack, so those that were read last are
-//! kept: each one costs one difference, and no hash. An entry of a pack has been compared with the checksum
-//! that the index has of it. What is in no pack, or makes no sense there, is read by libgit2.
+//! kept: each one costs one difference, and no hash if the entries of the pack are compared with the checksums
+//! that the index has of them. What is in no pack, or makes no sense there, is read by libgit2.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use git2::{ObjectType, Oid};
-use gix_hash::{Kind, ObjectId};
-use gix_pack::data::{self, entry::Header};
-use gix_pack::index;
+use gix_hash::ObjectId;
+use gix_pack::data::entry::Header;
 
-use super::Error;
-use super::pack::{self, BATCH, DEEPEST, Layout, MOST_BYTES};
+use super::pack::{self, DEEPEST, MOST_BYTES, Pack, Unpacking, has_id};
 use super::tree::{DIRECTORY, SUBMODULE, kind_of};
+use super::{Error, delta};
 use crate::model::location::RepoPath;
 
 /// How many bytes of directories are kept.
@@ -24,7 +23,8 @@ const KEPT: usize = 16 * 1024 * 1024;
 /// The directories in the packs of a repository.
 pub(super) struct Trees {
     packs: Vec<Pack>,
-    inflate: gix_zlib::Inflate,
+    check: Check,
+    unpacking: Unpacking,
     /// By the number of the pack and the place in it.
     kept: HashMap<(usize, u64), Rc<[u8]>>,
     /// The same, the oldest first.
@@ -32,12 +32,13 @@ pub(super) struct Trees {
     bytes: usize,
 }
 
-struct Pack {
-    path: PathBuf,
-    layout: Layout,
-    file: data::File,
-    /// How much of the file was read: that stays mapped into memory until it is opened anew.
-    read: u64,
+/// How it is made sure that a directory is the one that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Its id, which costs a hash of each.
+    Ids,
+    /// The checksum of each entry that it is made of, which costs a look at the whole index.
+    Checksums,
 }
 
 /// A directory, as Git keeps it: its entries, one behind the other.
@@ -134,23 +135,13 @@ impl<'t> Entry<'t> {
 
 impl Trees {
     /// Those of a directory of packs.
-    pub(super) fn new(directory: &Path) -> Self {
-        let pack = |index: PathBuf| {
-            let path = index.with_extension("pack");
-            let index = index::File::at(&index, Kind::Sha1).ok()?;
-            let file = data::File::at(&path, Kind::Sha1).ok()?;
-            let layout = Layout::new(index);
-            Some(Pack {
-                path,
-                layout,
-                file,
-                read: 0,
-            })
-        };
-        let indexes = pack::indexes(directory).into_iter();
+    pub(super) fn new(directory: &Path, check: Check) -> Self {
+        let packs = pack::indexes(directory);
+        let packs = packs.iter().filter_map(|index| Pack::open(index).ok());
         Self {
-            packs: indexes.filter_map(pack).collect(),
-            inflate: gix_zlib::Inflate::default(),
+            packs: packs.collect(),
+            check,
+            unpacking: Unpacking::default(),
             kept: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
@@ -160,28 +151,38 @@ impl Trees {
     /// A directory, if it is in a pack and can be read there.
     pub(super) fn read(&mut self, id: Oid) -> Option<Tree> {
         let content = self.content(id)?;
-        Some(Tree { id, content })
+        let is_it = self.check == Check::Checksums || has_id("tree", &content, id);
+        is_it.then_some(Tree { id, content })
     }
 
     fn content(&mut self, id: Oid) -> Option<Rc<[u8]>> {
         let id = ObjectId::try_from(id.as_bytes()).ok()?;
-        let mut packs = self.packs.iter().map(|pack| pack.layout.offset_of(&id));
-        let number = packs.position(|at| at.is_some())?;
-        let mut at = self.packs[number].layout.offset_of(&id)?;
+        let found = self
+            .packs
+            .iter()
+            .map(|pack| pack.offset_of(&id))
+            .enumerate();
+        let (number, mut at) = found.filter_map(|(n, at)| Some((n, at?))).next()?;
         let mut deltas = Vec::new();
         let mut bytes = 0;
         let mut tree = loop {
             if let Some(kept) = self.kept.get(&(number, at)) {
                 break kept.clone();
             }
-            let (header, content) = self.packs[number].entry(at, &mut self.inflate)?;
+            let mut content = Vec::new();
+            let pack = &self.packs[number];
+            let with = &mut self.unpacking;
+            let header = match self.check {
+                Check::Ids => pack.unpack_unchecked(at, with, &mut content)?,
+                Check::Checksums => pack.unpack(at, with, &mut content)?,
+            };
             bytes += content.len();
             let base = match header {
                 Header::Tree => break self.keep(number, at, content),
                 Header::OfsDelta { base_distance } => {
                     Header::verified_base_pack_offset(at, base_distance)?
                 }
-                Header::RefDelta { base_id } => self.packs[number].layout.offset_of(&base_id)?,
+                Header::RefDelta { base_id } => pack.offset_of(&base_id)?,
                 Header::Commit | Header::Blob | Header::Tag => return None,
             };
             deltas.push((at, content));
@@ -191,7 +192,8 @@ impl Trees {
             at = base;
         };
         for (at, delta) in deltas.into_iter().rev() {
-            let next = apply(&tree, &delta)?;
+            let mut next = Vec::new();
+            delta::apply(&tree, &delta, MOST_BYTES, &mut next)?;
             tree = self.keep(number, at, next);
         }
         Some(tree)
@@ -211,103 +213,9 @@ impl Trees {
     }
 }
 
-impl Pack {
-    /// Unpacks an entry: an object, or what makes it of another one.
-    fn entry(&mut self, at: u64, inflate: &mut gix_zlib::Inflate) -> Option<(Header, Vec<u8>)> {
-        if self.read > BATCH {
-            self.file = data::File::at(&self.path, Kind::Sha1).ok()?;
-            self.read = 0;
-        }
-        let bytes = self.layout.checked(&self.file, at)?;
-        self.read += bytes.len() as u64;
-        let entry = data::Entry::from_bytes(bytes, at, Kind::Sha1).ok()?;
-        let size = usize::try_from(entry.decompressed_size).ok()?;
-        let mut content = vec![0; (size <= MOST_BYTES).then_some(size)?];
-        let unpacked = self.file.decompress_entry(&entry, inflate, &mut content);
-        unpacked.ok().map(|_| (entry.header, content))
-    }
-}
-
-/// Makes an object of its base, as <https://git-scm.com/docs/gitformat-pack> says.
-fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = delta;
-    if length(&mut rest)? != base.len() {
-        return None;
-    }
-    let size = length(&mut rest).filter(|size| *size <= MOST_BYTES)?;
-    let mut made = Vec::with_capacity(size);
-    while let Some((instruction, after)) = rest.split_first() {
-        rest = after;
-        let piece = if instruction & 0x80 == 0 {
-            let (new, after) = rest.split_at_checked(usize::from(*instruction))?;
-            rest = after;
-            new
-        } else {
-            let start = number(&mut rest, *instruction, 4)?;
-            let length = match number(&mut rest, instruction >> 4, 3)? {
-                0 => 0x10000,
-                length => length,
-            };
-            base.get(start..start + length)?
-        };
-        if piece.is_empty() || piece.len() > size - made.len() {
-            return None;
-        }
-        made.extend_from_slice(piece);
-    }
-    (made.len() == size).then_some(made)
-}
-
-/// A length, seven bits in each byte, the last of which is below 128.
-fn length(rest: &mut &[u8]) -> Option<usize> {
-    let mut length = 0;
-    for place in 0..usize::BITS / 7 {
-        let byte = rest.split_off_first()?;
-        length |= usize::from(byte & 0x7f) << (7 * place);
-        if byte & 0x80 == 0 {
-            return Some(length);
-        }
-    }
-    None
-}
-
-/// A number of some bytes, of which those that are zero are left out: a bit tells which are there.
-fn number(rest: &mut &[u8], which: u8, bytes: u32) -> Option<usize> {
-    let mut number = 0;
-    for place in (0..bytes).filter(|place| which & (1 << place) != 0) {
-        number |= usize::from(*rest.split_off_first()?) << (8 * place);
-    }
-    Some(number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_difference_copies_and_adds_and_is_refused_if_it_makes_no_sense() {
-        let base = b"0123456789";
-        // Three bytes from the fifth on, two new ones, and all of the base.
-        let delta = b"\x0a\x0f\x91\x04\x03\x02ab\x90\x0a";
-        assert_eq!(apply(base, delta).as_deref(), Some(&b"456ab0123456789"[..]));
-        for end in 0..delta.len() {
-            assert_eq!(apply(base, &delta[..end]), None, "cut at {end}");
-        }
-        for wrong in [
-            &b"\x09\x01\x01a"[..],
-            b"\x0a\x01\x02ab",
-            b"\x0a\x02\x01a",
-            b"\x0a\x01\x91\x0a\x01",
-            b"\x0a\x01\x00\x01a",
-            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01a",
-        ] {
-            assert_eq!(apply(base, wrong), None, "{wrong:?}");
-        }
-        // Without a length it is 65,536 bytes.
-        let base = vec![b'x'; 0x10000];
-        let delta = b"\x80\x80\x04\x80\x80\x04\x80";
-        assert_eq!(apply(&base, delta), Some(base));
-    }
 
     #[test]
     fn an_entry_that_makes_no_sense_is_none() {
