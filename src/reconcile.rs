@@ -26,6 +26,7 @@ use crate::plan::{Change, Depth, History, Mode, Prune, Rewrite, Run};
 
 mod adopt;
 mod again;
+pub mod ahead;
 pub mod apply;
 mod approval;
 mod bounds;

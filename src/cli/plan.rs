@@ -1,6 +1,7 @@
 //! `plan`: what apply would do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -11,12 +12,12 @@ use super::output::ReportArgs;
 use super::source::{OperandArgs, SourceArgs};
 use crate::manual::tail;
 use crate::plan::saved::SavedPlan;
+use crate::reconcile::ahead::Asking;
 use crate::reconcile::manifests::all_paths;
 use crate::reconcile::{self, Declarations, Event};
 use crate::report::ending::Heed;
 use crate::report::sanitize::line;
 use crate::report::{Command, Report};
-use crate::settings::ClusterSettings;
 use crate::terminal::console::Console;
 use crate::terminal::progress::Watcher;
 use crate::terminal::signals::Signals;
@@ -104,6 +105,9 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .cluster
         .settings(&args.source.repository.paths, &args.iam)?;
     let source = args.changes.source(&args.operand.of(&args.source));
+    let endpoint = args.iam.endpoint(&clusters, console)?;
+    let runtime = Arc::new(super::runtime()?);
+    let asking = Asking::begin(&runtime, &endpoint, &clusters);
     let manifests = input::read(&source, &clusters, "plan", console)?;
     let paths = all_paths(&clusters);
     let base = args.base.as_deref();
@@ -113,24 +117,17 @@ pub(super) fn run(args: &PlanArgs, console: &Console) -> Result<Report, Error> {
         .flatten();
     let commit = manifests.commit().filter(|_| args.out.is_some());
     let mut saved = commit.map(|commit| SavedPlan::new(manifests.repository(), commit));
-    let (terms, endpoint) = (
-        args.changes.terms()?,
-        args.iam.endpoint(&clusters, console)?,
-    );
+    let terms = args.changes.terms()?;
     let watcher = Watcher::new(console);
     watcher.hear(Event::Reading);
-    let connect = async |cluster: &ClusterSettings| endpoint.reader(cluster).await;
-    let planning = reconcile::apply::plan(
-        &clusters,
-        &manifests,
-        base.as_ref(),
-        &terms,
-        saved.as_mut(),
-        connect,
-    );
+    let planning = async {
+        let readers = asking.readers().await?;
+        let (base, saved) = (base.as_ref(), saved.as_mut());
+        reconcile::apply::plan(&clusters, &manifests, base, &terms, saved, &readers).await
+    };
     let signals = Signals::listen().map_err(Error::Runtime)?;
     let planning = reconcile::unless_stopped(signals.stop(), planning);
-    let sections = super::runtime()?.block_on(planning);
+    let sections = runtime.block_on(planning);
     let sections = sections.map_err(|error| Error::or_signal(error, signals.caught()))?;
     drop(watcher);
     let is_late = sections.iter().any(|section| section.superseded.is_some());

@@ -159,7 +159,12 @@ impl TrustDocument {
         &self.0.text
     }
 
-    /// Reads what a comparison asks for, which then need not be read any more.
+    /// Reads what a comparison asks for of both sides, which then need not be read any more.
+    pub fn read_meaning(&self) {
+        let _ = self.canonical();
+    }
+
+    /// Reads all that is asked of a document that somebody may have changed.
     pub fn read(&self) {
         let _ = (self.canonical(), self.statements());
     }

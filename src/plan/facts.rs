@@ -124,8 +124,13 @@ impl Facts {
             // What is ours and trusts somebody else by now is seen in full only.
             run.depth = Depth::Full;
         }
+        let desired = desired::for_cluster(&resolved, &cluster, &run.repository);
+        // Mostly IAM is still asked for what that is compared with.
+        desired
+            .values()
+            .for_each(|role| role.trust_policy.read_meaning());
         Self {
-            desired: desired::for_cluster(&resolved, &cluster, &run.repository).into(),
+            desired: desired.into(),
             cluster,
             run,
             resolved: resolved.into(),

@@ -20,8 +20,8 @@ use crate::plan::{Again, Change, Purpose};
 use crate::report::Section;
 use crate::settings::ClusterSettings;
 
-/// What apply would do in each cluster; with a base, what caused each change. What is to be done is
-/// added to `saved`. A plan that is superseded is shown, too, and says so.
+/// What apply would do in each cluster, of which there is a reader each; with a base, what caused each change.
+/// What is to be done is added to `saved`. A plan that is superseded is shown, too, and says so.
 ///
 /// # Errors
 ///
@@ -32,12 +32,11 @@ pub async fn plan<R: IamReader>(
     base: Option<&Manifests>,
     terms: &Terms,
     mut saved: Option<&mut SavedPlan>,
-    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
+    readers: &[R],
 ) -> Result<Vec<Section>, Error> {
     let (mut surveys, mut refused) = (Vec::new(), None);
-    for cluster in clusters {
-        let iam = connect(cluster).await?;
-        let survey = survey_for(Purpose::Plan, cluster, manifests, terms, &iam).await?;
+    for (cluster, iam) in clusters.iter().zip(readers) {
+        let survey = survey_for(Purpose::Plan, cluster, manifests, terms, iam).await?;
         let (survey, by_guard) = survey.to_show(base.is_some());
         surveys.push(survey);
         refused = refused.or(by_guard);
@@ -53,7 +52,7 @@ pub async fn plan<R: IamReader>(
     }
     let sections = surveys.into_iter().map(|survey| survey.section(|_| None));
     let mut sections: Vec<Section> = sections.collect();
-    review::inspect(clusters, &mut sections, terms, connect).await?;
+    review::inspect(&mut sections, terms, readers).await;
     match refused {
         Some(refusal) => Err(Error::Guarded(Box::new(Guarded {
             refusal,

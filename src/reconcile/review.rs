@@ -7,36 +7,22 @@ use crate::model::last_use::LastUse;
 use crate::model::role::RoleName;
 use crate::plan::{Action, Change, Origin};
 use crate::report::{Inspected, Section};
-use crate::settings::ClusterSettings;
 
-/// Adds it to the sections of a plan. What cannot be read is unknown, and stops nothing.
-///
-/// # Errors
-///
-/// If there is no connection to IAM.
-pub(super) async fn inspect<R: IamReader>(
-    clusters: &[ClusterSettings],
-    sections: &mut [Section],
-    terms: &Terms,
-    connect: impl AsyncFn(&ClusterSettings) -> Result<R, iam::Error>,
-) -> Result<(), iam::Error> {
-    for (settings, section) in clusters.iter().zip(sections) {
+/// Adds it to the sections of a plan, of whose clusters there is a reader each. What cannot be read is unknown,
+/// and stops nothing.
+pub(super) async fn inspect(sections: &mut [Section], terms: &Terms, readers: &[impl IamReader]) {
+    for (section, iam) in sections.iter_mut().zip(readers) {
         section.review.until = terms.now.checked_add(terms.prune_after).ok();
         let entries = section.entries.iter();
         let ours = entries.filter(|entry| entry.origin == Some(Origin::ThisChange));
         let gone: Vec<Change> = ours.map(|e| e.change.clone()).filter(is_retired).collect();
-        if gone.is_empty() {
-            continue;
-        }
-        let iam = connect(settings).await?;
         for change in gone {
             if let Ok(name) = RoleName::new(change.role.as_str()) {
-                let found = of_role(&name, &iam).await;
+                let found = of_role(&name, iam).await;
                 section.review.inspected.insert(change.role, found);
             }
         }
     }
-    Ok(())
 }
 
 fn is_retired(change: &Change) -> bool {

@@ -41,6 +41,21 @@ fn a50_a_denied_call_names_the_command_that_prints_what_the_job_needs() {
 }
 
 #[test]
+fn p47_what_is_wrong_in_git_is_told_whatever_iam_answers() {
+    let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
+    let run = |paths: &[&str]| {
+        let server = IamServer::empty();
+        server.script(vec![("ListRoles", 0, Fault::Refused(403, DENIED))]);
+        let run = Cli::new(repository.path(), &[&["plan"], paths].concat());
+        run.endpoint(&server.url).run()
+    };
+    let missing = run(&["--path", "gone"]).ends(4);
+    assert!(missing.stderr.contains("`gone`"), "{}", missing.stderr);
+    assert!(!missing.stderr.contains("ListRoles"), "{}", missing.stderr);
+    names(&run(&[]), &["iam:ListRoles"]);
+}
+
+#[test]
 fn a50_the_host_and_the_proxy_that_cannot_be_reached_are_named() {
     let repository = Repository::with(&[("foo.yaml", &service_account("bar", "foo"))]);
     let run = |key: &str, value: &str| {
