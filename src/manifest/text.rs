@@ -1,5 +1,6 @@
 //! The text of one file, and how an offset in it becomes a line and a column.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -16,8 +17,8 @@ pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(super) struct Text<'a> {
     path: &'a RepoPath,
     text: &'a str,
-    /// What is before each block, and at last what is before the end.
-    blocks: Vec<Before>,
+    /// What is before each block, as far as somebody asked.
+    blocks: RefCell<Vec<Before>>,
 }
 
 /// What is before a place in a text.
@@ -58,13 +59,7 @@ impl Fault {
 
 impl<'a> Text<'a> {
     pub(super) fn new(path: &'a RepoPath, text: &'a str) -> Self {
-        let bytes = text.as_bytes();
-        let mut before = Before::default();
-        let mut blocks = vec![before];
-        for start in (0..bytes.len()).step_by(BLOCK) {
-            before.pass(bytes, start..bytes.len().min(start + BLOCK));
-            blocks.push(before);
-        }
+        let blocks = RefCell::new(vec![Before::default()]);
         Self { path, text, blocks }
     }
 
@@ -117,9 +112,16 @@ impl<'a> Text<'a> {
     }
 
     fn before(&self, at: usize) -> Before {
-        let block = at / BLOCK;
-        let mut before = self.blocks[block];
-        before.pass(self.text.as_bytes(), block * BLOCK..at);
+        let bytes = self.text.as_bytes();
+        let mut blocks = self.blocks.borrow_mut();
+        let number = at / BLOCK;
+        while blocks.len() <= number {
+            let mut before = blocks[blocks.len() - 1];
+            before.pass(bytes, (blocks.len() - 1) * BLOCK..blocks.len() * BLOCK);
+            blocks.push(before);
+        }
+        let mut before = blocks[number];
+        before.pass(bytes, number * BLOCK..at);
         before
     }
 }

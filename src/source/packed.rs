@@ -20,7 +20,18 @@ use super::{Error, MAX_FILE_SIZE, threads};
 
 /// Fewer blobs than this are not worth opening a pack for.
 const FEWEST: usize = 64;
+/// How many of them a thread looks up at a time.
+const PIECE: usize = 512;
 const LONG_CHAIN: &str = "a chain of more deltas than git makes";
+
+/// A blob in the pack.
+#[derive(Clone, Copy)]
+struct Found {
+    at: u64,
+    head: Head,
+    /// Its place among the ids.
+    place: usize,
+}
 
 /// An entry that is needed, by itself or as a base.
 struct Needed {
@@ -123,17 +134,23 @@ fn read_pack(
     take: &(impl Fn(usize, &[u8]) + Sync),
 ) -> Result<(), Unread> {
     let pack = Pack::open(index)?;
-    let place = |place: &usize| {
-        let id = ObjectId::try_from(ids[*place].as_bytes()).ok()?;
-        Some((pack.offset_of(&id)?, *place))
+    let found = |place: usize| {
+        let id = ObjectId::try_from(ids[place].as_bytes()).ok()?;
+        let at = pack.offset_of(&id)?;
+        Some(pack.head(at).map(|head| Found { at, head, place }))
     };
-    let mut places: Vec<(u64, usize)> = needed.iter().filter_map(place).collect();
-    places.sort_unstable();
-    let entries = with_bases(&pack, places.iter().map(|(at, _)| *at))?;
-    if places.len() < FEWEST {
+    let find = |(): &(), places: Vec<usize>| -> Result<Vec<Found>, Unread> {
+        places.into_iter().filter_map(found).collect()
+    };
+    let found = threads::in_pieces(&(), || Some(()), needed.iter().copied(), PIECE, find);
+    let found: Vec<Vec<Found>> = found.into_iter().collect::<Result<_, _>>()?;
+    let mut found = found.concat();
+    found.sort_unstable_by_key(|found| found.at);
+    let entries = with_bases(&pack, &found)?;
+    if found.len() < FEWEST {
         return Ok(());
     }
-    let (families, roots) = Families::new(pack, entries, &places, most_held);
+    let (families, roots) = Families::new(pack, entries, &found, most_held);
     let roots = roots.into_iter().map(|entry| Node { entry, base: None });
     threads::spreading(roots.collect(), Buffers::default, |buffers, node, more| {
         families.visit(buffers, node, more, take);
@@ -143,18 +160,18 @@ fn read_pack(
 
 /// Follows entries, in the order of the pack, to all that they are built on. What is too large is left to libgit2,
 /// which knows its size and name.
-fn with_bases(
-    pack: &Pack,
-    offsets: impl Iterator<Item = u64>,
-) -> Result<HashMap<u64, Needed>, Unread> {
+fn with_bases(pack: &Pack, found: &[Found]) -> Result<HashMap<u64, Needed>, Unread> {
     let damaged = |at: u64, why: &str| Unread::Damaged(at, why.to_owned());
-    let mut entries = HashMap::with_capacity(2 * offsets.size_hint().0);
+    let mut entries = HashMap::with_capacity(2 * found.len());
     let mut chain = Vec::new();
-    for offset in offsets {
+    for offset in found.iter().map(|found| found.at) {
         let mut next = Some(offset);
         // Bases that go round in a circle end here, too, and are never visited.
         while let Some(at) = next.filter(|at| !entries.contains_key(at)) {
-            let head = pack.head(at)?;
+            let head = match found.binary_search_by_key(&at, |found| found.at) {
+                Ok(number) => found[number].head,
+                Err(_) => pack.head(at)?,
+            };
             if (head.base, head.size) == (None, TOO_LARGE) {
                 if at == offset {
                     break;
@@ -190,26 +207,21 @@ impl Families {
     fn new(
         pack: Pack,
         needed: HashMap<u64, Needed>,
-        places: &[(u64, usize)],
+        found: &[Found],
         most_held: usize,
     ) -> (Self, Vec<usize>) {
         let mut needed: Vec<(u64, Head)> = needed.into_iter().map(|(at, n)| (at, n.head)).collect();
         needed.sort_unstable_by_key(|(at, _)| *at);
         let mut built: Vec<usize> = (0..needed.len()).collect();
         built.sort_by_key(|number| needed[*number].1.base);
-        let built_on = |base| {
-            let start = built.partition_point(|number| needed[*number].1.base < base);
-            let after = built[start..].iter();
-            start
-                ..start
-                    + after
-                        .take_while(|number| needed[**number].1.base == base)
-                        .count()
+        let built_on = |base: Option<u64>| {
+            let end = built.partition_point(|number| needed[*number].1.base <= base);
+            built.partition_point(|number| needed[*number].1.base < base)..end
         };
-        let place = |at| places.binary_search_by_key(&at, |(at, _)| *at).ok();
+        let place = |at| found.binary_search_by_key(&at, |found| found.at).ok();
         let entry = |(at, _): &(u64, Head)| Entry {
             at: *at,
-            place: place(*at).map(|place| places[place].1),
+            place: place(*at).map(|number| found[number].place),
             built: built_on(Some(*at)),
         };
         let entries = needed.iter().map(entry).collect();
