@@ -1,7 +1,7 @@
 //! Plain files: manifests that were rendered in the same job and are in no commit.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -14,6 +14,11 @@ use super::{
 };
 use crate::model::commit::CommitId;
 use crate::model::location::RepoPath;
+
+/// How many bytes are asked for at first: most files come with one call.
+const ROOM: usize = 64 * 1024;
+/// The most that is read of a file: enough to know that it is too large.
+const MOST: usize = MAX_FILE_SIZE as usize + 1;
 
 /// Reads every manifest below a directory that is in scope, on all processors; symbolic links are
 /// not followed, and what they could hide is not read.
@@ -51,7 +56,7 @@ pub fn read<T: Send>(
     let read_piece = |(): &(), piece: Vec<Result<Found, Error>>| {
         let mut seen = 0;
         let mut reads = Vec::new();
-        let mut content = Vec::new();
+        let mut buffer = Vec::new();
         for found in piece {
             let Found { file, path, unread } = found?;
             if let Some(reason) = unread {
@@ -59,8 +64,8 @@ pub fn read<T: Send>(
                 continue;
             }
             seen += 1;
-            read_file(&file, &path, &mut content)?;
-            reads.extend(read_content(&path, &content, extract));
+            let content = read_file(&file, &path, &mut buffer)?;
+            reads.extend(read_content(&path, content, extract));
         }
         Ok((seen, reads))
     };
@@ -201,31 +206,42 @@ pub fn check(directory: &Path) -> Result<(), Error> {
 pub fn content(directory: &Path, path: &RepoPath) -> Option<Vec<u8>> {
     let file = directory.join(os_path(path));
     let plain = file.symlink_metadata().ok()?.is_file();
-    let mut content = Vec::new();
-    plain.then(|| read_file(&file, path, &mut content).ok())??;
-    Some(content)
+    let mut buffer = Vec::new();
+    let length = plain
+        .then(|| read_file(&file, path, &mut buffer).ok())??
+        .len();
+    buffer.truncate(length);
+    Some(buffer)
 }
 
 /// Reads a file whole, into a buffer that has room from the file before; one that grows meanwhile is
 /// read up to the limit and then refused.
-fn read_file(path: &Path, name: &RepoPath, content: &mut Vec<u8>) -> Result<(), Error> {
+fn read_file<'b>(path: &Path, name: &RepoPath, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
     let io = |source| Error::Io {
         path: path.to_owned(),
         source,
     };
-    content.clear();
-    let mut file = File::open(path).map_err(io)?.take(MAX_FILE_SIZE + 1);
-    file.read_to_end(content).map_err(io)?;
-    if content.len() as u64 > MAX_FILE_SIZE {
-        let size = file.get_ref().metadata().map_err(io)?.len();
-        return Err(Error::TooLarge {
-            path: name.clone(),
-            names: 1,
-            size,
-            limit: MAX_FILE_SIZE,
-        });
+    let mut file = File::open(path).map_err(io)?;
+    let mut length = 0;
+    loop {
+        if length == buffer.len() {
+            buffer.resize(ROOM.max(2 * length).min(MOST), 0);
+        }
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => return Ok(&buffer[..length]),
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io(error)),
+        }
+        if length as u64 > MAX_FILE_SIZE {
+            return Err(Error::TooLarge {
+                path: name.clone(),
+                names: 1,
+                size: file.metadata().map_err(io)?.len(),
+                limit: MAX_FILE_SIZE,
+            });
+        }
     }
-    Ok(())
 }
 
 fn walk_error(start: &Path, error: walkdir::Error) -> Error {

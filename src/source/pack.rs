@@ -23,7 +23,7 @@ pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// The longest chain of deltas that git makes, whatever it is told: `pack.depth` ends here.
 pub(super) const DEEPEST: usize = 4095;
 /// How many bytes an entry unpacks to of which nobody needs to know how much too large it is.
-pub(super) const TOO_LARGE: u64 = MAX_FILE_SIZE + 1;
+const TOO_LARGE: u64 = MAX_FILE_SIZE + 1;
 /// No entry has a longer header: a length of ten bytes, and the id or distance of a base.
 const HEADER: usize = 32;
 /// How many bytes are behind the last entry: the checksum of the pack.
@@ -59,10 +59,18 @@ pub(super) enum Unread {
 pub(super) struct Head {
     /// Where its base is, if it has one.
     pub(super) base: Option<u64>,
-    /// How many bytes it unpacks to, at most [`TOO_LARGE`]: an object, or the instructions that make it of its base.
-    pub(super) size: u64,
+    /// How many bytes it unpacks to, an object or the instructions that make it of its base; of more than are
+    /// ever read nobody knows how many.
+    size: u64,
     /// Whether it is a blob, and not made of a base.
     pub(super) is_blob: bool,
+}
+
+impl Head {
+    /// Whether it is an object of more bytes than are ever read.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.base.is_none() && self.size == TOO_LARGE
+    }
 }
 
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Unread {

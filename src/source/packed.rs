@@ -5,7 +5,7 @@
 //! In: a directory of packs and ids of blobs. Out: the content of each; what is used of it is checked
 //! against its id. What is not handed over is left to libgit2, which reads loose objects too.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,30 +15,13 @@ use git2::Oid;
 use gix_hash::ObjectId;
 
 use super::delta::apply;
-use super::pack::{DEEPEST, Head, MOST_BYTES, Pack, TOO_LARGE, Unpacking, Unread, has_id, indexes};
+use super::pack::{DEEPEST, Head, MOST_BYTES, Pack, Unpacking, Unread, has_id, indexes};
 use super::{Error, MAX_FILE_SIZE, threads};
 
 /// Fewer blobs than this are not worth opening a pack for.
 const FEWEST: usize = 64;
 /// How many of them a thread looks up at a time.
 const PIECE: usize = 512;
-const LONG_CHAIN: &str = "a chain of more deltas than git makes";
-
-/// A blob in the pack.
-#[derive(Clone, Copy)]
-struct Found {
-    at: u64,
-    head: Head,
-    /// Its place among the ids.
-    place: usize,
-}
-
-/// An entry that is needed, by itself or as a base.
-struct Needed {
-    head: Head,
-    /// How many bases are below it.
-    depth: usize,
-}
 
 /// An object on which others are built, for as long as one of them is still to be made.
 struct Base<'h> {
@@ -53,19 +36,21 @@ struct Node<'h> {
     base: Option<Arc<Base<'h>>>,
 }
 
-/// The entries of a pack that are needed, in its order, each with what is built on it.
+/// Blobs of a pack and their bases, in its order.
 struct Families {
     pack: Pack,
     entries: Vec<Entry>,
-    /// The numbers of the entries, one base behind the other.
+    /// The numbers of the entries that have a base, one base behind the other.
     built: Vec<usize>,
     /// How many bytes of bases are held.
     held: AtomicUsize,
     most_held: usize,
 }
 
+#[derive(Clone)]
 struct Entry {
     at: u64,
+    head: Head,
     /// The place among the ids, unless it is only a base.
     place: Option<usize>,
     /// Where those are that are built on it.
@@ -137,97 +122,66 @@ fn read_pack(
     let found = |place: usize| {
         let id = ObjectId::try_from(ids[place].as_bytes()).ok()?;
         let at = pack.offset_of(&id)?;
-        Some(pack.head(at).map(|head| Found { at, head, place }))
+        let entry = pack.head(at).map(|head| Entry::new(at, head, Some(place)));
+        // What is too large is left to libgit2, which knows its size and name.
+        let is_too_large = |entry: &Entry| entry.head.is_too_large();
+        Some(entry).filter(|entry| !entry.as_ref().is_ok_and(is_too_large))
     };
-    let find = |(): &(), places: Vec<usize>| -> Result<Vec<Found>, Unread> {
+    let find = |(): &(), places: Vec<usize>| -> Result<Vec<Entry>, Unread> {
         places.into_iter().filter_map(found).collect()
     };
     let found = threads::in_pieces(&(), || Some(()), needed.iter().copied(), PIECE, find);
-    let found: Vec<Vec<Found>> = found.into_iter().collect::<Result<_, _>>()?;
-    let mut found = found.concat();
-    found.sort_unstable_by_key(|found| found.at);
-    let entries = with_bases(&pack, &found)?;
-    if found.len() < FEWEST {
+    let found: Vec<Vec<Entry>> = found.into_iter().collect::<Result<_, _>>()?;
+    let found = found.concat();
+    let are_few = found.len() < FEWEST;
+    let families = Families::new(pack, found, most_held)?;
+    if are_few {
         return Ok(());
     }
-    let (families, roots) = Families::new(pack, entries, &found, most_held);
-    let roots = roots.into_iter().map(|entry| Node { entry, base: None });
-    threads::spreading(roots.collect(), Buffers::default, |buffers, node, more| {
+    // libgit2 says what is wrong with a blob that is none.
+    let roots = families
+        .roots()
+        .filter(|root| families.entries[*root].head.is_blob);
+    let roots = roots.map(|entry| Node { entry, base: None }).collect();
+    threads::spreading(roots, Buffers::default, |buffers, node, more| {
         families.visit(buffers, node, more, take);
     });
     Ok(())
 }
 
-/// Follows entries, in the order of the pack, to all that they are built on. What is too large is left to libgit2,
-/// which knows its size and name.
-fn with_bases(pack: &Pack, found: &[Found]) -> Result<HashMap<u64, Needed>, Unread> {
-    let damaged = |at: u64, why: &str| Unread::Damaged(at, why.to_owned());
-    let mut entries = HashMap::with_capacity(2 * found.len());
-    let mut chain = Vec::new();
-    for offset in found.iter().map(|found| found.at) {
-        let mut next = Some(offset);
-        // Bases that go round in a circle end here, too, and are never visited.
-        while let Some(at) = next.filter(|at| !entries.contains_key(at)) {
-            let head = match found.binary_search_by_key(&at, |found| found.at) {
-                Ok(number) => found[number].head,
-                Err(_) => pack.head(at)?,
-            };
-            if (head.base, head.size) == (None, TOO_LARGE) {
-                if at == offset {
-                    break;
-                }
-                let why = format!("the base of another object has more than {MAX_FILE_SIZE} bytes");
-                return Err(damaged(at, &why));
-            }
-            entries.insert(at, Needed { head, depth: 0 });
-            chain.push(at);
-            if chain.len() > DEEPEST {
-                return Err(damaged(offset, LONG_CHAIN));
-            }
-            next = head.base;
-        }
-        if entries.len() > pack.entries() {
-            return Err(damaged(offset, "more entries than the index has"));
-        }
-        let below = next.and_then(|at| entries.get(&at));
-        let mut depth = below.map_or(0, |below| below.depth + 1);
-        for at in chain.drain(..).rev() {
-            entries.entry(at).and_modify(|entry| entry.depth = depth);
-            depth += 1;
-        }
-        if depth > DEEPEST + 1 {
-            return Err(damaged(offset, LONG_CHAIN));
+impl Entry {
+    fn new(at: u64, head: Head, place: Option<usize>) -> Self {
+        let built = 0..0;
+        Self {
+            at,
+            head,
+            place,
+            built,
         }
     }
-    Ok(entries)
 }
 
 impl Families {
-    /// Those of a pack, and the numbers of the blobs that have no base.
-    fn new(
-        pack: Pack,
-        needed: HashMap<u64, Needed>,
-        found: &[Found],
-        most_held: usize,
-    ) -> (Self, Vec<usize>) {
-        let mut needed: Vec<(u64, Head)> = needed.into_iter().map(|(at, n)| (at, n.head)).collect();
-        needed.sort_unstable_by_key(|(at, _)| *at);
-        let mut built: Vec<usize> = (0..needed.len()).collect();
-        built.sort_by_key(|number| needed[*number].1.base);
-        let built_on = |base: Option<u64>| {
-            let end = built.partition_point(|number| needed[*number].1.base <= base);
-            built.partition_point(|number| needed[*number].1.base < base)..end
-        };
-        let place = |at| found.binary_search_by_key(&at, |found| found.at).ok();
-        let entry = |(at, _): &(u64, Head)| Entry {
-            at: *at,
-            place: place(*at).map(|number| found[number].place),
-            built: built_on(Some(*at)),
-        };
-        let entries = needed.iter().map(entry).collect();
-        // libgit2 says what is wrong with a blob that is none.
-        let roots = built[built_on(None)].iter().copied();
-        let roots = roots.filter(|number| needed[*number].1.is_blob).collect();
+    /// Those of the blobs of a pack.
+    ///
+    /// # Errors
+    ///
+    /// If a base makes no sense or is too large, or a chain of them is too long.
+    fn new(pack: Pack, blobs: Vec<Entry>, most_held: usize) -> Result<Self, Unread> {
+        let mut entries = with_bases(&pack, blobs)?;
+        let number = |at| entries.binary_search_by_key(&at, |entry| entry.at).ok();
+        let bases = entries.iter().map(|entry| entry.head.base.and_then(number));
+        let bases: Vec<Option<usize>> = bases.collect();
+        let mut built: Vec<usize> = (0..bases.len()).filter(|n| bases[*n].is_some()).collect();
+        built.sort_by_key(|number| bases[*number]);
+        let mut start = 0;
+        for family in built.chunk_by(|a, b| bases[*a] == bases[*b]) {
+            let end = start + family.len();
+            if let Some(base) = bases[family[0]] {
+                entries[base].built = start..end;
+            }
+            start = end;
+        }
         let families = Self {
             pack,
             entries,
@@ -235,7 +189,27 @@ impl Families {
             held: AtomicUsize::new(0),
             most_held,
         };
-        (families, roots)
+        families.check_depth().map(|()| families)
+    }
+
+    /// The numbers of the entries that have no base.
+    fn roots(&self) -> impl Iterator<Item = usize> + '_ {
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(|(number, entry)| entry.head.base.is_none().then_some(number))
+    }
+
+    /// Bases that go round in a circle have no root, and are never visited.
+    fn check_depth(&self) -> Result<(), Unread> {
+        let mut next: Vec<(usize, usize)> = self.roots().map(|root| (root, 0)).collect();
+        while let Some((number, depth)) = next.pop() {
+            let entry = &self.entries[number];
+            if depth > DEEPEST {
+                return Err(damaged(entry.at, "a chain of more deltas than git makes"));
+            }
+            let built = self.built[entry.built.clone()].iter();
+            next.extend(built.map(|built| (*built, depth + 1)));
+        }
+        Ok(())
     }
 
     /// Hands an entry over, if it is a blob that is needed, and adds those that are built on it.
@@ -266,6 +240,36 @@ impl Families {
             more.sort_by_key(|node| self.entries[node.entry].built.is_empty());
         }
     }
+}
+
+/// Blobs and all that they are built on, in the order of the pack.
+fn with_bases(pack: &Pack, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Unread> {
+    entries.sort_unstable_by_key(|entry| entry.at);
+    let blobs = entries.len();
+    let mut others = HashSet::new();
+    let mut next: Vec<u64> = entries.iter().filter_map(|entry| entry.head.base).collect();
+    while let Some(at) = next.pop() {
+        let blob = entries[..blobs].binary_search_by_key(&at, |entry| entry.at);
+        if blob.is_ok() || !others.insert(at) {
+            continue;
+        }
+        let head = pack.head(at)?;
+        if head.is_too_large() {
+            let why = format!("the base of another object has more than {MAX_FILE_SIZE} bytes");
+            return Err(damaged(at, &why));
+        }
+        entries.push(Entry::new(at, head, None));
+        if entries.len() > pack.entries() {
+            return Err(damaged(at, "more entries than the index has"));
+        }
+        next.extend(head.base);
+    }
+    entries.sort_unstable_by_key(|entry| entry.at);
+    Ok(entries)
+}
+
+fn damaged(at: u64, why: &str) -> Unread {
+    Unread::Damaged(at, why.to_owned())
 }
 
 impl Buffers {
