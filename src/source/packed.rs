@@ -301,6 +301,7 @@ impl Drop for Base<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::sync::Mutex;
 
     use super::*;
@@ -354,5 +355,77 @@ mod tests {
             "what is left out is built on others"
         );
         assert!(!has_id("blob", b"another", ids[0]));
+    }
+
+    /// An entry of a pack, not made smaller; what is built on another one says how far that is before it.
+    fn entry(content: &[u8], distance: Option<usize>) -> Vec<u8> {
+        let (kind, size) = (if distance.is_some() { 6 } else { 3 }, content.len());
+        let mut entry = vec![0x80 | kind << 4 | (size & 15) as u8, (size >> 4) as u8];
+        entry.extend(distance.map(|distance| {
+            assert!(distance < 0x80, "one byte is enough");
+            distance as u8
+        }));
+        let length = (size as u16).to_le_bytes();
+        let inverse = (!(size as u16)).to_le_bytes();
+        entry.extend([0x78, 1, 1].iter().chain(&length).chain(&inverse));
+        entry.extend(content);
+        let (mut low, mut high) = (1_u32, 0);
+        for byte in content {
+            low = (low + u32::from(*byte)) % 65521;
+            high = (high + low) % 65521;
+        }
+        entry.extend((high << 16 | low).to_be_bytes());
+        entry
+    }
+
+    /// A pack in which each blob but the first is built on the one before it, and the ids of all.
+    fn chain(directory: &Path, length: usize) -> (PathBuf, Vec<Oid>) {
+        const START: &[u8; 60] = &[b'x'; 60];
+        let content = |number: usize| [&START[..], format!("{number:08}").as_bytes()].concat();
+        let mut pack = b"PACK\0\0\0\x02".to_vec();
+        pack.extend((length as u32 + 1).to_be_bytes());
+        let mut last = pack.len();
+        pack.extend(entry(&content(0), None));
+        for number in 1..=length {
+            // Of 68 bytes 68 others: 60 as they are, and eight that are new.
+            let delta = [&[68, 68, 0x90, 60, 8], &content(number)[60..]].concat();
+            let at = pack.len();
+            pack.extend(entry(&delta, Some(at - last)));
+            last = at;
+        }
+        let mut hasher = gix_hash::hasher(gix_hash::Kind::Sha1);
+        hasher.update(&pack);
+        pack.extend(hasher.try_finalize().expect("a hash").as_bytes());
+        let path = directory.join("chain.pack");
+        std::fs::write(&path, pack).expect("written");
+        let git = std::process::Command::new("git")
+            .arg("index-pack")
+            .arg(&path)
+            .output();
+        let git = git.expect("git runs");
+        assert!(git.status.success(), "{git:?}");
+        let id = |number| Oid::hash_object(git2::ObjectType::Blob, &content(number));
+        let mut ids: Vec<Oid> = (0..=length).map(|n| id(n).expect("an id")).collect();
+        ids.sort();
+        (path.with_extension("idx"), ids)
+    }
+
+    #[test]
+    fn g15_a_chain_is_as_long_as_git_makes_it_and_no_longer() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let read = |length: usize| {
+            let (index, ids) = chain(directory.path(), length);
+            let taken = AtomicUsize::new(0);
+            let take = |place: usize, content: &[u8]| {
+                assert!(has_id("blob", content, ids[place]));
+                taken.fetch_add(1, Ordering::Relaxed);
+            };
+            let needed: Vec<usize> = (0..ids.len()).collect();
+            let read = read_pack(&index, &ids, &needed, MOST_BYTES, &take);
+            let damaged = matches!(read, Err(Unread::Damaged(..)));
+            (damaged, taken.into_inner())
+        };
+        assert_eq!(read(DEEPEST), (false, DEEPEST + 1));
+        assert_eq!(read(DEEPEST + 1), (true, 0));
     }
 }
