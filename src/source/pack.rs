@@ -5,6 +5,7 @@
 //! what was mapped of a pack counts as memory of the program, and a file that somebody cuts would end it.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -43,7 +44,11 @@ pub(super) struct Pack {
 #[derive(Default)]
 pub(super) struct Unpacking {
     inflate: gix_zlib::Inflate,
+    /// A part of the pack, and where it starts.
     packed: Vec<u8>,
+    start: u64,
+    /// How many bytes are read at least: more than an entry where the next one is mostly near.
+    least: u64,
 }
 
 /// Why an entry cannot be read here.
@@ -156,10 +161,10 @@ impl Pack {
         let starts = self.starts();
         let place = starts.binary_search_by_key(&at, |(at, _)| *at).ok()?;
         let end = starts.get(place + 1).map_or(self.end, |(next, _)| *next);
-        self.read(at, end, with)?;
+        let packed = self.read(at, end, with)?;
         let checksum = self.index.crc32_at_index(starts[place].1)?;
-        (crc32fast::hash(&with.packed) == checksum).then_some(())?;
-        with.unpack(at, content)
+        (crc32fast::hash(&with.packed[packed.clone()]) == checksum).then_some(())?;
+        with.unpack(at, packed, content)
     }
 
     /// Unpacks an entry, whatever its checksum is: for those who look at the id of what they make of it.
@@ -172,26 +177,45 @@ impl Pack {
         let size = self.head(at).ok()?.size;
         // What cannot be made smaller is a little larger in a pack: five bytes for each block of it.
         let end = at + HEADER as u64 + size + size / 1024 + 64;
-        self.read(at, end.min(self.end), with)?;
-        with.unpack(at, content)
+        let packed = self.read(at, end.min(self.end), with)?;
+        with.unpack(at, packed, content)
     }
 
-    fn read(&self, start: u64, end: u64, with: &mut Unpacking) -> Option<()> {
+    /// Reads a part of the pack, unless it is there; where it is in what was read.
+    fn read(&self, start: u64, end: u64, with: &mut Unpacking) -> Option<Range<usize>> {
         let length = usize::try_from(end.checked_sub(start)?).ok()?;
-        with.packed
-            .resize((length <= 2 * MOST_BYTES).then_some(length)?, 0);
-        self.file.read_exact_at(&mut with.packed, start).ok()
+        let have = with.start..with.start + with.packed.len() as u64;
+        if !(have.contains(&start) && end <= have.end) {
+            let more = end.max(start + with.least).min(self.end) - start;
+            let more = usize::try_from(more).ok()?.max(length);
+            with.packed
+                .resize((more <= 2 * MOST_BYTES).then_some(more)?, 0);
+            with.start = start;
+            let read = self.file.read_exact_at(&mut with.packed, start);
+            read.inspect_err(|_| with.packed.clear()).ok()?;
+        }
+        let start = usize::try_from(start - with.start).ok()?;
+        Some(start..start + length)
     }
 }
 
 impl Unpacking {
+    /// One that reads so many bytes of a pack at least.
+    pub(super) fn reading(least: u64) -> Self {
+        Self {
+            least,
+            ..Self::default()
+        }
+    }
+
     /// Unpacks what was read.
-    fn unpack(&mut self, at: u64, content: &mut Vec<u8>) -> Option<Header> {
-        let entry = data::Entry::from_bytes(&self.packed, at, Kind::Sha1).ok()?;
+    fn unpack(&mut self, at: u64, packed: Range<usize>, content: &mut Vec<u8>) -> Option<Header> {
+        let packed = &self.packed[packed];
+        let entry = data::Entry::from_bytes(packed, at, Kind::Sha1).ok()?;
         let size = usize::try_from(entry.decompressed_size).ok()?;
         content.resize((size <= MOST_BYTES).then_some(size)?, 0);
         self.inflate.reset();
-        let packed = self.packed.get(entry.header_size()..)?;
+        let packed = packed.get(entry.header_size()..)?;
         let (status, _, written) = self.inflate.once(packed, content).ok()?;
         let is_whole = status == gix_zlib::Status::StreamEnd && written == size;
         is_whole.then_some(entry.header)

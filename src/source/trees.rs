@@ -20,11 +20,13 @@ use crate::model::location::RepoPath;
 /// How many bytes of directories are kept.
 const KEPT: usize = 16 * 1024 * 1024;
 
+/// How many bytes of a pack are read at a time: directories of one commit, and of the next, mostly lie together.
+const NEAR: u64 = 8 * 1024;
+
 /// The directories in the packs of a repository.
 pub(super) struct Trees {
-    packs: Vec<Pack>,
+    packs: Vec<(Pack, Unpacking)>,
     check: Check,
-    unpacking: Unpacking,
     /// By the number of the pack and the place in it.
     kept: HashMap<(usize, u64), Rc<[u8]>>,
     /// The same, the oldest first.
@@ -138,10 +140,10 @@ impl Trees {
     pub(super) fn new(directory: &Path, check: Check) -> Self {
         let packs = pack::indexes(directory);
         let packs = packs.iter().filter_map(|index| Pack::open(index).ok());
+        let packs = packs.map(|pack| (pack, Unpacking::reading(NEAR)));
         Self {
             packs: packs.collect(),
             check,
-            unpacking: Unpacking::default(),
             kept: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
@@ -160,7 +162,7 @@ impl Trees {
         let found = self
             .packs
             .iter()
-            .map(|pack| pack.offset_of(&id))
+            .map(|(pack, _)| pack.offset_of(&id))
             .enumerate();
         let (number, mut at) = found.filter_map(|(n, at)| Some((n, at?))).next()?;
         let mut deltas = Vec::new();
@@ -170,8 +172,7 @@ impl Trees {
                 break kept.clone();
             }
             let mut content = Vec::new();
-            let pack = &self.packs[number];
-            let with = &mut self.unpacking;
+            let (pack, with) = &mut self.packs[number];
             let header = match self.check {
                 Check::Ids => pack.unpack_unchecked(at, with, &mut content)?,
                 Check::Checksums => pack.unpack(at, with, &mut content)?,
