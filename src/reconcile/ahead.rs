@@ -45,17 +45,16 @@ impl<'a> Asking<'a> {
         let ask = move || {
             own.block_on(async {
                 let (endpoint, clusters) = &accounts;
-                match connect(endpoint, clusters).await {
-                    Ok(iam) => {
-                        let asked = iam.into_iter().map(Ahead::asking);
-                        let (ahead, asked): (Vec<_>, Vec<_>) = asked.unzip();
-                        // Whoever does not want it any more has ended.
-                        let _ = give.send(Ok(ahead));
-                        for asked in asked {
-                            asked.await;
-                        }
-                    }
-                    Err(error) => drop(give.send(Err(error))),
+                let connected = connect(endpoint, clusters).await;
+                let asking = connected.map(|iam| iam.into_iter().map(Ahead::asking).unzip());
+                let (ahead, asked): (_, Vec<_>) = match asking {
+                    Ok((ahead, asked)) => (Ok(ahead), asked),
+                    Err(error) => (Err(error), vec![]),
+                };
+                // Whoever does not want it any more has ended.
+                let _ = give.send(ahead);
+                for asked in asked {
+                    asked.await;
                 }
             });
         };

@@ -52,7 +52,7 @@ pub(super) struct Unpacking {
 }
 
 /// Why an entry cannot be read here.
-pub(super) enum Unread {
+pub(super) enum Unreadable {
     /// The header of the entry at this place makes no sense.
     Damaged(u64, String),
     /// Another way of reading may get further, or say what is damaged.
@@ -78,7 +78,7 @@ impl Head {
     }
 }
 
-impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Unread {
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> From<E> for Unreadable {
     fn from(error: E) -> Self {
         Self::Elsewhere(error.into())
     }
@@ -90,7 +90,7 @@ impl Pack {
     /// # Errors
     ///
     /// If one of the two files is not there, or the index is none.
-    pub(super) fn open(index: &Path) -> Result<Self, Unread> {
+    pub(super) fn open(index: &Path) -> Result<Self, Unreadable> {
         let file = File::open(index.with_extension("pack"))?;
         let end = file.metadata()?.len().saturating_sub(TRAILER);
         Ok(Self {
@@ -126,13 +126,13 @@ impl Pack {
     /// # Errors
     ///
     /// If it makes no sense, lies outside, or names a base that is not in the pack.
-    pub(super) fn head(&self, at: u64) -> Result<Head, Unread> {
+    pub(super) fn head(&self, at: u64) -> Result<Head, Unreadable> {
         let length = self.end.checked_sub(at).ok_or("an entry lies outside")?;
         let mut header = [0; HEADER];
         let header = &mut header[..HEADER.min(usize::try_from(length)?)];
         self.file.read_exact_at(header, at)?;
         let entry = data::Entry::from_bytes(header, at, Kind::Sha1)
-            .map_err(|error| Unread::Damaged(at, error.to_string()))?;
+            .map_err(|error| Unreadable::Damaged(at, error.to_string()))?;
         let base = match entry.header {
             Header::OfsDelta { base_distance } => {
                 Some(Header::verified_base_pack_offset(at, base_distance))

@@ -15,7 +15,7 @@ use git2::Oid;
 use gix_hash::ObjectId;
 
 use super::delta::apply;
-use super::pack::{DEEPEST, Head, MOST_BYTES, Pack, Unpacking, Unread, has_id, indexes};
+use super::pack::{DEEPEST, Head, MOST_BYTES, Pack, Unpacking, Unreadable, has_id, indexes};
 use super::{Error, MAX_FILE_SIZE, threads};
 
 /// Fewer blobs than this are not worth opening a pack for.
@@ -95,12 +95,12 @@ pub(super) fn read(
         }
         match read_pack(&index, ids, &needed, MOST_BYTES, &take) {
             Ok(()) => {}
-            Err(Unread::Damaged(offset, error)) => {
+            Err(Unreadable::Damaged(offset, error)) => {
                 let path = index.with_extension("pack");
                 let reason = format!("at byte {offset}: {error}");
                 return Err(Error::Pack { path, reason });
             }
-            Err(Unread::Elsewhere(reason)) => {
+            Err(Unreadable::Elsewhere(reason)) => {
                 let pack = index.display();
                 tracing::info!(%pack, %reason, "a pack is read object by object");
             }
@@ -117,7 +117,7 @@ fn read_pack(
     needed: &[usize],
     most_held: usize,
     take: &(impl Fn(usize, &[u8]) + Sync),
-) -> Result<(), Unread> {
+) -> Result<(), Unreadable> {
     let pack = Pack::open(index)?;
     let found = |place: usize| {
         let id = ObjectId::try_from(ids[place].as_bytes()).ok()?;
@@ -127,7 +127,7 @@ fn read_pack(
         let is_too_large = |entry: &Entry| entry.head.is_too_large();
         Some(entry).filter(|entry| !entry.as_ref().is_ok_and(is_too_large))
     };
-    let find = |(): &(), places: Vec<usize>| -> Result<Vec<Entry>, Unread> {
+    let find = |(): &(), places: Vec<usize>| -> Result<Vec<Entry>, Unreadable> {
         places.into_iter().filter_map(found).collect()
     };
     let found = threads::in_pieces(&(), || Some(()), needed.iter().copied(), PIECE, find);
@@ -167,7 +167,7 @@ impl Families {
     /// # Errors
     ///
     /// If a base makes no sense or is too large, or a chain of them is too long.
-    fn new(pack: Pack, blobs: Vec<Entry>, most_held: usize) -> Result<Self, Unread> {
+    fn new(pack: Pack, blobs: Vec<Entry>, most_held: usize) -> Result<Self, Unreadable> {
         let mut entries = with_bases(&pack, blobs)?;
         let number = |at| entries.binary_search_by_key(&at, |entry| entry.at).ok();
         let bases = entries.iter().map(|entry| entry.head.base.and_then(number));
@@ -199,7 +199,7 @@ impl Families {
     }
 
     /// Bases that go round in a circle have no root, and are never visited.
-    fn check_depth(&self) -> Result<(), Unread> {
+    fn check_depth(&self) -> Result<(), Unreadable> {
         let mut next: Vec<(usize, usize)> = self.roots().map(|root| (root, 0)).collect();
         while let Some((number, depth)) = next.pop() {
             let entry = &self.entries[number];
@@ -243,7 +243,7 @@ impl Families {
 }
 
 /// Blobs and all that they are built on, in the order of the pack.
-fn with_bases(pack: &Pack, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Unread> {
+fn with_bases(pack: &Pack, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Unreadable> {
     entries.sort_unstable_by_key(|entry| entry.at);
     let blobs = entries.len();
     let mut others = HashSet::new();
@@ -268,8 +268,8 @@ fn with_bases(pack: &Pack, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Unread
     Ok(entries)
 }
 
-fn damaged(at: u64, why: &str) -> Unread {
-    Unread::Damaged(at, why.to_owned())
+fn damaged(at: u64, why: &str) -> Unreadable {
+    Unreadable::Damaged(at, why.to_owned())
 }
 
 impl Buffers {
@@ -422,7 +422,7 @@ mod tests {
             };
             let needed: Vec<usize> = (0..ids.len()).collect();
             let read = read_pack(&index, &ids, &needed, MOST_BYTES, &take);
-            let damaged = matches!(read, Err(Unread::Damaged(..)));
+            let damaged = matches!(read, Err(Unreadable::Damaged(..)));
             (damaged, taken.into_inner())
         };
         assert_eq!(read(DEEPEST), (false, DEEPEST + 1));
