@@ -21,7 +21,7 @@ use crate::model::location::RepoPath;
 const KEPT: usize = 16 * 1024 * 1024;
 
 /// How many bytes of a pack are read at a time: directories of one commit, and of the next, mostly lie together.
-const NEAR: u64 = 8 * 1024;
+const NEAR: u64 = 32 * 1024;
 
 /// The directories in the packs of a repository.
 pub(super) struct Trees {
