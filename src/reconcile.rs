@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! what the manifests declare  (source, manifest, desired)  manifests, history, elsewhere
-//! what IAM has                (an IamReader)               survey
+//! what IAM has                (an IamReader)               ahead, survey
 //! what has to change          (plan: Facts)                survey
 //! └> apply                    (an IamWriter)               apply, named
 //! ```
