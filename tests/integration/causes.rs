@@ -179,6 +179,30 @@ fn refusing_metadata() -> String {
 }
 
 #[test]
+fn i134_a_metadata_service_that_refuses_gives_no_credentials() {
+    let (cloud, metadata) = (Cloud::new("aws"), refusing_metadata());
+    let run = |more: &[(&str, &str)]| {
+        let environment = [
+            REGION[0],
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+        ];
+        cloud.run(&Case {
+            environment: &[&environment[..], more].concat(),
+            ..BASE
+        })
+    };
+    let none = &[
+        "no credentials were found: ",
+        "IMDS",
+        "hint: give the job some: ",
+    ];
+    names(&run(&[]), none);
+    let half = "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not";
+    names(&run(&KEYS[..1]), &[&none[..], &[half]].concat());
+}
+
+#[test]
 fn a60_a_profile_that_is_not_there_is_the_cause_whatever_comes_after_it() {
     let (cloud, metadata) = (Cloud::new("aws"), refusing_metadata());
     for (name, said) in [

@@ -52,16 +52,25 @@ pub(in crate::iam::aws) fn kind(error: &CredentialsError) -> Kind {
         _ if denial(error).is_some() => Kind::RoleDenied,
         // The SDK says the same of a profile that is not there.
         _ if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => Kind::NoCredentials,
+        // The metadata service is the last that is asked, and on a machine of another cloud, or behind a
+        // proxy, somebody else answers in its place.
+        _ if profile().is_none() && explained(error).contains("IMDS") => Kind::NoCredentials,
         _ => Kind::Credentials,
     }
+}
+
+/// The variable that names a profile, and the profile.
+fn profile() -> Option<(&'static str, String)> {
+    let names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+    names
+        .into_iter()
+        .find_map(|name| Some((name, variable(name)?)))
 }
 
 /// Why there are no credentials, and what was to give them.
 pub(in crate::iam::aws) fn diagnosis(error: &CredentialsError, access: &Access) -> String {
     let text = explained(error);
-    let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
-        .into_iter()
-        .find_map(|name| Some((name, variable(name)?)));
+    let profile = profile();
     let kind = kind(error);
     // Whatever came after the profile in the chain and failed, such as a metadata service, was not meant.
     let fell_through = matches!(kind, Kind::NoCredentials | Kind::Credentials)
