@@ -1,4 +1,4 @@
-//! The directories of a history, which Git calls trees, one after the other.
+//! The directories of a commit or of a history, which Git calls trees, one after the other.
 //!
 //! Those of neighbouring commits are differences from each other in a pack, so those that were read last are
 //! kept: each one costs one difference, and no hash if the entries of the pack are compared with the checksums
@@ -159,12 +159,8 @@ impl Trees {
 
     fn content(&mut self, id: Oid) -> Option<Rc<[u8]>> {
         let id = ObjectId::try_from(id.as_bytes()).ok()?;
-        let found = self
-            .packs
-            .iter()
-            .map(|(pack, _)| pack.offset_of(&id))
-            .enumerate();
-        let (number, mut at) = found.filter_map(|(n, at)| Some((n, at?))).next()?;
+        let mut packs = self.packs.iter().enumerate();
+        let (number, mut at) = packs.find_map(|(n, (pack, _))| Some((n, pack.offset_of(&id)?)))?;
         let mut deltas = Vec::new();
         let mut bytes = 0;
         let mut tree = loop {
